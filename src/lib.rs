@@ -1,0 +1,18 @@
+//! Wasl (وصل: "connection", and "it arrived"): an outage-resilience monitor and failover
+//! router for crisis messages.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
+
+pub mod adapter;
+pub mod api;
+pub mod cli;
+pub mod core;
+pub mod emulator;
+pub mod policy;
+pub mod probe;
+pub mod runtime;
+pub mod settings;
+pub mod store;
+pub mod telemetry;
+pub mod web;

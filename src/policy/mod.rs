@@ -1,0 +1,1 @@
+//! Policies: text to a checked policy, with diagnostics.

@@ -1,0 +1,1 @@
+//! The runtime: joins the pieces; nothing else may.

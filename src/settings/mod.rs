@@ -1,0 +1,1 @@
+//! `wasl.toml`: server, stores, gateways, operators.

@@ -1,0 +1,1 @@
+//! Stores: the outbox (redb, memory) and reachability (sled).
