@@ -1,1 +1,3 @@
-//! The HTTP interface.
+//! The HTTP interface: what programs and people may ask of the service.
+
+pub mod service;

@@ -1,0 +1,99 @@
+//! What the HTTP interface and the pages may ask of the service behind them.
+//!
+//! Invariant: nothing here reaches a store, an adapter or a socket; the runtime answers.
+
+use crate::adapter::{HookAnswer, HookRequest};
+use crate::core::channel::Channel;
+use crate::core::effect::Reply;
+use crate::core::input::{Accept, Command, Ticket};
+use crate::core::query::{Answer, Contact, Query, Role, TokenRecord};
+use crate::core::time::Timestamp;
+use crate::core::view::View;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A future that the service hands out.
+pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why the service could not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The disk is below its reserve: nothing new is taken, what was accepted goes on.
+    #[error("the disk is below its reserve; free some space, then send again")]
+    DiskFull,
+    /// Too much is waiting to be written.
+    #[error("the service is busy; send again after the given time")]
+    Busy {
+        /// Seconds.
+        retry_after_secs: u32,
+    },
+    /// The store cannot be read or written.
+    #[error("the store does not answer: {0}")]
+    Store(String),
+    /// The service is stopping.
+    #[error("the service is stopping")]
+    Stopping,
+}
+
+/// A change that is not the core's to decide. Durable before it is answered.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Put these contacts, replacing those of the same id.
+    Contacts(Vec<Contact>),
+    /// Put a token.
+    Token(TokenRecord),
+}
+
+/// Whether the service can be relied on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Readiness {
+    /// The turn and the writer are alive.
+    pub healthy: bool,
+    /// The outbox is open and loaded, and a policy is in force.
+    pub ready: bool,
+    /// Why not, in words.
+    pub why: Vec<String>,
+}
+
+/// A policy edit that was refused, as the banner tells it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicyTrouble {
+    /// Since when.
+    pub at: Timestamp,
+    /// The rendered diagnostics.
+    pub report: String,
+}
+
+/// The service behind the interface.
+pub trait Service: Send + Sync {
+    /// Returns the latest picture.
+    fn view(&self) -> Arc<View>;
+    /// Returns the wall clock's time now, for ages on pages.
+    fn now(&self) -> Timestamp;
+    /// Hands a message to the core; answers once it is on disk. The ticket in it is replaced.
+    fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>>;
+    /// Hands a command to the core; answers once it is on disk.
+    fn command(&self, who: String, command: Command) -> Doing<'_, Result<Reply, Trouble>>;
+    /// Reads from the store on a blocking thread.
+    fn read(&self, query: Query) -> Doing<'_, Result<Answer, Trouble>>;
+    /// Makes a change durable.
+    fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>>;
+    /// Finds the token with this SHA-256.
+    fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)>;
+    /// Gives a provider's call to its adapter; answers once its receipts are on disk.
+    fn hook(&self, gateway: &str, request: HookRequest) -> Doing<'_, Result<Option<HookAnswer>, Trouble>>;
+    /// Says whether the service can be relied on.
+    fn readiness(&self) -> Readiness;
+    /// Returns the refused policy edit, if the last one was.
+    fn policy_trouble(&self) -> Option<PolicyTrouble>;
+    /// Returns the metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+    /// Returns the configured channels and their gateways' names.
+    fn gateways(&self) -> Vec<(String, Channel)>;
+    /// Waits until the view is newer than `turn`, then returns it; never sooner than 250 ms after the last.
+    fn next_view(&self, turn: u64) -> Doing<'_, Arc<View>>;
+}
+
+/// A ticket that the runtime has yet to choose.
+pub const NO_TICKET: Ticket = Ticket(0);

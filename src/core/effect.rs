@@ -1,0 +1,256 @@
+//! What the core asks of the world. Nothing of a turn is done before the turn's records are durable.
+
+use super::channel::{Channel, GatewayId};
+use super::evidence::Layer;
+use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
+use super::input::Ticket;
+use super::message::{Severity, Status};
+use super::outcome::{DeliveryResult, Fault, Outcome, Reason, ReceiptKind};
+use super::record::{OutageOf, Record, Repeat};
+use super::time::{Span, Timestamp};
+use super::view::State;
+
+/// One thing to do.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// Make this durable with the turn.
+    Store(Record),
+    /// Hand a delivery to a gateway.
+    Send(Order),
+    /// Ask the provider what became of an attempt.
+    Ask {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The gateway.
+        gateway: GatewayId,
+    },
+    /// Answer a caller.
+    Reply {
+        /// Who waits.
+        ticket: Ticket,
+        /// The answer.
+        reply: Reply,
+    },
+    /// Probe a gateway at this pace from here on.
+    ProbePace {
+        /// The gateway.
+        gateway: GatewayId,
+        /// The pace.
+        pace: Pace,
+    },
+    /// Tell a rule's contacts that a message missed its deadline.
+    Escalate {
+        /// The message.
+        message: MessageId,
+        /// Its severity.
+        severity: Severity,
+        /// Meant, or an exercise.
+        status: Status,
+        /// The rule.
+        rule: String,
+        /// The contacts' ids.
+        contacts: Vec<String>,
+        /// How many deliveries were late when it was noticed.
+        late: u32,
+    },
+    /// Something that metrics, the log and the pages may tell of.
+    Event(Event),
+}
+
+/// How often to probe.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Pace {
+    /// As its file says.
+    Normal,
+    /// Every two seconds, or as its file says if that is quicker: there is doubt.
+    Doubt,
+}
+
+/// An attempt to make. Texts and addresses are looked up by whoever carries it out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Order {
+    /// The attempt; an idempotency key where the provider takes one.
+    pub attempt: AttemptId,
+    /// The gateway.
+    pub gateway: GatewayId,
+    /// The channel whose address is to be used.
+    pub channel: Channel,
+    /// How long the gateway may take to answer once connected.
+    pub time_out: Span,
+    /// After this, nothing may be sent.
+    pub expires: Timestamp,
+    /// Whether it repeats another.
+    pub repeat: Repeat,
+    /// How grave: for the provider's own priorities.
+    pub severity: Severity,
+}
+
+/// The answer to a caller.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// Accepted, and on disk.
+    Accepted {
+        /// The message's id.
+        message: MessageId,
+        /// How many deliveries it has.
+        deliveries: u32,
+    },
+    /// The same key came with another body.
+    KeyConflict {
+        /// What the key made.
+        message: MessageId,
+    },
+    /// There are as many deliveries waiting as the outbox may hold.
+    OutboxFull {
+        /// When to come back.
+        retry_after: Span,
+    },
+    /// The command was carried out.
+    Done {
+        /// How many deliveries or gateways it changed.
+        changed: u32,
+    },
+    /// There is no such thing.
+    NotFound,
+    /// It cannot be done; the text says why and what to do.
+    Refused(String),
+}
+
+/// Something that happened: for metrics, the log and the feed. Carries no address and no text.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A message was accepted.
+    Accepted {
+        /// The message.
+        message: MessageId,
+        /// Its severity.
+        severity: Severity,
+        /// How many deliveries.
+        deliveries: u32,
+        /// How many recipients no rule of the admins was for.
+        by_last_rule: u32,
+    },
+    /// A gateway answered.
+    Answered {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The gateway.
+        gateway: GatewayId,
+        /// The answer.
+        outcome: Outcome,
+        /// How long it took.
+        took: Span,
+    },
+    /// A delivery left one gateway for another.
+    Failover {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// From.
+        from: GatewayId,
+        /// To.
+        to: GatewayId,
+        /// Why: the reason of the last answer, or `None` where a wait ran out.
+        reason: Option<Reason>,
+    },
+    /// A receipt came for an open attempt.
+    Receipt {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The gateway.
+        gateway: GatewayId,
+        /// The kind.
+        kind: ReceiptKind,
+        /// How long after it was accepted.
+        lag: Span,
+    },
+    /// A receipt came that no open attempt answers to.
+    StrayReceipt {
+        /// The gateway.
+        gateway: GatewayId,
+    },
+    /// A delivery settled.
+    Settled {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The result.
+        result: DeliveryResult,
+        /// The channel that did it.
+        channel: Option<Channel>,
+        /// How long it took since the message was accepted.
+        took: Span,
+        /// Its severity.
+        severity: Severity,
+        /// Whose fault, where it failed.
+        fault: Option<Fault>,
+        /// Whether more than one attempt may have reached the recipient.
+        duplicated: bool,
+    },
+    /// A delivery missed its deadline.
+    DeadlineMissed {
+        /// The message.
+        message: MessageId,
+        /// How many of its deliveries.
+        deliveries: u32,
+        /// Its severity.
+        severity: Severity,
+    },
+    /// A gateway changed its state.
+    State {
+        /// The gateway.
+        gateway: GatewayId,
+        /// From.
+        from: State,
+        /// To.
+        to: State,
+        /// The last reason seen.
+        reason: Option<Reason>,
+        /// The layer at which probes fail.
+        layer: Option<Layer>,
+    },
+    /// An outage was declared.
+    OutageOpened {
+        /// The outage.
+        outage: OutageId,
+        /// What is down.
+        of: OutageOf,
+        /// What was seen.
+        cause: Reason,
+        /// From the first bad sign to the declaration.
+        detection: Span,
+    },
+    /// An outage is over.
+    OutageClosed {
+        /// The outage.
+        outage: OutageId,
+        /// What was down.
+        of: OutageOf,
+        /// From its onset to its end.
+        lasted: Span,
+    },
+    /// Our own line went down or came back.
+    Uplink {
+        /// The uplink.
+        uplink: String,
+        /// Whether it is up.
+        up: bool,
+    },
+    /// An operator laid something over a gateway, or lifted it.
+    Overlay {
+        /// The gateway; `None`: all.
+        gateway: Option<GatewayId>,
+        /// Held, maintenance or lifted.
+        word: &'static str,
+        /// Who.
+        who: String,
+    },
+    /// The wall clock moved.
+    ClockJumped {
+        /// By how much.
+        by: Span,
+    },
+    /// A new policy is in force.
+    PolicyInForce {
+        /// Its hash.
+        hash: String,
+    },
+}

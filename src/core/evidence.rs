@@ -1,0 +1,113 @@
+//! What is seen of a gateway: the results of probes, and the layers they reach.
+
+use super::channel::GatewayId;
+use super::outcome::Reason;
+use super::time::Span;
+use std::fmt;
+
+/// A layer of a gateway, from the nearest to the deepest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Layer {
+    /// Its name resolves.
+    Dns,
+    /// Its port opens.
+    Tcp,
+    /// Its certificate holds.
+    Tls,
+    /// It speaks HTTP.
+    Http,
+    /// The provider itself answers: an authenticated call, a bind, an EHLO.
+    Api,
+}
+
+/// How long one phase of a probe took.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Phase {
+    /// The layer.
+    pub layer: Layer,
+    /// How long it took, in microseconds.
+    pub micros: u64,
+}
+
+/// What a probe found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// Every condition holds.
+    Fine,
+    /// It works, yet the provider says that it is limited.
+    Limited(Reason),
+    /// It failed at the layer after the deepest one reached.
+    Failed(Reason),
+}
+
+/// The result of one probe of one gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ProbeReport {
+    /// Which gateway.
+    pub gateway: GatewayId,
+    /// The probe's name in its file.
+    pub probe: String,
+    /// The layer that the probe is for.
+    pub aims_at: Layer,
+    /// The deepest layer that answered, if any did.
+    pub reached: Option<Layer>,
+    /// What it found.
+    pub verdict: Verdict,
+    /// How long each phase took, in order.
+    pub phases: Vec<Phase>,
+    /// How long it took in all.
+    pub took: Span,
+    /// The probe's interval: evidence is valid for three of them.
+    pub interval: Span,
+}
+
+/// The result of one round over the control targets of one uplink.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UplinkRound {
+    /// The uplink's name.
+    pub uplink: String,
+    /// How many controls were asked.
+    pub controls: u8,
+    /// How many failed.
+    pub failed: u8,
+}
+
+// === impls ===
+
+impl Layer {
+    /// Every layer, nearest first.
+    pub const ALL: [Layer; 5] = [Layer::Dns, Layer::Tcp, Layer::Tls, Layer::Http, Layer::Api];
+
+    /// Returns the contract's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Layer::Dns => "dns",
+            Layer::Tcp => "tcp",
+            Layer::Tls => "tls",
+            Layer::Http => "http",
+            Layer::Api => "api",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Verdict {
+    /// Returns the reason, where it is not plainly fine.
+    pub const fn reason(&self) -> Option<Reason> {
+        match self {
+            Verdict::Fine => None,
+            Verdict::Limited(reason) | Verdict::Failed(reason) => Some(*reason),
+        }
+    }
+
+    /// Says whether the probe failed.
+    pub const fn failed(&self) -> bool {
+        matches!(self, Verdict::Failed(_))
+    }
+}

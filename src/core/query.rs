@@ -1,0 +1,172 @@
+//! What may be asked of the store, and the rows that are not the core's own: contacts and tokens.
+
+use super::ids::{DeliveryId, MessageId, OutageId};
+use super::input::IdempotencyKey;
+use super::message::{Message, Recipient};
+use super::outcome::ReceiptKind;
+use super::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
+use super::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The most rows that one query returns.
+pub const ROWS_MAX: usize = 500;
+
+/// One person of the address book.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Contact {
+    /// The id that messages name.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// The person as a recipient: language, region, sector, audiences, addresses.
+    pub person: Recipient,
+    /// The consent on record, as given.
+    pub consent: String,
+    /// The contact who stands in.
+    pub deputy: Option<String>,
+}
+
+/// A token's record: never the token itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TokenRecord {
+    /// Its subject.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// SHA-256 of the token.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub made_at: Timestamp,
+}
+
+/// What a token may do; each may do what those before it may.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Send, cancel, hold.
+    Sender,
+    /// Approve what others send.
+    Approver,
+    /// Everything.
+    Admin,
+}
+
+/// A bounded question to the store. Lists are at most [`ROWS_MAX`] rows, after the given key.
+#[derive(Clone, Debug)]
+pub enum Query {
+    /// One message, with its progress.
+    Message(MessageId),
+    /// The newest messages before this id.
+    Messages {
+        /// Only older than this.
+        before: Option<MessageId>,
+        /// How many.
+        limit: usize,
+    },
+    /// A message's deliveries, each with its attempts, receipts and plans.
+    Deliveries {
+        /// The message.
+        message: MessageId,
+        /// Only after this index.
+        after: Option<u32>,
+        /// How many.
+        limit: usize,
+    },
+    /// One delivery.
+    Delivery(DeliveryId),
+    /// Outages, newest first.
+    Outages {
+        /// Only older than this.
+        before: Option<OutageId>,
+        /// How many.
+        limit: usize,
+    },
+    /// Contacts by id.
+    Contacts {
+        /// Only after this id.
+        after: Option<String>,
+        /// How many.
+        limit: usize,
+    },
+    /// One contact.
+    Contact(String),
+    /// Everyone of an audience, sorted by id: the only answer that may exceed [`ROWS_MAX`].
+    Audience(String),
+    /// What an idempotency key made.
+    Idempotency(IdempotencyKey),
+    /// The audit record, newest first.
+    AuditLog {
+        /// How many.
+        limit: usize,
+    },
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// There is no such thing.
+    Nothing,
+    /// One message.
+    Message(Arc<Message>, Progress),
+    /// Messages, newest first.
+    Messages(Vec<(Arc<Message>, Progress)>),
+    /// Deliveries by index.
+    Deliveries(Vec<DeliveryStory>),
+    /// Outages, newest first.
+    Outages(Vec<Outage>),
+    /// Contacts by id.
+    Contacts(Vec<Contact>),
+    /// What a key made: the body's digest, the message, its deliveries.
+    Idempotency([u8; 16], MessageId, u32),
+    /// Audit records, newest first.
+    AuditLog(Vec<Audit>),
+}
+
+/// All that is on record about one delivery.
+#[derive(Clone, Debug)]
+pub struct DeliveryStory {
+    /// The person; addresses are masked before they leave the service.
+    pub recipient: Recipient,
+    /// Its state; `None` where it is waiting and untried.
+    pub delivery: Option<Delivery>,
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its attempts, in order.
+    pub attempts: Vec<Attempt>,
+    /// The receipts on them: which attempt, what, when.
+    pub receipts: Vec<(u16, ReceiptKind, Timestamp)>,
+    /// The plans that its attempts name, by number.
+    pub plans: BTreeMap<u32, Plan>,
+}
+
+// === impls ===
+
+impl Role {
+    /// Every role, weakest first.
+    pub const ALL: [Role; 4] = [Role::Viewer, Role::Sender, Role::Approver, Role::Admin];
+
+    /// Returns the contract's word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Sender => "sender",
+            Role::Approver => "approver",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// Finds the role with this word.
+    pub fn from_name(name: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|r| r.name() == name)
+    }
+}
+
+// Names are personal.
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Contact({:?})", self.person)
+    }
+}

@@ -1,0 +1,363 @@
+//! What is written to the outbox: the whole of the core's memory that must survive.
+//!
+//! A delivery without a row is waiting and untried: a mass alert costs its message and its frozen
+//! audience, and rows only as attempts are made. Keys are given with each record;
+//! the codec (version byte, sealed byte) is the store's.
+
+use super::channel::Channel;
+use super::evidence::Layer;
+use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
+use super::input::IdempotencyKey;
+use super::message::{Message, Recipient};
+use super::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind};
+use super::policy::OnUnknown;
+use super::time::{Span, Timestamp};
+use std::sync::Arc;
+
+/// One write of a turn. All writes of a turn become durable together.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Record {
+    /// A message; key: its id. Also marks it as open.
+    Message(Arc<Message>),
+    /// A chunk of a message's frozen audience; key: (message, chunk). At most `CHUNK_RECIPIENTS` people.
+    Audience {
+        /// The message.
+        message: MessageId,
+        /// Which chunk, from 0.
+        chunk: u32,
+        /// The people.
+        people: Arc<Vec<Recipient>>,
+    },
+    /// How far a message is; key: the message. Where `open` is false, every delivery has settled.
+    Progress(Progress),
+    /// An attempt; key: its id. Written before it leaves, and again with its outcome.
+    Attempt(Attempt),
+    /// A receipt on a known attempt; key: (attempt, kind); the first of a kind is kept.
+    Receipt {
+        /// The attempt.
+        attempt: AttemptId,
+        /// The kind.
+        kind: ReceiptKind,
+        /// When it came.
+        at: Timestamp,
+        /// Why, where it failed.
+        reason: Option<Reason>,
+    },
+    /// A receipt that no open attempt answers to. The store files it with the attempt that has this
+    /// provider id, if there is one, and else forgets it: late news is recorded, never acted on.
+    StrayReceipt {
+        /// The gateway's name.
+        gateway: String,
+        /// The receipt.
+        receipt: Receipt,
+        /// When it came.
+        at: Timestamp,
+    },
+    /// A delivery's state; key: the delivery.
+    Delivery(Delivery),
+    /// Why attempts went the way they did; key: (message, number).
+    Plan(Arc<Plan>),
+    /// An outage, opened or closed; key: its id.
+    Outage(Outage),
+    /// A hold or a maintenance laid over a gateway, or lifted; key: the gateway's name, or `None` for all.
+    Overlay {
+        /// The gateway's name; `None`: all of them.
+        gateway: Option<String>,
+        /// What is laid over it; `None`: nothing any more.
+        overlay: Option<Overlay>,
+    },
+    /// A caller's key; key: the digest. Forgotten after 24 h.
+    Idempotency {
+        /// The digests.
+        key: IdempotencyKey,
+        /// What it made.
+        message: MessageId,
+        /// How many deliveries.
+        deliveries: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// Who did what; key: the time and a number.
+    Audit(Audit),
+}
+
+/// How far a message is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// The message.
+    pub message: MessageId,
+    /// Whether a delivery is unsettled.
+    pub open: bool,
+    /// How many deliveries have ended, by result, in the order of `DeliveryResult::ALL`.
+    pub settled: [u32; 7],
+    /// How many missed their deadline.
+    pub late: u32,
+    /// Set once it is cancelled or superseded: nothing more is sent.
+    pub withdrawn: Option<DeliveryResult>,
+    /// Whether the contacts of `escalate` were told.
+    pub escalated: bool,
+}
+
+/// A delivery's state on disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// The delivery.
+    pub id: DeliveryId,
+    /// The step of the ladder, from 0.
+    pub step: u8,
+    /// How many attempts were made.
+    pub attempts: u16,
+    /// How many rounds over all permitted gateways came to nothing.
+    pub rounds: u16,
+    /// The channels that can never take it (recipient or content refused), as bits.
+    pub barred: u16,
+    /// How it ended, and when; `None`: it is open.
+    pub result: Option<Settled>,
+}
+
+/// A delivery's end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// The result.
+    pub result: DeliveryResult,
+    /// When.
+    pub at: Timestamp,
+    /// The channel that did it, where one did.
+    pub channel: Option<Channel>,
+    /// The attempt that did it, where one did.
+    pub attempt: Option<u16>,
+    /// The last reason, where it failed.
+    pub reason: Option<Reason>,
+    /// Whether more than one attempt may have reached the recipient.
+    pub duplicated: bool,
+}
+
+/// Why an attempt repeats another that may have gone out.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Repeat {
+    /// It is the first, or follows attempts that were certainly not sent.
+    No,
+    /// After an attempt of unknown outcome (a time-out, a lost connection, a crash).
+    AfterUnknown,
+    /// After a step's wait ran out; the earlier attempt stays open.
+    AfterWait,
+    /// Together with others, as `send = "all"` asks.
+    Together,
+    /// After a receipt said that the earlier one failed.
+    AfterFailure,
+}
+
+/// One delivery handed to one gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// Its id.
+    pub id: AttemptId,
+    /// The gateway's name.
+    pub gateway: String,
+    /// The channel.
+    pub channel: Channel,
+    /// The step it was made for, from 0.
+    pub step: u8,
+    /// When it was handed over.
+    pub at: Timestamp,
+    /// Whether it repeats another.
+    pub repeat: Repeat,
+    /// The number of the plan that explains it.
+    pub plan: u32,
+    /// The answer, and when it came; `None`: it is in flight.
+    pub outcome: Option<(Outcome, Timestamp)>,
+}
+
+/// An explanation, interned: one for each (message, class of recipient, health epoch).
+#[derive(Clone, PartialEq, Debug)]
+pub struct Plan {
+    /// The message.
+    pub message: MessageId,
+    /// Its number within the message, from 1.
+    pub number: u32,
+    /// The policy in force.
+    pub policy: String,
+    /// The rule's name.
+    pub rule: String,
+    /// The step, from 0.
+    pub step: u8,
+    /// What was to settle it, and what on an unknown outcome.
+    pub on_unknown: OnUnknown,
+    /// Every gateway of the ladder, best first.
+    pub ranking: Vec<Ranked>,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// One gateway in a plan.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ranked {
+    /// Its name.
+    pub gateway: String,
+    /// Its channel.
+    pub channel: Channel,
+    /// What was thought of it then.
+    pub standing: Standing,
+    /// Its odds then, as the share of sends that should work, in thousandths.
+    pub health_permille: u16,
+    /// Its worst needle then, in hundredths of a deciban.
+    pub needle_cdb: u32,
+}
+
+/// Why a gateway was taken or passed over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Standing {
+    /// It may be taken.
+    Eligible,
+    /// It may be taken, later in the ladder.
+    LaterStep,
+    /// The evidence speaks against it; taken only if nothing better is permitted.
+    Doubtful,
+    /// It is down; taken only if nothing else is left.
+    Down,
+    /// An operator holds it.
+    Held,
+    /// Planned work.
+    Maintenance,
+    /// It asked to be left alone for a while.
+    Deferred,
+    /// Its quota is used up.
+    QuotaExhausted,
+    /// Our own line is down and it needs it.
+    UplinkDown,
+    /// The rule forbids it.
+    Forbidden,
+    /// The recipient has no address there.
+    NoAddress,
+    /// It refused this recipient or this content before.
+    Refused,
+    /// It is no longer configured.
+    Removed,
+}
+
+/// A declared period in which a gateway was down.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outage {
+    /// Its id.
+    pub id: OutageId,
+    /// What is down.
+    pub of: OutageOf,
+    /// The channel.
+    pub channel: Channel,
+    /// The first bad sign.
+    pub onset: Timestamp,
+    /// When it was declared.
+    pub detected: Timestamp,
+    /// When it was over; `None`: it goes on.
+    pub recovered: Option<Timestamp>,
+    /// What was seen most.
+    pub cause: Reason,
+    /// The layer at which probes failed, where they did.
+    pub layer: Option<Layer>,
+    /// How many attempts it cost.
+    pub attempts_failed: u32,
+}
+
+/// What an outage is of.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum OutageOf {
+    /// One gateway, by name.
+    Gateway(String),
+    /// Every gateway of a channel.
+    Channel(Channel),
+    /// Our own line, by the uplink's name.
+    Uplink(String),
+}
+
+/// What an operator lays over a gateway's health.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overlay {
+    /// Held, or under planned work until a time.
+    pub kind: OverlayKind,
+    /// Who.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The kind of an overlay.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OverlayKind {
+    /// Stopped by hand, until released.
+    Held,
+    /// Planned work, until this time.
+    Maintenance {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// One act of a person or program.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Audit {
+    /// When.
+    pub at: Timestamp,
+    /// A number that sorts acts of one millisecond.
+    pub number: u64,
+    /// The subject.
+    pub who: String,
+    /// The act: `accept`, `cancel`, `hold`, ...
+    pub act: String,
+    /// On what: an id or a name.
+    pub on: String,
+    /// Why, where one was given.
+    pub reason: String,
+}
+
+/// Everything that is unsettled, as the store hands it to the core at start.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The highest time that any stored value carries: the clock must not be behind it.
+    pub clock: Timestamp,
+    /// The open messages, oldest first.
+    pub messages: Vec<LoadedMessage>,
+    /// Outages that go on.
+    pub outages: Vec<Outage>,
+    /// The number of the last outage.
+    pub last_outage: u64,
+    /// Overlays in force.
+    pub overlays: Vec<(Option<String>, Overlay)>,
+}
+
+/// One open message, whole.
+#[derive(Debug)]
+pub struct LoadedMessage {
+    /// The message.
+    pub message: Arc<Message>,
+    /// How far it is.
+    pub progress: Progress,
+    /// The rows of its deliveries that have one, by index.
+    pub deliveries: Vec<Delivery>,
+    /// The attempts of its open deliveries, in order.
+    pub attempts: Vec<Attempt>,
+    /// The receipts on those attempts.
+    pub receipts: Vec<(AttemptId, ReceiptKind)>,
+    /// The highest plan number used.
+    pub last_plan: u32,
+}
+
+/// Needles of a gateway as kept in reachability, in hundredths of a deciban.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Needles {
+    /// *Dead*.
+    pub dead: u32,
+    /// *Refused*.
+    pub refused: u32,
+    /// *Flaky*.
+    pub flaky: u32,
+    /// When they were last moved.
+    pub at: Timestamp,
+    /// Since when it has been declared down.
+    pub down_since: Option<Timestamp>,
+    /// The learned time-out of an attempt.
+    pub time_out: Span,
+}
