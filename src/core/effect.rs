@@ -24,6 +24,14 @@ pub enum Effect {
         /// The gateway.
         gateway: GatewayId,
     },
+    /// Read a chunk of a frozen audience back from the store, as [`Input::Audience`](super::input::Input::Audience).
+    /// Asked for after a restart, one chunk at a time.
+    LoadAudience {
+        /// The message.
+        message: MessageId,
+        /// Which chunk, from 0.
+        chunk: u32,
+    },
     /// Answer a caller.
     Reply {
         /// Who waits.

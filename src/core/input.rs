@@ -5,7 +5,7 @@ use super::evidence::{ProbeReport, UplinkRound};
 use super::gateway::GatewayConfig;
 use super::ids::{AttemptId, MessageId};
 use super::message::{Recipient, Severity, Status, Template, Urgency};
-use super::outcome::{Outcome, Receipt};
+use super::outcome::{Outcome, Reason, Receipt};
 use super::policy::Policy;
 use super::time::{Span, Timestamp};
 use std::collections::BTreeMap;
@@ -42,6 +42,22 @@ pub enum Input {
         attempt: AttemptId,
         /// The provider's word.
         answer: Asked,
+    },
+    /// A chunk of a frozen audience, read back as [`Effect::LoadAudience`](super::effect::Effect::LoadAudience) asked.
+    Audience {
+        /// The message.
+        message: MessageId,
+        /// Which chunk, from 0.
+        chunk: u32,
+        /// The people.
+        people: Arc<Vec<Recipient>>,
+    },
+    /// A standing connection of an adapter (an SMPP bind, an event stream) came up or went down.
+    Link {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Why it is down; `None`: it is up.
+        down: Option<Reason>,
     },
     /// A probe's result.
     Probe(ProbeReport),
