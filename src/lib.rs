@@ -8,6 +8,7 @@ pub mod adapter;
 pub mod api;
 pub mod cli;
 pub mod core;
+pub mod diag;
 pub mod emulator;
 pub mod policy;
 pub mod probe;

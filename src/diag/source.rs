@@ -1,0 +1,244 @@
+//! A file's text and places in it.
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The largest file that is read. A policy of 1,000 rules is about a quarter of it.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Words in a key that make its literal a secret to be masked wherever its line is shown.
+const SECRET_WORDS: [&str; 7] =
+    ["token", "secret", "password", "passwd", "passphrase", "credential", "apikey"];
+/// Whole keys that hold secrets without saying so.
+const SECRET_KEYS: [&str; 4] = ["pin", "api_key", "auth", "authorization"];
+
+/// A file's name, as the user wrote it, and its text.
+#[derive(Debug)]
+pub struct Source {
+    name: String,
+    text: String,
+    /// The byte at which each line starts.
+    lines: Vec<usize>,
+}
+
+/// A range of bytes in a file.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The bytes.
+    pub span: Range<usize>,
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A line and a column, both from 1; the column counts characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+// === impl Source ===
+
+impl Source {
+    /// Keeps a text under a name.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Source> {
+        let text = text.into();
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Arc::new(Source { name: name.into(), text, lines })
+    }
+
+    /// Reads a file; a missing, unreadable, too large or not UTF-8 one is an error in `diags`.
+    pub fn read(path: &Path, diags: &mut Diagnostics) -> Option<Arc<Source>> {
+        let name = path.display().to_string();
+        let mut bytes = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
+        let problem = match read {
+            Err(error) => Diagnostic::error("unreadable-file", format!("cannot read `{name}`: {error}"))
+                .help("check the path and the permissions of the user that runs Wasl"),
+            Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => {
+                Diagnostic::error("file-too-large", format!("`{name}` is larger than {FILE_BYTES_MAX} bytes"))
+                    .help("split it into several files")
+            }
+            Ok(_) => match String::from_utf8(bytes) {
+                Ok(text) => return Some(Source::new(name, text)),
+                Err(error) => Diagnostic::error(
+                    "not-utf8",
+                    format!("`{name}` is not UTF-8 from byte {}", error.utf8_error().valid_up_to()),
+                )
+                .help("save it as UTF-8 in the editor"),
+            },
+        };
+        diags.push(problem.in_file(name));
+        None
+    }
+
+    /// Returns the file's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the whole text, secrets included: never print it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns where a byte stands. A byte inside a character counts as its start.
+    pub fn position(&self, byte: usize) -> Position {
+        let byte = self.floor(byte);
+        let line = self.lines.partition_point(|start| *start <= byte).max(1);
+        let start = self.lines[line - 1];
+        Position { line, column: self.text[start..byte].chars().count() + 1 }
+    }
+
+    /// Returns the bytes of a line, counted from 1, without its end.
+    pub(super) fn line(&self, line: usize) -> Range<usize> {
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
+        let end = if self.text[start..end].ends_with('\r') { end - 1 } else { end };
+        start..end
+    }
+
+    /// Returns the nearest start of a character at or before `byte`.
+    pub(super) fn floor(&self, byte: usize) -> usize {
+        let mut byte = byte.min(self.text.len());
+        while !self.text.is_char_boundary(byte) {
+            byte -= 1;
+        }
+        byte
+    }
+
+    /// Returns what must not be shown of a line: the value of each key on it that looks like a secret's, unless it
+    /// only says where the secret is (`{ env = .. }`, `{ file = .. }`). Works on text, so on broken TOML too.
+    pub(super) fn secrets_on(&self, line: Range<usize>) -> Vec<Range<usize>> {
+        let text = &self.text[line.clone()];
+        let mut hidden = Vec::new();
+        let mut from = 0;
+        while let Some(equals) = text[from..].find('=').map(|at| from + at) {
+            let key = last_key(&text[from..equals]);
+            let value = equals + 1 + text[equals + 1..].len() - text[equals + 1..].trim_start().len();
+            if !holds_secret(&key) || names_a_place(&text[value..]) {
+                from = equals + 1;
+                continue;
+            }
+            let end = end_of_value(text, value);
+            hidden.push(line.start + value..line.start + end);
+            from = end;
+        }
+        hidden
+    }
+}
+
+/// Says whether a key's literal must be masked.
+pub(super) fn holds_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    SECRET_KEYS.contains(&key.as_str()) || SECRET_WORDS.iter().any(|word| key.contains(word))
+}
+
+/// Returns the key that ends a text such as `tls = { cert = "..", api_key `.
+fn last_key(text: &str) -> String {
+    let key = text.trim_end().trim_end_matches(['"', '\'']);
+    key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or("").to_owned()
+}
+
+/// Says whether a value is `{ env = ..` or `{ file = ..`.
+fn names_a_place(value: &str) -> bool {
+    value
+        .strip_prefix('{')
+        .map(str::trim_start)
+        .is_some_and(|inside| inside.is_empty() || inside.starts_with("env") || inside.starts_with("file"))
+}
+
+/// Returns where a value ends: a string at its closing quote, everything else at the end of the line.
+fn end_of_value(text: &str, value: usize) -> usize {
+    let quote = match text[value..].chars().next() {
+        Some(quote @ ('"' | '\'')) if !text[value..].starts_with(&quote.to_string().repeat(3)) => quote,
+        _ => return text.len(),
+    };
+    let mut escaped = false;
+    for (at, c) in text[value + 1..].char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quote == '"' => escaped = true,
+            c if c == quote => return value + 1 + at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Returns where it starts.
+    pub fn start(&self) -> Position {
+        self.source.position(self.span.start)
+    }
+
+    /// Returns where it ends.
+    pub fn end(&self) -> Position {
+        self.source.position(self.span.end)
+    }
+}
+
+// === impl Spanned ===
+
+impl<T> Spanned<T> {
+    /// Changes the value and keeps the place.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
+        Spanned { value: change(self.value), place: self.place }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_becomes_a_line_and_a_column_in_characters() {
+        let source = Source::new("x", "a = 1\r\nاسم = \"ب\"\n\tz");
+        let check = |byte, line, column| assert_eq!(source.position(byte), Position { line, column });
+        check(0, 1, 1);
+        check(7, 2, 1);
+        check(9, 2, 2);
+        check(10, 2, 2);
+        check(13, 2, 4);
+        check(source.text().len(), 3, 3);
+        check(9_999, 3, 3);
+        assert_eq!(&source.text()[source.line(1)], "a = 1");
+        assert_eq!(source.line(99), source.text().len()..source.text().len());
+    }
+
+    #[test]
+    fn the_literal_of_a_secret_is_found_on_any_line() {
+        let check = |line: &str, hidden: &[&str]| {
+            let source = Source::new("x", line);
+            let found: Vec<_> =
+                source.secrets_on(0..line.len()).into_iter().map(|span| &source.text()[span]).collect();
+            assert_eq!(found, hidden, "{line}");
+        };
+        check(r#"access_token = "EAAG""#, &[r#""EAAG""#]);
+        check(r#"acess_token="EA\"AG" # x"#, &[r#""EA\"AG""#]);
+        check(r#"access_token = "EAAG"#, &[r#""EAAG"#]);
+        check(r#"password = { env = "NAME" }"#, &[]);
+        check(r#"a = { password = "x", secret = 'y' }"#, &[r#""x""#, "'y'"]);
+        check(r#"password = """abc"#, &[r#""""abc"#]);
+        check(r#"name = "tokens""#, &[]);
+        check(r#"password = ["a", "b"]"#, &[r#"["a", "b"]"#]);
+        check(r#"password ="#, &[""]);
+    }
+}
