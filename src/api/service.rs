@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing here reaches a store, an adapter or a socket; the runtime answers.
 
+use super::ring::EventRing;
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::channel::Channel;
 use crate::core::effect::Reply;
@@ -93,6 +94,9 @@ pub trait Service: Send + Sync {
     fn gateways(&self) -> Vec<(String, Channel)>;
     /// Waits until the view is newer than `turn`, then returns it; never sooner than 250 ms after the last.
     fn next_view(&self, turn: u64) -> Doing<'_, Arc<View>>;
+    /// Returns the last events. The runtime pushes a turn's events once they are durable, and closes the ring
+    /// when it begins to stop, which ends every stream.
+    fn events(&self) -> &EventRing;
 }
 
 /// A ticket that the runtime has yet to choose.
