@@ -1,1 +1,40 @@
 //! Emulators: one provider a file, speaking its real protocol on loopback, with faults to order.
+//!
+//! They serve `wasl demo`, the tests, and whoever writes an adapter. Each is written from the
+//! provider's own facts; each listens on `127.0.0.1` (port 0 takes a free one), answers as the
+//! provider does, keeps what it received, and misbehaves as told.
+//!
+//! ```text
+//! whatsapp   Graph API, signed status webhooks       smsc   SMPP 3.4, receipts in their dialects
+//! telegram   Bot API, long poll and webhook          smtp   submission, STARTTLS, AUTH
+//! signal_cli JSON-RPC daemon, receipts over SSE      dns    UDP and TCP, every kind of answer
+//! tls        certificates good and bad               control  targets that judge our own line
+//! ```
+//!
+//! Faults are ordered layer by layer while the emulator runs: see [`Fault`]. A layer's behaviour
+//! is a [`Mix`], so a scenario's table of probabilities goes in as it stands.
+//!
+//! Limits: one machine, loopback, memory only. Every queue has a named limit; past it the oldest
+//! record goes (what was received) or the newest is not made (receipts), and the counters tell.
+//!
+//! Invariant: nothing here imports `crate::core` or `crate::adapter`: an emulator that shared
+//! their code would share their mistakes.
+
+mod agenda;
+pub mod control;
+mod desk;
+pub mod dns;
+mod fault;
+mod handle;
+mod http;
+mod listen;
+mod received;
+pub mod tls;
+pub mod whatsapp;
+
+pub use fault::{
+    AcceptFault, AnswerFault, Delay, DeliverFault, Fault, Mix, Rate, ReceiptFault, Refusal, TcpFault,
+    TlsFault,
+};
+pub use handle::{Common, Handle, Provider, RECEIVED_MAX};
+pub use received::Received;

@@ -1,0 +1,7 @@
+//! The emulators, driven by clients that share no code with them: raw sockets and bytes by hand.
+
+mod dns;
+mod listener;
+mod raw;
+mod tls;
+mod whatsapp;
