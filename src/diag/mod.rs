@@ -25,6 +25,7 @@ mod secret;
 mod source;
 mod table;
 mod units;
+mod value;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level};
 pub use nearest::{did_you_mean, nearest};

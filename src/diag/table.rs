@@ -4,20 +4,17 @@
 use super::bidi;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::nearest::{did_you_mean, nearest};
-use super::secret::Secret;
 use super::source::{Place, Source, Spanned};
 use super::units::{parse_quota, parse_rate, parse_size, parse_span};
+use super::value::{Entry, Value, convert, join};
 use crate::core::gateway::{Quota, Rate};
 use crate::core::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-/// The longest secret that a file may hold. A service account's key is about 2 KiB.
-const SECRET_BYTES_MAX: u64 = 64 * 1024;
 /// The most syntax errors of one file that are shown: they breed each other.
 const SYNTAX_ERRORS_MAX: usize = 10;
 
@@ -25,7 +22,7 @@ const SYNTAX_ERRORS_MAX: usize = 10;
 #[derive(Clone)]
 pub struct Table {
     /// How messages call it: "`[server]`", "gateway `sms-a`".
-    called: String,
+    pub(super) called: String,
     /// Its path from the top, without quotes: `server.tls`.
     path: String,
     /// Its header, or the whole inline table.
@@ -34,24 +31,11 @@ pub struct Table {
     asked: BTreeSet<&'static str>,
 }
 
-#[derive(Clone)]
-struct Entry {
-    key: Place,
-    value: Spanned<Value>,
-}
-
-#[derive(Clone)]
-enum Value {
-    String(String),
-    Integer(Option<i64>),
-    Float(f64),
-    Bool(bool),
-    Datetime,
-    Array(Vec<Spanned<Value>>),
-    Table(Table),
-}
-
 impl Table {
+    pub(super) fn new(called: String, path: String, place: Place, entries: BTreeMap<String, Entry>) -> Table {
+        Table { called, path, place, entries, asked: BTreeSet::new() }
+    }
+
     /// Parses a file. `None`: it is not TOML, and `diags` says where.
     pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Table> {
         bidi::lint(source, diags);
@@ -226,6 +210,21 @@ impl Table {
         None
     }
 
+    /// Reads a length of time, or a word that stands for no limit (`None`).
+    pub fn span_or_word(
+        &mut self,
+        key: &'static str,
+        word: &str,
+        diags: &mut Diagnostics,
+    ) -> Option<Spanned<Option<Span>>> {
+        if let Some(Value::String(text)) = self.entries.get(key).map(|entry| &entry.value.value)
+            && text == word
+        {
+            return self.take(key).map(|entry| entry.value.map(|_| None));
+        }
+        self.span(key, diags).map(|span| span.map(Some))
+    }
+
     /// Reads a size: `"256MB"`.
     pub fn size(&mut self, key: &'static str, diags: &mut Diagnostics) -> Option<Spanned<u64>> {
         self.quantity(key, "a size", "\"256MB\", \"1GiB\" or \"64KiB\"", parse_size, diags)
@@ -267,46 +266,6 @@ impl Table {
         let texts = self.strings(key, diags)?;
         let known = texts.value.into_iter().filter_map(|text| self.word(key, text, words, diags)).collect();
         Some(Spanned { value: known, place: texts.place })
-    }
-
-    /// Reads a secret: `{ env = "NAME" }`, `{ file = "PATH" }` (from the folder of the file that names it), or a literal,
-    /// which is warned about. One that cannot be had is an error.
-    pub fn secret(&mut self, key: &'static str, diags: &mut Diagnostics) -> Option<Secret> {
-        let entry = self.take(key)?;
-        match entry.value.value {
-            Value::String(literal) => {
-                diags.mask(entry.value.place.clone());
-                diags.push(
-                    Diagnostic::warning(
-                        "literal-secret",
-                        format!("`{key}` of {} stands in the file", self.called),
-                    )
-                    .at(&entry.value.place, "everybody who reads the file can read it")
-                    .help(format!("write `{key} = {{ env = \"NAME\" }}` or `{key} = {{ file = \"PATH\" }}`")),
-                );
-                Some(Secret::new(literal))
-            }
-            Value::Table(table) => table.secret_elsewhere(key, &self.called, diags),
-            _ => {
-                diags.mask(entry.value.place.clone());
-                self.wrong_type(
-                    key,
-                    &entry,
-                    "a secret",
-                    "write `{ env = \"NAME\" }` or `{ file = \"PATH\" }`",
-                    diags,
-                )
-            }
-        }
-    }
-
-    /// Reads a secret that must be there.
-    pub fn required_secret(&mut self, key: &'static str, diags: &mut Diagnostics) -> Option<Secret> {
-        if !self.entries.contains_key(key) {
-            self.missing(key, diags);
-            return None;
-        }
-        self.secret(key, diags)
     }
 
     /// Reads a table: `[server]` or an inline one.
@@ -389,7 +348,7 @@ impl Table {
         diags.push(diagnostic.help(format!("add `{key} = ..`")));
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Entry> {
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Entry> {
         self.asked.insert(key);
         self.entries.remove(key)
     }
@@ -450,37 +409,6 @@ impl Table {
         None
     }
 
-    fn secret_elsewhere(mut self, key: &str, owner: &str, diags: &mut Diagnostics) -> Option<Secret> {
-        self.called = format!("`{key}` of {owner}");
-        let env = self.string("env", diags);
-        let file = self.string("file", diags);
-        let place = self.place.clone();
-        self.finish(diags);
-        let problem = match (env, file) {
-            (Some(name), None) => match std::env::var(&name.value) {
-                Ok(value) if !value.is_empty() => return Some(Secret::new(value)),
-                _ => Diagnostic::error("secret-missing", format!("the variable `{}` is not set", name.value))
-                    .at(&name.place, format!("`{key}` of {owner} is read from it"))
-                    .help("set it in the environment of the service, or use `{ file = \"PATH\" }`"),
-            },
-            (None, Some(path)) => match read_secret(&path) {
-                Ok(secret) => return Some(secret),
-                Err(why) => {
-                    Diagnostic::error("secret-missing", format!("`{}` gives no secret: {why}", path.value))
-                        .at(&path.place, format!("`{key}` of {owner} is read from it"))
-                        .help("write the secret alone into the file, readable by the user that runs Wasl")
-                }
-            },
-            _ => {
-                Diagnostic::error("bad-value", format!("`{key}` of {owner} does not say where the secret is"))
-                    .at(&place, "either `env` or `file` is needed")
-                    .help("write `{ env = \"NAME\" }` or `{ file = \"PATH\" }`")
-            }
-        };
-        diags.push(problem);
-        None
-    }
-
     fn out_of_range<T>(
         &self,
         key: &str,
@@ -497,7 +425,7 @@ impl Table {
         None
     }
 
-    fn wrong_type<T>(
+    pub(super) fn wrong_type<T>(
         &self,
         key: &str,
         entry: &Entry,
@@ -525,74 +453,6 @@ impl Table {
     }
 }
 
-impl Value {
-    fn kind(&self) -> &'static str {
-        match self {
-            Value::String(_) => "a string",
-            Value::Integer(_) | Value::Float(_) => "a number",
-            Value::Bool(_) => "true or false",
-            Value::Datetime => "a date",
-            Value::Array(_) => "an array",
-            Value::Table(_) => "a table",
-        }
-    }
-}
-
-fn convert(source: &Arc<Source>, path: String, table: &DeTable<'_>, span: Range<usize>) -> Table {
-    let place = |span| Place { source: source.clone(), span };
-    let entries = table
-        .iter()
-        .map(|(key, value)| {
-            let name = key.get_ref().to_string();
-            let value = convert_value(source, &join(&path, &name), value.get_ref(), value.span());
-            (name, Entry { key: place(key.span()), value })
-        })
-        .collect();
-    let called = if path.is_empty() { "the file".to_owned() } else { format!("`{path}`") };
-    Table { called, path, place: place(span), entries, asked: BTreeSet::new() }
-}
-
-fn convert_value(
-    source: &Arc<Source>,
-    path: &str,
-    value: &DeValue<'_>,
-    span: Range<usize>,
-) -> Spanned<Value> {
-    let converted = match value {
-        DeValue::String(text) => Value::String(text.to_string()),
-        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
-        DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
-        DeValue::Boolean(value) => Value::Bool(*value),
-        DeValue::Datetime(_) => Value::Datetime,
-        DeValue::Array(items) => Value::Array(
-            items.iter().map(|item| convert_value(source, path, item.get_ref(), item.span())).collect(),
-        ),
-        DeValue::Table(table) => Value::Table(convert(source, path.to_owned(), table, span.clone())),
-    };
-    Spanned { value: converted, place: Place { source: source.clone(), span } }
-}
-
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// Reads a secret's file, relative to the folder of the file that names it.
-fn read_secret(path: &Spanned<String>) -> Result<Secret, String> {
-    use std::io::Read;
-    let folder = Path::new(path.place.source.name()).parent().unwrap_or(Path::new(""));
-    let mut text = String::new();
-    std::fs::File::open(folder.join(&path.value))
-        .and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| error.to_string())?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err("it is empty".into()),
-        secret if secret.len() as u64 > SECRET_BYTES_MAX => {
-            Err(format!("it is longer than {SECRET_BYTES_MAX} bytes"))
-        }
-        secret => Ok(Secret::new(secret)),
-    }
-}
-
 /// Returns what to do about a message of the TOML parser.
 fn remedy(message: &str) -> &'static str {
     match message {
@@ -611,78 +471,4 @@ impl fmt::Debug for Table {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str, read: impl FnOnce(&mut Table, &mut Diagnostics)) -> String {
-        let mut diags = Diagnostics::default();
-        if let Some(mut table) = Table::parse(&Source::new("f.toml", text), &mut diags) {
-            read(&mut table, &mut diags);
-            table.finish(&mut diags);
-        }
-        diags.render()
-    }
-
-    #[test]
-    fn every_mistake_is_reported_at_once_with_its_remedy() {
-        let shown =
-            read("listen = 3\nwiat = \"20s\"\nwindow = 0\nsend = \"bets\"\nrate = \"fast\"\n", |t, d| {
-                t.string("listen", d);
-                t.span("wait", d);
-                t.u64("window", 1..=10, d);
-                t.choice("send", &[("best", 1), ("all", 2)], d);
-                t.rate("rate", d);
-                t.required_string("name", d);
-            });
-        for expected in [
-            "error[missing-key]: the file has no `name`\n --> f.toml\n  = help: add `name = ..`",
-            "1 | listen = 3\n  |          ^ this is a number",
-            "2 | wiat = \"20s\"\n  | ^^^^ nothing reads this key\n  = help: did you mean `wait`?",
-            "from 1 to 10 is allowed",
-            "4 | send = \"bets\"\n  |        ^^^^^^ not a word that `send` knows\n  = help: did you mean `best`?",
-            "`rate` of the file is not a rate",
-        ] {
-            assert!(shown.contains(expected), "{expected}\n---\n{shown}");
-        }
-    }
-
-    #[test]
-    fn tables_know_their_headers() {
-        let shown = read("[[gateway]]\nx = 1\n\n[server]\ntls = { cert = 1 }\n", |t, d| {
-            let mut gateway = t.tables("gateway", d).remove(0);
-            gateway.required_string("name", d);
-            gateway.call("gateway `a`");
-            gateway.finish(d);
-            let mut server = t.table("server", d).expect("it is there");
-            let mut tls = server.table("tls", d).expect("it is there");
-            tls.required_string("key", d);
-        });
-        assert!(shown.contains("1 | [[gateway]]\n  | ^^^^^^^^^^^ it belongs here"), "{shown}");
-        assert!(shown.contains("gateway `a` has an unknown key `x`"), "{shown}");
-        assert!(shown.contains("`server.tls` has no `key`\n --> f.toml:5:7"), "{shown}");
-    }
-
-    #[test]
-    fn a_secret_is_had_from_elsewhere_and_never_shown() {
-        let mut secrets = Vec::new();
-        let text = "a = { env = \"PATH\" }\nb = \"literal-1\"\nc = { env = \"NO_SUCH_VARIABLE_HERE\" }\nd = { file = \
-                    \"/no/such\" }\ne = 77777\nf = { enw = \"X\" }\npassword = literal-2\n";
-        let shown = read(text.strip_suffix("password = literal-2\n").expect("as written"), |t, d| {
-            secrets = ["a", "b", "c", "d", "e", "f"].map(|key| t.secret(key, d)).into();
-        });
-        assert!(secrets[0].as_ref().is_some_and(|s| s.expose() == std::env::var("PATH").expect("set")));
-        assert_eq!(secrets[1].as_ref().map(Secret::expose), Some("literal-1"));
-        assert_eq!(format!("{:?} {}", secrets[1], secrets[1].as_ref().expect("read")), "Some(***) ***");
-        assert!(secrets[2..].iter().all(Option::is_none));
-        assert!(!shown.contains("literal-1") && !shown.contains("77777"), "{shown}");
-        assert!(shown.contains("the variable `NO_SUCH_VARIABLE_HERE` is not set"), "{shown}");
-        let broken = read(text, |_, _| {});
-        assert!(broken.contains("error[syntax]") && !broken.contains("literal-2"), "{broken}");
-    }
-
-    #[test]
-    fn a_reordering_character_is_named() {
-        let shown = read("# \u{202E}x\n", |_, _| {});
-        assert!(shown.contains("error[bidi-control]") && shown.contains("<U+202E>x"), "{shown}");
-    }
-}
+mod tests;

@@ -1,1 +1,251 @@
 //! `wasl.toml`: server, stores, gateways, operators.
+//!
+//! Paths in the file are relative to the folder that it lies in; `policies/` and `probes/` lie beside it.
+//! What an adapter alone understands stays in [`GatewaySettings::rest`], which the adapter reads to its end.
+//!
+//! Invariant: settings with an error are never put to work: [`Settings::load`] gives them only when there is none.
+
+mod gateway;
+mod net;
+mod server;
+
+pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX};
+pub use net::{Control, Resolver, Uplink};
+pub use server::{Network, Server, TlsFiles};
+
+use crate::core::gateway::GatewayConfig;
+use crate::core::time::Span;
+use crate::diag::{Diagnostic, Diagnostics, Source, Table};
+use std::path::{Path, PathBuf};
+
+/// How long a gateway must stay in doubt before an outage is declared, where the file does not say: blips end sooner.
+const DWELL: Span = Span::from_secs(20);
+/// The longest dwell: beyond it an outage would be history when it is declared.
+const DWELL_MAX: Span = Span::from_hours(1);
+/// The default reserve of disk. Cites: the contract, `reserve = "256MiB"`.
+const RESERVE: u64 = 256 << 20;
+/// The least reserve: what settling a full outbox's open attempts writes.
+const RESERVE_MIN: u64 = 1 << 20;
+const DAY: Span = Span::from_hours(24);
+/// The most operators: a call list, not an audience.
+const OPERATORS_MAX: usize = 100;
+
+/// Everything that `wasl.toml` says.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// The listener and who may reach it.
+    pub server: Server,
+    /// Where the stores lie.
+    pub store: StoreSettings,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Whom to ask for names, in order.
+    pub resolvers: Vec<Resolver>,
+    /// Our own lines.
+    pub uplinks: Vec<Uplink>,
+    /// Who is told.
+    pub operators: Vec<Operator>,
+    /// The ways out.
+    pub gateways: Vec<GatewaySettings>,
+    /// How long a gateway must stay in doubt before an outage is declared.
+    pub dwell: Span,
+}
+
+/// Where the stores lie.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreSettings {
+    /// The folder of the outbox and of reachability.
+    pub path: PathBuf,
+    /// Bytes of free disk below which nothing new is taken.
+    pub reserve_bytes: u64,
+}
+
+/// How long things are kept; `None`: forever.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// Messages, after their last delivery settled.
+    pub messages: Option<Span>,
+    /// Deliveries and their attempts.
+    pub deliveries: Option<Span>,
+    /// Evidence by the minute.
+    pub minutes: Option<Span>,
+    /// Evidence by the hour.
+    pub hours: Option<Span>,
+    /// Who did what.
+    pub audit: Option<Span>,
+}
+
+/// Somebody who is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Operator {
+    /// The name.
+    pub name: String,
+    /// `ar` or `en`.
+    pub language: String,
+    /// The address for notices.
+    pub email: Option<String>,
+    /// The contact in the address book, for the other roads.
+    pub contact: Option<String>,
+}
+
+impl Settings {
+    /// Reads a file and gives its settings only if nothing in it is an error; the warnings come along.
+    pub fn load(path: &Path, kinds: &[AdapterKind]) -> Result<(Settings, Diagnostics), Diagnostics> {
+        let mut diags = Diagnostics::default();
+        match Settings::read(path, kinds, &mut diags) {
+            Some(settings) if !diags.has_errors() => Ok((settings, diags)),
+            _ => Err(diags),
+        }
+    }
+
+    /// Reads a file as far as it can be read, for checking other files against it. Use [`Settings::load`] to run.
+    pub fn read(path: &Path, kinds: &[AdapterKind], diags: &mut Diagnostics) -> Option<Settings> {
+        let source = Source::read(path, diags)?;
+        let mut top = Table::parse(&source, diags)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let settings = Settings {
+            file: path.to_owned(),
+            server: server::read(top.table("server", diags), folder, diags),
+            store: store(top.table("store", diags), folder, diags),
+            retention: retention(top.table("retention", diags), diags),
+            resolvers: net::resolvers(top.table("net", diags), diags),
+            uplinks: net::uplinks(top.tables("uplink", diags), diags),
+            operators: operators(top.tables("operator", diags), diags),
+            gateways: gateway::read_all(top.tables("gateway", diags), kinds, folder, diags),
+            dwell: dwell(top.table("detection", diags), diags),
+        };
+        if settings.gateways.is_empty() && top.key("gateway").is_none() && !diags.has_errors() {
+            diags.push(
+                Diagnostic::warning("no-gateway", "no gateway is configured: nothing can be sent")
+                    .in_file(source.name())
+                    .help("add a `[[gateway]]` with a name, a channel and an adapter"),
+            );
+        }
+        top.finish(diags);
+        Some(settings)
+    }
+
+    /// Returns the folder that relative paths start from.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Returns the folder of the routing rules.
+    pub fn policies_dir(&self) -> PathBuf {
+        self.folder().join("policies")
+    }
+
+    /// Returns the folder of the probes.
+    pub fn probes_dir(&self) -> PathBuf {
+        self.folder().join("probes")
+    }
+
+    /// Returns the gateways as the core knows them, in the order of the file.
+    pub fn gateway_configs(&self) -> Vec<GatewayConfig> {
+        self.gateways.iter().map(|gateway| gateway.config.clone()).collect()
+    }
+}
+
+fn store(table: Option<Table>, folder: &Path, diags: &mut Diagnostics) -> StoreSettings {
+    let mut settings = StoreSettings { path: folder.join("var/wasl"), reserve_bytes: RESERVE };
+    let Some(mut table) = table else { return settings };
+    if let Some(path) = table.string("path", diags) {
+        settings.path = folder.join(path.value);
+    }
+    match table.size("reserve", diags) {
+        Some(size) if size.value < RESERVE_MIN => diags.push(
+            Diagnostic::error(
+                "out-of-range",
+                "the `reserve` is too small to settle what is open on a full disk",
+            )
+            .at(&size.place, "this much")
+            .help("write at least \"1MiB\"; \"256MiB\" is the default"),
+        ),
+        Some(size) => settings.reserve_bytes = size.value,
+        None => {}
+    }
+    table.finish(diags);
+    settings
+}
+
+fn retention(table: Option<Table>, diags: &mut Diagnostics) -> Retention {
+    // Cites: the contract's defaults.
+    let mut retention = Retention {
+        messages: Some(DAY.times(400)),
+        deliveries: Some(DAY.times(90)),
+        minutes: Some(DAY.times(30)),
+        hours: Some(DAY.times(730)),
+        audit: None,
+    };
+    let Some(mut table) = table else { return retention };
+    for (key, slot) in [
+        ("messages", &mut retention.messages),
+        ("deliveries", &mut retention.deliveries),
+        ("minutes", &mut retention.minutes),
+        ("hours", &mut retention.hours),
+        ("audit", &mut retention.audit),
+    ] {
+        if let Some(keep) = table.span_or_word(key, "forever", diags) {
+            *slot = keep.value;
+        }
+    }
+    table.finish(diags);
+    retention
+}
+
+fn operators(tables: Vec<Table>, diags: &mut Diagnostics) -> Vec<Operator> {
+    let mut operators = Vec::new();
+    for mut table in tables {
+        table.call("the operator");
+        let name = table.required_string("name", diags);
+        if let Some(name) = &name {
+            table.call(format!("operator `{}`", name.value));
+        }
+        let language = table.choice("language", &[("ar", "ar"), ("en", "en")], diags);
+        let email = table.string("email", diags);
+        let contact = table.string("contact", diags);
+        if let Some(email) = email.as_ref().filter(|e| !looks_like_address(&e.value)) {
+            diags.push(
+                Diagnostic::error(
+                    "bad-value",
+                    format!("`email` of {} is not an e-mail address", table.called()),
+                )
+                .at(&email.place, "no `name@domain`")
+                .help("write `email = \"name@example.org\"`"),
+            );
+        }
+        if operators.len() == OPERATORS_MAX {
+            diags.push(
+                Diagnostic::error("too-many", format!("more than {OPERATORS_MAX} operators"))
+                    .at(table.place(), "one too many")
+                    .help("keep those who are on duty; everybody else belongs into the contacts"),
+            );
+        }
+        table.finish(diags);
+        operators.push(Operator {
+            name: name.map(|n| n.value).unwrap_or_default(),
+            language: language.map_or("en", |l| l.value).to_owned(),
+            email: email.map(|e| e.value),
+            contact: contact.map(|c| c.value),
+        });
+    }
+    operators
+}
+
+fn looks_like_address(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(name, domain)| {
+        !name.is_empty() && !domain.is_empty() && !text.contains(char::is_whitespace) && !domain.contains('@')
+    })
+}
+
+fn dwell(table: Option<Table>, diags: &mut Diagnostics) -> Span {
+    let Some(mut table) = table else { return DWELL };
+    let dwell = table.span_in("dwell", Span::ZERO..=DWELL_MAX, diags);
+    table.finish(diags);
+    dwell.map_or(DWELL, |dwell| dwell.value)
+}
+
+#[cfg(test)]
+mod tests;

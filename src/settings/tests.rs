@@ -1,0 +1,124 @@
+use super::*;
+use crate::core::channel::Channel;
+use crate::core::gateway::Receipts;
+
+const KINDS: [AdapterKind; 2] = [
+    AdapterKind { name: "telegram-bot", channel: Channel::Telegram, receipts: Receipts::None },
+    AdapterKind { name: "sms-smpp", channel: Channel::Sms, receipts: Receipts::Delivered },
+];
+
+fn read(text: &str) -> (Option<Settings>, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("wasl.toml");
+    std::fs::write(&path, text).expect("written");
+    let mut diags = Diagnostics::default();
+    let settings = Settings::read(&path, &KINDS, &mut diags);
+    let shown = diags.render().replace(&format!("{}/", folder.path().display()), "");
+    (settings, shown)
+}
+
+fn check(text: &str, expected: &[&str]) {
+    let (_, shown) = read(text);
+    for part in expected {
+        assert!(shown.contains(part), "{part}\n---\n{shown}");
+    }
+    if expected.is_empty() {
+        assert_eq!(shown, "");
+    }
+}
+
+const SMS: &str = "[[gateway]]\nname = \"sms-a\"\nchannel = \"sms\"\nadapter = \"sms-smpp\"\n";
+
+#[test]
+fn an_empty_file_has_the_defaults_and_a_warning() {
+    let (settings, shown) = read("");
+    let settings = settings.expect("it is TOML");
+    assert!(shown.contains("warning[no-gateway]"), "{shown}");
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.server.public_url, "http://127.0.0.1:8080");
+    assert!(settings.store.path.ends_with("var/wasl"));
+    assert_eq!((settings.retention.audit, settings.dwell), (None, Span::from_secs(20)));
+    assert_eq!(settings.resolvers, [Resolver::System]);
+}
+
+#[test]
+fn a_gateway_keeps_its_adapters_own_keys() {
+    let (settings, shown) = read(&format!(
+        "{SMS}host = \"smsc\"\nrate = \"40/s\"\nquota = [\"500 messages/1h\"]\ncost = 1\nfailure_domains = \
+         [\"carrier:jawwal\"]\n"
+    ));
+    assert_eq!(shown, "");
+    let mut gateway = settings.expect("sound").gateways.remove(0);
+    assert_eq!((gateway.config.receipts, gateway.config.window), (Receipts::Delivered, 50));
+    assert_eq!((gateway.config.cost, gateway.config.needs_internet()), (1.0, false));
+    assert_eq!(gateway.rest.keys().collect::<Vec<_>>(), ["host"]);
+    let mut diags = Diagnostics::default();
+    assert_eq!(gateway.rest.string("host", &mut diags).map(|h| h.value).as_deref(), Some("smsc"));
+    gateway.rest.finish(&mut diags);
+    assert!(diags.is_empty());
+}
+
+#[test]
+fn a_listener_off_loopback_needs_tls_or_a_word() {
+    let with = |more: &str| format!("[server]\nlisten = \"0.0.0.0:80\"\n{more}\n{SMS}");
+    check(&with(""), &["error[plain-http]", "2 | listen = \"0.0.0.0:80\"\n  |          ^^^^^^^^^^^^"]);
+    check(&with("plain_http = true"), &[]);
+    check(
+        &with("tls = { cert = \"none.pem\" }"),
+        &["`server.tls` has no `key`", "`cert` of `server.tls` cannot"],
+    );
+    check(&format!("[server]\nlisten = \"[::1]:0\"\n{SMS}"), &[]);
+}
+
+#[test]
+fn mistakes_are_named_with_their_remedy() {
+    check("[sever]\n", &["unknown key `sever`", "did you mean `server`?"]);
+    check(&SMS.repeat(2), &["two gateways are called `sms-a`"]);
+    check(&SMS.replace("sms-a", "SMS a"), &["`SMS a` cannot be the name of a gateway"]);
+    check(&SMS.replace("\"sms\"", "\"smss\""), &["error[unknown-channel]", "did you mean `sms`?"]);
+    check(
+        &SMS.replace("\"sms\"", "\"telegram\""),
+        &["`sms-smpp` does not serve `telegram`", "`telegram-bot`"],
+    );
+    check(&SMS.replace("sms-smpp", "sms-smp"), &["did you mean `sms-smpp`?"]);
+    check(&format!("{SMS}receipts = \"read\"\n"), &["warning[receipts-too-good]"]);
+    check(&format!("{SMS}base_url = \"https://me:pass@x\"\n"), &["error[bad-url]", "base_url = ***"]);
+    check(&format!("{SMS}quota = [\"10 people/1d\"]\n"), &["is not a quota"]);
+    check(&format!("{SMS}failure_domains = [\"Carrier X\"]\n"), &["cannot be a failure domain"]);
+    check("[retention]\nmessages = \"never\"\n", &["is not a length of time"]);
+    check("[store]\nreserve = \"1kB\"\n", &["too small"]);
+    check("[net]\nresolvers = [\"dns.example\"]\n", &["is not a resolver"]);
+    check(
+        "[[uplink]]\nname = \"a\"\ncontrols = [\"ping:1\"]\n",
+        &["is not a control", "warning[one-control]"],
+    );
+    check("[[operator]]\nname = \"Amal\"\nemail = \"amal\"\n", &["is not an e-mail address"]);
+    check("[server]\ntrusted_proxies = [\"10.0.0.0/40\"]\n", &["is not an address or a range"]);
+}
+
+#[test]
+fn controls_read_as_written() {
+    let check = |text: &str, expected: Option<Control>| assert_eq!(Control::parse(text), expected, "{text}");
+    check("dns:9.9.9.9", Some(Control::Dns("9.9.9.9:53".parse().expect("an address"))));
+    check("dns:127.0.0.1:5353", Some(Control::Dns("127.0.0.1:5353".parse().expect("an address"))));
+    check("tcp:192.0.2.10:443", Some(Control::Tcp { host: "192.0.2.10".into(), port: 443 }));
+    check("tcp:[2001:db8::1]:443", Some(Control::Tcp { host: "2001:db8::1".into(), port: 443 }));
+    check("https://example.net/", Some(Control::Http("https://example.net/".into())));
+    check("tcp:host", None);
+    check("dns:host", None);
+    check("ftp://x", None);
+}
+
+#[test]
+fn a_network_holds_its_addresses() {
+    let check = |network: &str, address: &str, expected| {
+        let network = Network::parse(network).expect("a network");
+        assert_eq!(network.contains(address.parse().expect("an address")), expected, "{address}");
+    };
+    check("10.0.0.0/8", "10.255.0.1", true);
+    check("10.0.0.0/8", "11.0.0.1", false);
+    check("10.0.0.0/8", "::ffff:10.1.1.1", true);
+    check("0.0.0.0/0", "8.8.8.8", true);
+    check("192.0.2.7", "192.0.2.8", false);
+    check("fd00::/8", "fd12::1", true);
+}
