@@ -4,6 +4,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 
+// Lets unit tests share the modules of tests/support, which say `wasl::`.
+#[cfg(test)]
+extern crate self as wasl;
+
 pub mod adapter;
 pub mod api;
 pub mod cli;

@@ -361,3 +361,12 @@ pub struct Needles {
     /// The learned time-out of an attempt.
     pub time_out: Span,
 }
+
+// === impl Progress ===
+
+impl Progress {
+    /// Returns the progress of a message of which nothing has settled.
+    pub const fn untouched(message: MessageId) -> Progress {
+        Progress { message, open: true, settled: [0; 7], late: 0, withdrawn: None, escalated: false }
+    }
+}

@@ -1,0 +1,81 @@
+//! Rows of contacts, tokens and policy versions.
+
+use super::message::{read_recipient, write_recipient};
+use super::{Malformed, Reader, Row, Table, Writer, time_key};
+use crate::core::query::{Contact, Role, TokenRecord};
+use crate::store::outbox::PolicyVersion;
+
+impl Row for Contact {
+    const TABLE: Table = Table::Contact;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        self.id.as_bytes().to_vec()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.text(&self.name);
+        write_recipient(out, &self.person);
+        out.text(&self.consent);
+        out.option(self.deputy.as_deref(), Writer::text);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(Contact {
+            id: key.remaining_text()?,
+            name: body.text()?,
+            person: read_recipient(body)?,
+            consent: body.text()?,
+            deputy: body.option(Reader::text)?,
+        })
+    }
+}
+
+impl Row for TokenRecord {
+    const TABLE: Table = Table::Token;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        self.name.as_bytes().to_vec()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.byte(self.role as u8);
+        out.raw(&self.hash);
+        out.time(self.made_at);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(TokenRecord {
+            name: key.remaining_text()?,
+            role: body.one_of(&Role::ALL)?,
+            hash: body.array()?,
+            made_at: body.time()?,
+        })
+    }
+}
+
+impl Row for PolicyVersion {
+    const TABLE: Table = Table::Policy;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        [&time_key(self.at)[..], self.file.as_bytes()].concat()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.text(&self.text);
+        out.text(&self.author);
+        out.text(&self.reason);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(PolicyVersion {
+            at: key.time_key()?,
+            file: key.remaining_text()?,
+            text: body.text()?,
+            author: body.text()?,
+            reason: body.text()?,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Rows of reachability: a gateway's needles as one vantage point sees them, for one slice of its recipients.
+
+use super::{Malformed, Reader, Row, Table, Writer};
+use crate::core::record::Needles;
+use crate::store::reachability::{Cell, CellRow};
+
+/// The first byte of a cell's key. Others are kept for recipients' addresses and history.
+pub(crate) const CELL: u8 = b'c';
+
+impl Row for CellRow {
+    const TABLE: Table = Table::Needles;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.byte(CELL);
+        out.text(&self.cell.vantage);
+        out.text(&self.cell.gateway);
+        out.text(&self.cell.slice);
+        out.finish()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.number(self.needles.dead);
+        out.number(self.needles.refused);
+        out.number(self.needles.flaky);
+        out.time(self.needles.at);
+        out.option(self.needles.down_since, Writer::time);
+        out.span(self.needles.time_out);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        if key.byte()? != CELL {
+            return Err(Malformed("a cell's key"));
+        }
+        Ok(CellRow {
+            cell: Cell { vantage: key.text()?, gateway: key.text()?, slice: key.text()? },
+            needles: Needles {
+                dead: body.number()?,
+                refused: body.number()?,
+                flaky: body.number()?,
+                at: body.time()?,
+                down_since: body.option(Reader::time)?,
+                time_out: body.span()?,
+            },
+        })
+    }
+}

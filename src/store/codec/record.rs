@@ -1,0 +1,186 @@
+//! Rows of operating: outages, overlays, callers' keys, the audit record.
+
+use super::{Malformed, Reader, Row, Table, Writer, time_key};
+use crate::core::channel::Channel;
+use crate::core::evidence::Layer;
+use crate::core::ids::{MessageId, OutageId};
+use crate::core::input::IdempotencyKey;
+use crate::core::outcome::Reason;
+use crate::core::record::{Audit, Outage, OutageOf, Overlay, OverlayKind};
+use crate::core::time::Timestamp;
+
+// The stored numbers of what an outage is of.
+const OF_GATEWAY: u8 = 0;
+const OF_CHANNEL: u8 = 1;
+const OF_UPLINK: u8 = 2;
+
+// The stored numbers of overlays, and of what they lie over.
+const HELD: u8 = 0;
+const MAINTENANCE: u8 = 1;
+const OVER_ALL: u8 = 0;
+const OVER_ONE: u8 = 1;
+
+/// What lies over a gateway, or over all of them.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct OverlayRow {
+    pub(crate) gateway: Option<String>,
+    pub(crate) overlay: Overlay,
+}
+
+/// What a caller's key made.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct IdempotencyRow {
+    pub(crate) key: IdempotencyKey,
+    pub(crate) message: MessageId,
+    pub(crate) deliveries: u32,
+    pub(crate) at: Timestamp,
+}
+
+/// Returns the key of an overlay.
+pub(crate) fn overlay_key(gateway: Option<&str>) -> Vec<u8> {
+    match gateway {
+        None => vec![OVER_ALL],
+        Some(name) => [&[OVER_ONE], name.as_bytes()].concat(),
+    }
+}
+
+impl Row for Outage {
+    const TABLE: Table = Table::Outage;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        self.id.0.to_be_bytes().to_vec()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        match &self.of {
+            OutageOf::Gateway(name) => {
+                out.byte(OF_GATEWAY);
+                out.text(name);
+            }
+            OutageOf::Channel(channel) => {
+                out.byte(OF_CHANNEL);
+                out.byte(*channel as u8);
+            }
+            OutageOf::Uplink(name) => {
+                out.byte(OF_UPLINK);
+                out.text(name);
+            }
+        }
+        out.byte(self.channel as u8);
+        out.time(self.onset);
+        out.time(self.detected);
+        out.option(self.recovered, Writer::time);
+        out.byte(self.cause as u8);
+        out.option(self.layer, |out, layer| out.byte(layer as u8));
+        out.number(self.attempts_failed);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(Outage {
+            id: OutageId(u64::from_be_bytes(key.array()?)),
+            of: match body.byte()? {
+                OF_GATEWAY => OutageOf::Gateway(body.text()?),
+                OF_CHANNEL => OutageOf::Channel(body.one_of(&Channel::ALL)?),
+                OF_UPLINK => OutageOf::Uplink(body.text()?),
+                _ => return Err(Malformed("what the outage is of")),
+            },
+            channel: body.one_of(&Channel::ALL)?,
+            onset: body.time()?,
+            detected: body.time()?,
+            recovered: body.option(Reader::time)?,
+            cause: body.one_of(Reason::ALL)?,
+            layer: body.option(|body| body.one_of(&Layer::ALL))?,
+            attempts_failed: body.number()?,
+        })
+    }
+}
+
+impl Row for OverlayRow {
+    const TABLE: Table = Table::Overlay;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        overlay_key(self.gateway.as_deref())
+    }
+
+    fn write(&self, out: &mut Writer) {
+        match self.overlay.kind {
+            OverlayKind::Held => out.byte(HELD),
+            OverlayKind::Maintenance { until } => {
+                out.byte(MAINTENANCE);
+                out.time(until);
+            }
+        }
+        out.text(&self.overlay.who);
+        out.text(&self.overlay.reason);
+        out.time(self.overlay.since);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        let gateway = match key.byte()? {
+            OVER_ALL => None,
+            OVER_ONE => Some(key.remaining_text()?),
+            _ => return Err(Malformed("what the overlay lies over")),
+        };
+        let kind = match body.byte()? {
+            HELD => OverlayKind::Held,
+            MAINTENANCE => OverlayKind::Maintenance { until: body.time()? },
+            _ => return Err(Malformed("an overlay")),
+        };
+        let overlay = Overlay { kind, who: body.text()?, reason: body.text()?, since: body.time()? };
+        Ok(OverlayRow { gateway, overlay })
+    }
+}
+
+impl Row for IdempotencyRow {
+    const TABLE: Table = Table::Idempotency;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        self.key.key.to_vec()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.key.body);
+        out.raw(&self.message.to_bytes());
+        out.number(self.deliveries);
+        out.time(self.at);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(IdempotencyRow {
+            key: IdempotencyKey { key: key.array()?, body: body.array()? },
+            message: body.message_id()?,
+            deliveries: body.number()?,
+            at: body.time()?,
+        })
+    }
+}
+
+impl Row for Audit {
+    const TABLE: Table = Table::Audit;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Vec<u8> {
+        [time_key(self.at), self.number.to_be_bytes()].concat()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.text(&self.who);
+        out.text(&self.act);
+        out.text(&self.on);
+        out.text(&self.reason);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(Audit {
+            at: key.time_key()?,
+            number: u64::from_be_bytes(key.array()?),
+            who: body.text()?,
+            act: body.text()?,
+            on: body.text()?,
+            reason: body.text()?,
+        })
+    }
+}
