@@ -7,13 +7,72 @@
 //! Invariant: an adapter spawns nothing and keeps no queue: it gets one order at a time per window slot, and the
 //! supervisor runs its [`Adapter::run`]. No address, text or secret reaches a log or an error.
 
+mod back_off;
+mod hook;
+mod http;
+pub mod net;
+mod retry_after;
+mod settings;
+mod signal_cli;
+mod verdict;
+mod whatsapp_cloud;
+
+use crate::core::channel::Channel;
 use crate::core::effect::Order;
+use crate::core::gateway::Receipts;
 use crate::core::input::Asked;
 use crate::core::message::{Severity, Template};
 use crate::core::outcome::{Outcome, Receipt};
 use crate::core::time::Span;
+use crate::diag::Diagnostics;
+use crate::settings::{AdapterKind, GatewaySettings};
+use net::Net;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+
+/// A kind of gateway.
+pub struct Kind {
+    /// What `adapter = ".."` names it.
+    pub name: &'static str,
+    /// The channel that its gateways are ways into.
+    pub channel: Channel,
+    /// The most that its receipts can say.
+    pub receipts: Receipts,
+    /// How many attempts may be in flight, where the file does not say.
+    pub window: u32,
+    /// How long one attempt may take before anything of it leaves, in all phases of connecting.
+    pub connect_time_out: Span,
+    /// The keys that it reads beyond those that every gateway has.
+    pub keys: &'static [&'static str],
+    /// Reads the kind's keys out of a gateway's settings and builds the adapter. Opens no connection. `None`: the
+    /// diagnostics say why.
+    pub build: fn(&mut GatewaySettings, &Net, &mut Diagnostics) -> Option<Arc<dyn Adapter>>,
+}
+
+/// Every kind of gateway. A new one is one file and one line.
+pub const ADAPTERS: &[Kind] = &[whatsapp_cloud::KIND, signal_cli::KIND];
+
+/// Returns what the reader of `wasl.toml` must know of every kind.
+pub fn kinds() -> Vec<AdapterKind> {
+    let known = |kind: &Kind| AdapterKind {
+        name: kind.name,
+        channel: kind.channel,
+        receipts: kind.receipts,
+        window: kind.window,
+        connect_time_out: kind.connect_time_out,
+    };
+    ADAPTERS.iter().map(known).collect()
+}
+
+/// Builds a gateway's adapter, and reports every key that it does not know. Opens no connection. `None`: `diags` says
+/// why.
+pub fn build(mut settings: GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
+    let kind = ADAPTERS.iter().find(|kind| kind.name == settings.adapter)?;
+    let adapter = (kind.build)(&mut settings, net, diags);
+    settings.rest.finish(diags);
+    adapter
+}
 
 /// A future that an adapter hands out.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -116,5 +175,63 @@ pub fn priority(severity: Severity) -> u8 {
 impl std::fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Outgoing({} by {})", self.order.attempt, self.order.channel)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::core::channel::GatewayId;
+    use crate::core::ids::{AttemptId, DeliveryId, MessageId};
+    use crate::core::record::Repeat;
+    use crate::core::time::Timestamp;
+
+    /// Returns an attempt to hand over.
+    pub(crate) fn outgoing(address: &str, text: &str) -> Outgoing {
+        let message = MessageId::new(Timestamp::from_ms(1_700_000_000_000), 1, 7);
+        let order = Order {
+            attempt: AttemptId::new(DeliveryId::new(message, 0), 1),
+            gateway: GatewayId(0),
+            channel: Channel::Whatsapp,
+            time_out: Span::from_secs(5),
+            expires: Timestamp::FAR,
+            repeat: Repeat::No,
+            severity: Severity::Extreme,
+        };
+        Outgoing {
+            order,
+            address: address.into(),
+            language: "ar".into(),
+            text: text.into(),
+            subject: "تنبيه".into(),
+            template: None,
+        }
+    }
+
+    /// Builds an adapter from the keys of its gateway, as a file would.
+    pub(crate) fn built(kind: &str, keys: &str) -> (Option<Arc<dyn Adapter>>, String) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("wasl.toml");
+        let channel = ADAPTERS.iter().find(|k| k.name == kind).expect("a known kind").channel;
+        let head = format!("[[gateway]]\nname = \"g\"\nchannel = \"{channel}\"\nadapter = \"{kind}\"\n");
+        std::fs::write(&path, head + keys).expect("written");
+        let mut diags = Diagnostics::default();
+        let settings = crate::settings::Settings::read(&path, &kinds(), &mut diags).expect("TOML");
+        let net =
+            Net::new(&[crate::settings::Resolver::At(([127, 0, 0, 1], 53).into())]).expect("a resolver");
+        let gateway = settings.gateways.into_iter().next().expect("one gateway");
+        let adapter = build(gateway, &net, &mut diags);
+        (adapter.filter(|_| !diags.has_errors()), diags.render())
+    }
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_says_what_it_lacks() {
+        for (place, kind) in ADAPTERS.iter().enumerate() {
+            assert!(ADAPTERS[..place].iter().all(|other| other.name != kind.name), "{}", kind.name);
+            let (adapter, shown) = built(kind.name, "");
+            assert!(adapter.is_none() && shown.contains("error[missing-key]"), "{}: {shown}", kind.name);
+            let (_, shown) = built(kind.name, "no_such_key = 1\n");
+            assert!(shown.contains("unknown key `no_such_key`"), "{}: {shown}", kind.name);
+        }
     }
 }

@@ -13,8 +13,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// How long one attempt may take to connect: 3 s for the name and the port together, 3 s for TLS. Cites: the issue's
 /// "connect and TLS apart, 3 s".
 pub const CONNECT_TIME_OUT: Span = Span::from_secs(6);
-/// The default window. Cites: the contract's example.
-const WINDOW: u32 = 50;
+/// The usual window. Cites: the contract's example.
+pub const WINDOW: u32 = 50;
 /// The largest window: beyond it a provider's answers, not ours, are the limit.
 const WINDOW_MAX: u64 = 10_000;
 /// The highest price of one message that is believed.
@@ -33,6 +33,10 @@ pub struct AdapterKind {
     pub channel: Channel,
     /// The most that its receipts can say, and the default of `receipts`.
     pub receipts: Receipts,
+    /// The default of `window`.
+    pub window: u32,
+    /// How long one attempt may take before anything of it leaves.
+    pub connect_time_out: Span,
 }
 
 /// One gateway of the file.
@@ -91,9 +95,11 @@ fn read(
         quotas: quotas(&mut table, diags),
         cost: table.f64("cost", 0.0..=COST_MAX, diags).map_or(0.0, |cost| cost.value),
         receipts: receipts(&mut table, kind.as_ref().map(|k| k.value), diags),
-        window: table.u64("window", 1..=WINDOW_MAX, diags).map_or(WINDOW, |w| w.value as u32),
+        window: table
+            .u64("window", 1..=WINDOW_MAX, diags)
+            .map_or(kind.as_ref().map_or(WINDOW, |k| k.value.window), |w| w.value as u32),
         can_ask: false,
-        connect_time_out: CONNECT_TIME_OUT,
+        connect_time_out: kind.as_ref().map_or(CONNECT_TIME_OUT, |k| k.value.connect_time_out),
     };
     let base_url = url(&mut table, "base_url", diags);
     let ca_file = file(&mut table, "ca_file", folder, diags);

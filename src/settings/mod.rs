@@ -9,7 +9,7 @@ mod gateway;
 mod net;
 mod server;
 
-pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX};
+pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX, WINDOW};
 pub use net::{Control, Resolver, Uplink};
 pub use server::{Network, Server, TlsFiles};
 

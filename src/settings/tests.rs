@@ -3,9 +3,13 @@ use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
 
 const KINDS: [AdapterKind; 2] = [
-    AdapterKind { name: "telegram-bot", channel: Channel::Telegram, receipts: Receipts::None },
-    AdapterKind { name: "sms-smpp", channel: Channel::Sms, receipts: Receipts::Delivered },
+    kind("telegram-bot", Channel::Telegram, Receipts::None),
+    kind("sms-smpp", Channel::Sms, Receipts::Delivered),
 ];
+
+const fn kind(name: &'static str, channel: Channel, receipts: Receipts) -> AdapterKind {
+    AdapterKind { name, channel, receipts, window: WINDOW, connect_time_out: CONNECT_TIME_OUT }
+}
 
 fn read(text: &str) -> (Option<Settings>, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");

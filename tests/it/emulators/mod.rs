@@ -3,7 +3,5 @@
 mod dns;
 mod listener;
 mod raw;
-mod signal_cli;
-mod telegram;
 mod tls;
 mod whatsapp;

@@ -1,0 +1,117 @@
+//! What the readers of providers' calls share: answers, comparison in constant time, the query.
+
+use super::{HookAnswer, HookRequest};
+use crate::core::outcome::Receipt;
+use ring::hmac;
+
+/// The longest value that is read from a query: a challenge or a token of some dozen characters.
+const QUERY_VALUE_BYTES_MAX: usize = 1024;
+
+/// Answers a call whose signature held.
+pub(super) fn heard(receipts: Vec<Receipt>) -> HookAnswer {
+    HookAnswer { status: 200, body: String::new(), receipts, result: "ok" }
+}
+
+/// Answers a call that is not signed, or not by the provider.
+pub(super) fn bad_signature() -> HookAnswer {
+    HookAnswer { status: 403, body: String::new(), receipts: Vec::new(), result: "bad_signature" }
+}
+
+/// Answers a call that the provider signed and nobody can read.
+pub(super) fn unreadable() -> HookAnswer {
+    HookAnswer { status: 400, body: String::new(), receipts: Vec::new(), result: "unreadable" }
+}
+
+/// Answers a call to where nothing listens.
+pub(super) fn not_here() -> HookAnswer {
+    HookAnswer { status: 404, body: String::new(), receipts: Vec::new(), result: "not_here" }
+}
+
+/// Compares what a stranger gave with a secret, in a time that does not tell how much of it was right.
+pub(super) fn is_secret(given: &str, secret: &str) -> bool {
+    // Both become tags of one length under the same key; the library compares those in constant time.
+    let key = hmac::Key::new(hmac::HMAC_SHA256, b"wasl: comparison of secrets");
+    let tag = hmac::sign(&key, secret.as_bytes());
+    hmac::verify(&key, given.as_bytes(), tag.as_ref()).is_ok()
+}
+
+/// Returns the first value of a name in the query, percent-decoded.
+pub(super) fn query_value(query: &str, name: &str) -> Option<String> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.into_iter().find(|(key, _)| decoded(key).as_deref() == Some(name))?;
+    decoded(value)
+}
+
+fn decoded(text: &str) -> Option<String> {
+    if text.len() > QUERY_VALUE_BYTES_MAX {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex(rest.next()?)? << 4 | hex(rest.next()?)?,
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Reads lower or upper case hexadecimal digits; `None` where they are none.
+pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks_exact(2);
+    if !digits.remainder().is_empty() {
+        return None;
+    }
+    digits.map(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)).collect()
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
+}
+
+impl HookRequest {
+    /// Returns a header by its name in lower case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Says whether the call is for the gateway itself, not for something below it.
+    pub(super) fn is_at_root(&self) -> bool {
+        matches!(self.path.as_str(), "" | "/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_by_name() {
+        let query = "hub.mode=subscribe&hub.verify_token=a%2Bb+c&hub.challenge=%d9%84&x&hub.mode=other";
+        let check = |name, expected: Option<&str>| {
+            assert_eq!(query_value(query, name).as_deref(), expected, "{name}");
+        };
+        check("hub.mode", Some("subscribe"));
+        check("hub.verify_token", Some("a+b c"));
+        check("hub.challenge", Some("ل"));
+        check("x", None);
+        check("none", None);
+        assert_eq!(query_value("a=%zz", "a"), None);
+        assert_eq!(query_value("a=%f", "a"), None);
+        assert_eq!(query_value("a=%ff", "a"), None);
+        assert_eq!(query_value(&format!("a={}", "x".repeat(2_000)), "a"), None);
+    }
+
+    #[test]
+    fn secrets_are_compared_whole() {
+        assert!(is_secret("token", "token"));
+        for wrong in ["", "t", "tokem", "token2", "TOKEN"] {
+            assert!(!is_secret(wrong, "token"), "{wrong}");
+        }
+        assert_eq!(from_hex("00fF"), Some(vec![0, 255]));
+        assert_eq!(from_hex("0"), None);
+        assert_eq!(from_hex("0g"), None);
+    }
+}

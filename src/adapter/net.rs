@@ -1,0 +1,340 @@
+//! The way out for adapters: names to addresses, connections, TLS, each phase with a time-out and a [`Reason`] of
+//! its own.
+//!
+//! Limits: [`PHASE_TIME_OUT`] for the name and the port together, and again for TLS. Addresses are tried side by side, a quarter of a second
+//! apart, so that a dead address family costs that much and not the attempt.
+//!
+//! Invariant: whatever fails here fails before a byte of a message has left the machine.
+
+use crate::core::outcome::Reason;
+use crate::settings::Resolver;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use trust_dns_resolver::TokioResolver;
+use trust_dns_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolverConfig};
+use trust_dns_resolver::net::runtime::TokioRuntimeProvider;
+use trust_dns_resolver::net::{DnsError, NetError};
+use trust_dns_resolver::proto::op::ResponseCode;
+use trust_dns_resolver::system_conf::read_system_conf;
+
+/// How long finding and opening a port may take, and TLS over it: a way across the world takes 0.3 s, and a lost
+/// packet is repeated after 1 s. Cites: the "connect and TLS apart, 3 s".
+pub const PHASE_TIME_OUT: Duration = Duration::from_secs(3);
+
+/// How long one name server is waited for: so that the next one is still asked within the phase.
+const NAME_SERVER_TIME_OUT: Duration = Duration::from_millis(1_200);
+
+/// How long an answer of DNS is believed at most: providers leave an address by changing the name.
+const DNS_POSITIVE_MAX: Duration = Duration::from_secs(300);
+
+/// How long "no such name" is believed at most: the end of an outage must not wait for a cache.
+const DNS_NEGATIVE_MAX: Duration = Duration::from_secs(2);
+
+/// How long an address is waited for before the next one is tried beside it. Cites: RFC 8305, section 8.
+const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// How many addresses of a name are tried.
+const ADDRESSES_MAX: usize = 8;
+
+/// Our own way out, shared by all adapters.
+#[derive(Clone)]
+pub struct Net {
+    resolver: TokioResolver,
+}
+
+/// Whom to believe, and what to offer, in a TLS handshake.
+#[derive(Clone)]
+pub struct Tls(Arc<ClientConfig>);
+
+/// Why the way out cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The system's configuration cannot be read, and nothing else is configured.
+    #[error("the system's name servers cannot be read: name others under [net] resolvers")]
+    NoResolver,
+    /// The resolver refuses its configuration.
+    #[error("the resolver cannot be started: {0}")]
+    Resolver(String),
+    /// The file cannot be read.
+    #[error("`{0}` cannot be read as PEM certificates: {1}")]
+    CaFile(String, String),
+    /// The file holds no certificate.
+    #[error("`{0}` holds no certificate: it must be PEM, with at least one CERTIFICATE block")]
+    CaFileEmpty(String),
+    /// The TLS library refuses the configuration.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+}
+
+// === impl Net ===
+
+impl Net {
+    /// Builds the way out over these name servers.
+    ///
+    /// # Errors
+    /// There is none, or the library refuses its options.
+    pub fn new(resolvers: &[Resolver]) -> Result<Net, SetUpError> {
+        let mut config = ResolverConfig::from_name_servers(Vec::new());
+        for resolver in resolvers {
+            match resolver {
+                Resolver::At(address) => config.add_name_server(name_server(*address)),
+                // What the system lacks the others may have.
+                Resolver::System => {
+                    let Ok((system, _)) = read_system_conf() else { continue };
+                    let (domain, search, servers) = system.into_parts();
+                    domain.into_iter().for_each(|d| config.set_domain(d));
+                    search.into_iter().for_each(|s| config.add_search(s));
+                    servers.into_iter().for_each(|s| config.add_name_server(s));
+                }
+            }
+        }
+        if config.name_servers().is_empty() {
+            return Err(SetUpError::NoResolver);
+        }
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        let options = builder.options_mut();
+        options.timeout = NAME_SERVER_TIME_OUT;
+        options.attempts = 1;
+        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+        options.positive_max_ttl = Some(DNS_POSITIVE_MAX);
+        options.negative_max_ttl = Some(DNS_NEGATIVE_MAX);
+        let resolver = builder.build().map_err(|e| SetUpError::Resolver(e.to_string()))?;
+        Ok(Net { resolver })
+    }
+
+    /// Connects to a host by name or address.
+    ///
+    /// # Errors
+    /// Which phase failed, and how.
+    pub async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, Reason> {
+        let deadline = Instant::now() + PHASE_TIME_OUT;
+        let addresses = match host.parse::<IpAddr>() {
+            Ok(address) => vec![SocketAddr::new(address, port)],
+            Err(_) => {
+                let resolving = self.resolve(host, port);
+                timeout_at(deadline, resolving).await.unwrap_or(Err(Reason::DnsTimeout))?
+            }
+        };
+        let racing = race(&addresses);
+        let stream = timeout_at(deadline, racing).await.unwrap_or(Err(Reason::TcpTimeout))?;
+        // A request is one small write: waiting to fill a packet only delays it.
+        let _ = stream.set_nodelay(true);
+        Ok(stream)
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Reason> {
+        let found = self.resolver.lookup_ip(host).await.map_err(|e| dns_reason(&e))?;
+        let addresses: Vec<_> =
+            found.iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();
+        if addresses.is_empty() { Err(Reason::DnsEmpty) } else { Ok(addresses) }
+    }
+}
+
+fn name_server(address: SocketAddr) -> NameServerConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    NameServerConfig::new(address.ip(), true, connections.into())
+}
+
+fn dns_reason(error: &NetError) -> Reason {
+    match error {
+        NetError::Timeout => Reason::DnsTimeout,
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain => {
+            Reason::DnsNxdomain
+        }
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
+            Reason::DnsEmpty
+        }
+        _ => Reason::DnsServfail,
+    }
+}
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+
+/// Connects to whichever address answers first, giving each a head start over the next.
+async fn race(addresses: &[SocketAddr]) -> Result<TcpStream, Reason> {
+    let mut waiting = addresses.iter().copied();
+    let mut running: Vec<Connecting> = Vec::new();
+    let mut worst = Reason::Unreachable;
+    loop {
+        match waiting.next() {
+            Some(address) => running.push(Box::pin(TcpStream::connect(address))),
+            None if running.is_empty() => return Err(worst),
+            None => {}
+        }
+        let next_in = if waiting.len() > 0 { NEXT_ADDRESS_AFTER } else { PHASE_TIME_OUT };
+        match timeout(next_in, first_of(&mut running)).await {
+            Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) => worst = telling(worst, connect_reason(&error)),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Waits until one of them ends, and takes it out.
+async fn first_of(running: &mut Vec<Connecting>) -> io::Result<TcpStream> {
+    poll_fn(|cx| {
+        for place in 0..running.len() {
+            if let Poll::Ready(result) = running[place].as_mut().poll(cx) {
+                drop(running.swap_remove(place));
+                return Poll::Ready(result);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Returns which of two failures says more: a host that refuses is there, a family without a route is not.
+fn telling(a: Reason, b: Reason) -> Reason {
+    let weight = |reason| match reason {
+        Reason::TcpRefused => 3,
+        Reason::TcpReset => 2,
+        Reason::TcpTimeout => 1,
+        _ => 0,
+    };
+    if weight(b) > weight(a) { b } else { a }
+}
+
+fn connect_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Reason::TcpRefused,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Reason::TcpReset,
+        io::ErrorKind::TimedOut => Reason::TcpTimeout,
+        _ => Reason::Unreachable,
+    }
+}
+
+// === impl Tls ===
+
+impl Tls {
+    /// Builds it for the system's roots, and for those of `ca_file` beside them.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate.
+    pub fn new(ca_file: Option<&Path>) -> Result<Tls, SetUpError> {
+        // Some hundred roots: read once, and sessions are resumed across gateways.
+        static PUBLIC: OnceLock<Tls> = OnceLock::new();
+        let Some(path) = ca_file else {
+            if let Some(tls) = PUBLIC.get() {
+                return Ok(tls.clone());
+            }
+            let tls = Tls::trusting(public_roots())?;
+            return Ok(PUBLIC.get_or_init(|| tls).clone());
+        };
+        let name = path.display().to_string();
+        let bad = |error: String| SetUpError::CaFile(name.clone(), error);
+        let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|e| bad(e.to_string()))?;
+        if certificates.is_empty() {
+            return Err(SetUpError::CaFileEmpty(name));
+        }
+        let mut roots = public_roots();
+        for certificate in certificates {
+            roots.add(certificate).map_err(|e| bad(e.to_string()))?;
+        }
+        Tls::trusting(roots)
+    }
+
+    fn trusting(roots: RootCertStore) -> Result<Tls, SetUpError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| SetUpError::Tls(e.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Tls(Arc::new(config)))
+    }
+
+    /// Shakes hands over a connection with the server of this name.
+    ///
+    /// # Errors
+    /// What was wrong with the certificate, or that the handshake failed or did not end in time.
+    pub async fn handshake<S>(&self, host: &str, stream: S) -> Result<TlsStream<S>, Reason>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| Reason::TlsWrongName)?;
+        let connecting = TlsConnector::from(self.0.clone()).connect(name, stream);
+        match timeout(PHASE_TIME_OUT, connecting).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(tls_reason(&error)),
+            Err(_) => Err(Reason::TlsTimeout),
+        }
+    }
+}
+
+/// Returns the system's roots, or the bundled ones where the system has none (a box without `ca-certificates`).
+fn public_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    roots
+}
+
+fn tls_reason(error: &io::Error) -> Reason {
+    let inner = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(problem)) = inner else {
+        return Reason::TlsFailed;
+    };
+    match problem {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Reason::TlsExpired,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Reason::TlsWrongName
+        }
+        CertificateError::UnknownIssuer | CertificateError::BadSignature | CertificateError::Other(_) => {
+            Reason::TlsUntrusted
+        }
+        _ => Reason::TlsFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_out_needs_a_name_server() {
+        assert!(matches!(Net::new(&[]), Err(SetUpError::NoResolver)));
+        let address = SocketAddr::from(([127, 0, 0, 1], 5353));
+        assert!(Net::new(&[Resolver::At(address)]).is_ok());
+        assert!(name_server(address).connections.iter().all(|c| c.port == 5353));
+    }
+
+    #[test]
+    fn of_several_failures_the_most_telling_is_reported() {
+        let all = |reasons: &[Reason]| reasons.iter().fold(Reason::Unreachable, |a, b| telling(a, *b));
+        assert_eq!(all(&[]), Reason::Unreachable);
+        assert_eq!(all(&[Reason::Unreachable, Reason::TcpRefused, Reason::TcpTimeout]), Reason::TcpRefused);
+    }
+
+    #[test]
+    fn a_certificate_file_must_hold_certificates() {
+        let path = std::env::temp_dir().join(format!("wasl-ca-{}", std::process::id()));
+        std::fs::write(&path, "no certificate").unwrap();
+        assert!(matches!(Tls::new(Some(&path)), Err(SetUpError::CaFileEmpty(_))));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(Tls::new(Some(&path)), Err(SetUpError::CaFile(..))));
+    }
+}
