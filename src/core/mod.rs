@@ -20,18 +20,61 @@ pub mod record;
 pub mod time;
 pub mod view;
 
-use channel::GatewayId;
-use effect::Effect;
+mod accept;
+mod answer;
+mod backoff;
+mod capacity;
+mod deliver;
+mod draw;
+mod health;
+mod load;
+mod operate;
+mod outage;
+mod outbox;
+mod rng;
+mod route;
+mod settle;
+mod slab;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use channel::{ChannelSet, GatewayId};
+use effect::{Effect, Event};
 use gateway::GatewayConfig;
+use health::uplink::Uplink;
+use ids::{AttemptId, MessageId};
 use input::Input;
+use outage::Ledger;
+use outbox::early::Early;
+use outbox::message::OpenMessage;
+use outbox::queue::{Queues, Tiers};
+use outbox::row::{OpenAttempt, Row};
+use outbox::timers::{Timer, Timers};
 use policy::Policy;
-use record::{Loaded, Needles};
+use record::{Needles, Record};
+use rng::Rng;
+use route::fleet::Fleet;
+use route::plan::Route;
+use slab::{Handle, Slab};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use time::{Span, Timestamp};
-use view::View;
+use view::{Counts, EVENTS_MAX};
 
 /// The most deliveries that may be unsettled at once; beyond it intake answers 429.
-pub const OUTBOX_MAX: usize = 2_000_000;
+pub const OUTBOX_MAX: u64 = 2_000_000;
+
+/// How many deliveries may be materialised or revisited in one turn: a mass alert does not freeze the core.
+const VISITS_PER_TURN: usize = message::CHUNK_RECIPIENTS;
+/// How many attempts may be ordered in one turn.
+const ORDERS_PER_TURN: usize = 1_000;
+/// How many timers may fire in one turn.
+const TIMERS_PER_TURN: usize = 5_000;
+/// How long a caller's key is remembered here; by then the store knows it.
+const KEYS_FOR: Span = Span::from_secs(10);
+/// How many keys are remembered here at most.
+const KEYS_MAX: usize = 200_000;
 
 /// What the core is told once, at start.
 #[derive(Clone, Debug)]
@@ -53,8 +96,55 @@ pub struct CoreConfig {
 #[derive(Debug)]
 pub struct Core {
     config: CoreConfig,
-    gateways: Vec<GatewayConfig>,
+    rng: Rng,
     policy: Arc<Policy>,
+    fleet: Fleet,
+    uplinks: Vec<Uplink>,
+    ledger: Ledger,
+
+    messages: Slab<OpenMessage>,
+    message_of: BTreeMap<MessageId, Handle>,
+    /// Open messages by severity and age.
+    by_age: BTreeMap<(message::Severity, u32), Handle>,
+    /// Messages with something to materialise or to visit, most severe first.
+    busy: BTreeSet<(message::Severity, u32, Handle)>,
+    rows: Slab<Row>,
+    attempts: Slab<OpenAttempt>,
+    /// Open attempts by the provider's id.
+    provider_ids: BTreeMap<(GatewayId, Box<str>), Handle>,
+    /// Attempts in flight whose delivery has settled meanwhile.
+    orphans: BTreeMap<AttemptId, Handle>,
+    early: Early,
+    queues: Queues,
+    timers: Timers,
+    routes: BTreeMap<(usize, ChannelSet), Arc<Route>>,
+    keys: BTreeMap<[u8; 16], Key>,
+    keys_by_age: VecDeque<(Timestamp, [u8; 16])>,
+
+    /// Moves whenever a gateway's standing or rank does; plans are made anew then.
+    epoch: u64,
+    ranks: (Tiers, Vec<i32>),
+    tiers: Tiers,
+    counts: Counts,
+    last_message: u32,
+    audits: u64,
+    turn: u64,
+    /// The core's time: never goes back.
+    now: Timestamp,
+    /// Messages whose progress is to be written at the end of the turn.
+    dirty: BTreeSet<Handle>,
+    /// Whether the turn ended with work left over.
+    more: bool,
+    effects: VecDeque<Effect>,
+    events: VecDeque<(Timestamp, Arc<Event>)>,
+}
+
+/// What a caller's key made.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    body: [u8; 16],
+    message: MessageId,
+    deliveries: u32,
 }
 
 impl Core {
@@ -63,59 +153,176 @@ impl Core {
         config: CoreConfig,
         gateways: Vec<GatewayConfig>,
         policy: Arc<Policy>,
-        _now: Timestamp,
+        now: Timestamp,
     ) -> Core {
-        Core { config, gateways, policy }
+        let mut fleet = Fleet::default();
+        fleet.configure(gateways, now);
+        let uplinks = config.uplinks.iter().map(|name| Uplink::new(name.clone(), now)).collect();
+        Core {
+            rng: Rng::new(config.seed),
+            config,
+            policy,
+            fleet,
+            uplinks,
+            ledger: Ledger::default(),
+            messages: Slab::default(),
+            message_of: BTreeMap::new(),
+            by_age: BTreeMap::new(),
+            busy: BTreeSet::new(),
+            rows: Slab::default(),
+            attempts: Slab::default(),
+            provider_ids: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            early: Early::default(),
+            queues: Queues::default(),
+            timers: Timers::default(),
+            routes: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            keys_by_age: VecDeque::new(),
+            epoch: 1,
+            ranks: (Tiers::default(), Vec::new()),
+            tiers: Tiers::default(),
+            counts: Counts::default(),
+            last_message: 0,
+            audits: 0,
+            turn: 0,
+            now,
+            dirty: BTreeSet::new(),
+            more: false,
+            effects: VecDeque::new(),
+            events: VecDeque::new(),
+        }
     }
 
-    /// Takes what the store kept. Attempts that were in flight become unknown. Call once, before any input.
-    pub fn load(&mut self, _loaded: Loaded, _now: Timestamp) {}
-
     /// Takes what reachability kept of a gateway's needles. Call before any input; unknown names are ignored.
-    pub fn remember(&mut self, _gateway: &str, _needles: Needles) {}
+    pub fn remember(&mut self, gateway: &str, needles: Needles) {
+        let now = self.now;
+        if let Some(g) = self.fleet.find(gateway).and_then(|id| self.fleet.get_mut(id)) {
+            g.cell.remember(&needles, now);
+            g.capacity.remember(needles.time_out);
+        }
+    }
 
     /// Returns every gateway's needles, to be written behind.
     pub fn needles(&self) -> Vec<(String, Needles)> {
-        Vec::new()
+        let of = |(_, g): (GatewayId, &route::fleet::Gateway)| {
+            (g.config.name.clone(), g.cell.needles(g.capacity.time_out(), self.now))
+        };
+        self.fleet.iter().map(of).collect()
     }
 
     /// Takes something that arrived.
-    pub fn handle(&mut self, _input: Input, _now: Timestamp) {}
+    pub fn handle(&mut self, input: Input, now: Timestamp) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Accept(accept) => self.accept(*accept),
+            Input::Outcome { attempt, outcome, took } => self.answered(attempt, outcome, took),
+            Input::Receipt { gateway, receipt } => self.receipt(gateway, receipt),
+            Input::Asked { attempt, answer } => self.asked(attempt, answer),
+            Input::Audience { message, chunk, people } => self.audience(message, chunk, people),
+            Input::Link { gateway, down } => self.link(gateway, down),
+            Input::Probe(report) => self.probe(report),
+            Input::Uplink(round) => self.uplink_round(&round),
+            Input::Command { ticket, who, command } => self.command(ticket, &who, command),
+            Input::Policy(policy) => self.new_policy(policy),
+            Input::Gateways(configs) => self.new_gateways(configs),
+            Input::ClockJumped { by } => self.event(Event::ClockJumped { by }),
+        }
+    }
 
-    /// Does what is due.
-    pub fn tick(&mut self, _now: Timestamp) {}
+    /// Does what is due, and orders what can go.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.turn += 1;
+        self.more = false;
+        self.judge();
+        self.fire_timers();
+        self.give_up_early();
+        self.visit();
+        self.dispatch();
+        self.write_progress();
+        self.forget_keys();
+    }
 
     /// Returns the next thing to do; drain until `None`.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        None
+        let effect = self.effects.pop_front();
+        if effect.is_none() && self.effects.capacity() > 4 * ORDERS_PER_TURN {
+            self.effects.shrink_to(ORDERS_PER_TURN);
+        }
+        effect
     }
 
-    /// Returns when to tick next; the past means at once (a mass alert is being materialised).
+    /// Returns when to tick next; the present means at once: a turn left work over.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        None
+        if self.more {
+            return Some(self.now);
+        }
+        let judgements = self.fleet.iter().filter_map(|(_, g)| g.cell.next_judgement(self.config.dwell));
+        let free = match self.queues.is_empty() {
+            true => None,
+            false => self.fleet.next_free(self.queues.wanted(), self.now),
+        };
+        judgements.chain(self.timers.next()).chain(self.early.next()).chain(free).min()
     }
 
     /// Finds a gateway by name.
     pub fn gateway_id(&self, name: &str) -> Option<GatewayId> {
-        self.gateways.iter().position(|g| g.name == name).map(|place| GatewayId(place as u8))
+        self.fleet.find(name)
     }
 
-    /// Draws the whole picture. Cost: in proportion to the gateways, not to the outbox.
-    pub fn view(&self, now: Timestamp) -> View {
-        let _ = (&self.config, &self.policy);
-        View {
-            at: now,
-            turn: 0,
-            policy: self.policy.hash.clone(),
-            gateways: Vec::new(),
-            channels: Vec::new(),
-            uplinks: Vec::new(),
-            held_all: None,
-            deliveries: Default::default(),
-            oldest: [None; 5],
-            oldest_deliveries: Vec::new(),
-            outages: Vec::new(),
-            events: Vec::new(),
+    fn fire_timers(&mut self) {
+        for _ in 0..TIMERS_PER_TURN {
+            match self.timers.pop(self.now) {
+                None => return,
+                Some(Timer::GiveUp(attempt)) => self.gave_up(attempt),
+                Some(Timer::Assume(attempt)) => self.assumed(attempt),
+                Some(Timer::AskOver(attempt)) => self.ask_over(attempt),
+                Some(Timer::Wait(row)) => self.wait_over(row),
+                Some(Timer::BackOff(row)) => self.back_off_over(row),
+                Some(Timer::Message(message)) => self.message_due(message),
+            }
         }
+        self.more = true;
+    }
+
+    fn write_progress(&mut self) {
+        for handle in std::mem::take(&mut self.dirty) {
+            if let Some(message) = self.messages.get_mut(handle) {
+                message.dirty = false;
+                let progress = message.progress.clone();
+                self.store(Record::Progress(progress));
+            }
+        }
+    }
+
+    fn forget_keys(&mut self) {
+        while let Some((at, key)) = self.keys_by_age.front().copied() {
+            if at + KEYS_FOR > self.now && self.keys_by_age.len() <= KEYS_MAX {
+                return;
+            }
+            self.keys_by_age.pop_front();
+            self.keys.remove(&key);
+        }
+    }
+
+    fn store(&mut self, record: Record) {
+        self.effects.push_back(Effect::Store(record));
+    }
+
+    fn event(&mut self, event: Event) {
+        // Answers and receipts are counted by metrics; the feed tells of what a person would want to hear.
+        let told = match &event {
+            Event::Answered { .. } | Event::Receipt { .. } | Event::StrayReceipt { .. } => false,
+            Event::Settled { .. } => false,
+            _ => true,
+        };
+        if told {
+            if self.events.len() == EVENTS_MAX {
+                self.events.pop_front();
+            }
+            self.events.push_back((self.now, Arc::new(event.clone())));
+        }
+        self.effects.push_back(Effect::Event(event));
     }
 }

@@ -1,0 +1,432 @@
+//! Queueing deliveries, choosing gateways, ordering attempts.
+
+use super::channel::{Channel, ChannelSet, GatewayId, GatewaySet};
+use super::effect::{Effect, Event, Order};
+use super::ids::AttemptId;
+use super::message::Severity;
+use super::outbox::queue::{Entry, Ladder};
+use super::outbox::row::{AttemptState, Kind, LANE_ANY, OpenAttempt, Row};
+use super::outbox::timers::{Timer, TimerKey};
+use super::outcome::{DeliveryResult, Reason};
+use super::policy::OnUnknown;
+use super::record::{Attempt, Plan, Record, Repeat};
+use super::route::plan::Route;
+use super::slab::{Handle, NONE};
+use super::time::{Span, Timestamp};
+use super::{Core, ORDERS_PER_TURN, backoff};
+use std::sync::Arc;
+
+/// What an adapter may need beyond its time-outs before the core gives an attempt up.
+const GIVE_UP_SLACK: Span = Span::from_secs(2);
+/// Connecting has two phases with a time-out each: the connection and TLS.
+const CONNECT_PHASES: i64 = 2;
+
+/// What every step of a delivery's life needs to know of its message and class.
+pub(super) struct Frame {
+    pub(super) route: Arc<Route>,
+    pub(super) severity: Severity,
+    pub(super) number: u32,
+    pub(super) deadline: Timestamp,
+    pub(super) expiry: Timestamp,
+    pub(super) floor: u8,
+    pub(super) withdrawn: Option<DeliveryResult>,
+}
+
+impl Core {
+    /// Gathers what is known of a row's message and class.
+    pub(super) fn frame(&self, row: &Row) -> Option<Frame> {
+        let message = self.messages.get(row.message)?;
+        let class = message.classes.get(row.class as usize)?;
+        Some(Frame {
+            route: Arc::clone(&class.route),
+            severity: message.facts.severity,
+            number: message.number,
+            deadline: class.deadline,
+            expiry: class.expiry,
+            floor: class.floor,
+            withdrawn: message.progress.withdrawn,
+        })
+    }
+
+    /// Looks at a delivery again: settles it if its message is over, else queues it where it belongs now.
+    pub(super) fn revisit(&mut self, handle: Handle) {
+        let Some(row) = self.rows.get(handle) else { return };
+        let Some(frame) = self.frame(row) else { return };
+        if frame.withdrawn.is_some() || frame.expiry <= self.now {
+            return self.wind_up(handle);
+        }
+        let overdue = frame.deadline <= self.now && frame.route.rule().deadline.is_some();
+        let newly_late = overdue && !row.late;
+        let (waits, untaken) = (row.queued(), row.attempts == 0 && row.first == NONE);
+        if newly_late {
+            self.counts.late += 1;
+        }
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.late |= overdue;
+            row.level = row.level.min(frame.route.last_level());
+        }
+        if waits || untaken {
+            self.enqueue(handle);
+        }
+    }
+
+    /// Puts a delivery into the queue of what it may take now, or backs off, or settles it where nothing is left.
+    pub(super) fn enqueue(&mut self, handle: Handle) {
+        self.dequeue(handle);
+        let Some(row) = self.rows.get(handle) else { return };
+        let Some(frame) = self.frame(row) else { return };
+        if frame.withdrawn.is_some() || frame.expiry <= self.now {
+            return self.wind_up(handle);
+        }
+        let barred = self.fleet.on(row.barred);
+        let without = barred.or(row.out);
+        let floor = if row.attempts == 0 { frame.floor } else { 0 };
+        let mut level = row.level.max(floor).min(frame.route.last_level());
+        let in_use = self.fleet.on(self.channels_in_use(handle));
+        // A step that is sent all at once has a lane a channel, unless nothing in it is good and a later step is.
+        while let Some(of) = frame.route.levels.get(usize::from(level)).filter(|of| of.together) {
+            let open = of.own.without(without).without(in_use);
+            if open.is_empty() && !of.own.and(in_use).is_empty() {
+                // The whole step is under way: its wait decides.
+                self.start_wait(handle);
+                return self.recount(handle);
+            }
+            let later = frame.route.all.without(without);
+            let go_on = open.is_empty()
+                || (open.and(self.tiers.good).is_empty() && !later.and(self.tiers.good).is_empty());
+            if !go_on || level >= frame.route.last_level() {
+                break;
+            }
+            level += 1;
+        }
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.level = level;
+        }
+        let together = frame.route.levels.get(usize::from(level)).filter(|of| of.together);
+        let queued = match together {
+            Some(of) => self.enqueue_lanes(handle, &frame, of.own.without(without).without(in_use)),
+            None => self.enqueue_any(handle, &frame, level, without),
+        };
+        if !queued {
+            self.nothing_left(handle, &frame, barred);
+        }
+        self.recount(handle);
+    }
+
+    fn enqueue_any(&mut self, handle: Handle, frame: &Frame, level: u8, without: GatewaySet) -> bool {
+        let ladder = frame.route.ladder(level, without);
+        if ladder.levels.is_empty() {
+            return false;
+        }
+        self.push(handle, frame, ladder, LANE_ANY);
+        true
+    }
+
+    /// Queues one lane for each channel that has a gateway in `open`.
+    pub(super) fn enqueue_lanes(&mut self, handle: Handle, frame: &Frame, open: GatewaySet) -> bool {
+        for channel in Channel::ALL {
+            let lane: GatewaySet = open
+                .iter()
+                .filter(|id| self.fleet.get(*id).is_some_and(|g| g.config.channel == channel))
+                .collect();
+            if !lane.is_empty() {
+                let ladder = Ladder { levels: vec![lane], confirm: frame.route.confirm() };
+                self.push(handle, frame, ladder, channel as u8);
+            }
+        }
+        !open.is_empty()
+    }
+
+    fn push(&mut self, handle: Handle, frame: &Frame, ladder: Ladder, lane: u8) {
+        let Some(row) = self.rows.get_mut(handle) else { return };
+        row.lanes |= 1 << lane;
+        let rank = (frame.severity as u64) << 61 | (frame.deadline.ms().max(0) as u64 & ((1 << 61) - 1));
+        let entry = Entry { rank, order: row.order(frame.number), row: handle, ticket: row.ticket, lane };
+        self.queues.push(ladder, entry);
+    }
+
+    /// Takes a delivery out of its queues: its entries are disowned, and dropped when they surface.
+    pub(super) fn dequeue(&mut self, handle: Handle) {
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.ticket = row.ticket.wrapping_add(1);
+            row.lanes = 0;
+        }
+    }
+
+    /// Nothing on the ladder is open to a delivery: it is over, or it comes back after a back-off.
+    fn nothing_left(&mut self, handle: Handle, frame: &Frame, barred: GatewaySet) {
+        let (sent, in_flight, unknown) = self.open_states(handle);
+        let Some(row) = self.rows.get(handle) else { return };
+        if frame.route.all.without(barred).is_empty() {
+            if !sent && !in_flight && !unknown {
+                let reason = row.left.and_then(|(_, reason)| reason).unwrap_or(Reason::Configuration);
+                self.settle(handle, DeliveryResult::Failed, None, None, Some(reason));
+            }
+            return;
+        }
+        // What is out is only out for this round. A provider that has it is waited for, not asked again; so is one that
+        // may have it, unless the rule prefers a repeat to a loss.
+        let may_have_it = unknown && frame.route.on_unknown(frame.severity) != OnUnknown::Repeat;
+        if sent || in_flight || may_have_it || row.backing_off {
+            return;
+        }
+        let round = row.rounds.saturating_add(1);
+        let wait = backoff::full_jitter(round, &mut self.rng);
+        let due = self.now + wait;
+        let key = self.timers.set(due, Timer::BackOff(handle));
+        if let Some(row) = self.rows.get_mut(handle) {
+            self.timers.cancel(&mut row.timer);
+            row.rounds = round;
+            row.timer = key;
+            row.backing_off = true;
+        }
+    }
+
+    pub(super) fn back_off_over(&mut self, handle: Handle) {
+        let used = self.gateways_in_use(handle);
+        let Some(row) = self.rows.get_mut(handle) else { return };
+        row.timer = TimerKey::default();
+        row.backing_off = false;
+        row.out = used;
+        let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.level = frame.route.last_level();
+        }
+        self.enqueue(handle);
+    }
+
+    /// Orders what can go, the most severe first.
+    pub(super) fn dispatch(&mut self) {
+        for _ in 0..ORDERS_PER_TURN {
+            let free = self.fleet.free(&self.tiers, self.now);
+            let scouts = self.fleet.scouts(&self.tiers, self.now).and(free);
+            let (tiers, rows) = (self.tiers, &self.rows);
+            let popped = self.queues.pop(
+                |ladder, entry| !choice(ladder, entry, &tiers, free, scouts).is_empty(),
+                |entry| {
+                    rows.get(entry.row)
+                        .is_some_and(|row| row.ticket == entry.ticket && row.lanes & (1 << entry.lane) != 0)
+                },
+            );
+            let Some((ladder, entry)) = popped else {
+                self.queues.tidy();
+                return;
+            };
+            let of = choice(&ladder, &entry, &tiers, free, scouts);
+            let Some(gateway) = self.fleet.best(of, ladder.confirm) else { continue };
+            let any_good = ladder.levels.iter().any(|level| !level.and(tiers.good).is_empty());
+            self.take(entry, gateway, any_good);
+        }
+        self.more |= !self.queues.is_empty();
+    }
+
+    /// Takes a delivery off its queue for `gateway`.
+    fn take(&mut self, entry: Entry, gateway: GatewayId, any_good: bool) {
+        let Some(row) = self.rows.get_mut(entry.row) else { return };
+        row.lanes &= !(1 << entry.lane);
+        let Some(frame) = self.rows.get(entry.row).and_then(|row| self.frame(row)) else { return };
+        if frame.withdrawn.is_some() || frame.expiry <= self.now {
+            return self.wind_up(entry.row);
+        }
+        if entry.lane == LANE_ANY {
+            let Some(row) = self.rows.get_mut(entry.row) else { return };
+            let cumulative = frame.route.ladder(row.level, GatewaySet::EMPTY);
+            let in_reach = cumulative.levels.first().is_some_and(|level| level.has(gateway));
+            if !in_reach {
+                row.level = frame.route.level_with(row.level, GatewaySet::one(gateway));
+                if frame.route.levels.get(usize::from(row.level)).is_some_and(|of| of.together) {
+                    return self.enqueue(entry.row);
+                }
+            }
+        }
+        let tiers = self.tiers;
+        self.fleet.tried(gateway, &tiers, any_good, self.now);
+        self.order(entry.row, gateway, &frame);
+    }
+
+    /// Makes an attempt: its record first, its order after it.
+    fn order(&mut self, handle: Handle, gateway: GatewayId, frame: &Frame) {
+        let repeat = self.repeat_of(handle);
+        let plan = self.plan_for(handle, frame);
+        let Some(row) = self.rows.get(handle) else { return };
+        let delivery = self.delivery_id(row);
+        let now = self.now;
+        let Some(g) = self.fleet.get_mut(gateway) else { return };
+        g.capacity.take(now);
+        let (name, channel, time_out) = (g.config.name.clone(), g.config.channel, g.capacity.time_out());
+        let give_up = now + time_out + g.config.connect_time_out.times(CONNECT_PHASES) + GIVE_UP_SLACK;
+
+        let Some(row) = self.rows.get_mut(handle) else { return };
+        row.attempts = row.attempts.saturating_add(1);
+        row.out.insert(gateway);
+        row.repeat = Repeat::No;
+        let (n, left, next) = (row.attempts, row.left.take(), row.first);
+        let step = frame.route.levels.get(usize::from(row.level)).map_or(0, |level| level.step);
+        self.timers.cancel(&mut row.timer);
+        let attempt = OpenAttempt {
+            row: handle,
+            next,
+            n,
+            gateway,
+            channel,
+            step,
+            state: AttemptState::InFlight,
+            repeat,
+            plan,
+            at: now,
+            taken_at: now,
+            progress: None,
+            provider: None,
+            timer: TimerKey::default(),
+        };
+        let place = self.attempts.insert(attempt);
+        let key = self.timers.set(give_up, Timer::GiveUp(place));
+        if let Some(attempt) = self.attempts.get_mut(place) {
+            attempt.timer = key;
+        }
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.first = place;
+        }
+        let id = AttemptId::new(delivery, n);
+        if let Some((from, reason)) = left.filter(|(from, _)| *from != gateway) {
+            self.event(Event::Failover { delivery, from, to: gateway, reason });
+        }
+        self.store(Record::Attempt(Attempt {
+            id,
+            gateway: name,
+            channel,
+            step,
+            at: now,
+            repeat,
+            plan,
+            outcome: None,
+        }));
+        let severity = frame.severity;
+        let order =
+            Order { attempt: id, gateway, channel, time_out, expires: frame.expiry, repeat, severity };
+        self.effects.push_back(Effect::Send(order));
+        self.recount(handle);
+    }
+
+    /// Says what an attempt made now would repeat.
+    fn repeat_of(&self, handle: Handle) -> Repeat {
+        let (sent, in_flight, unknown) = self.open_states(handle);
+        let Some(row) = self.rows.get(handle) else { return Repeat::No };
+        match row.repeat {
+            Repeat::No if in_flight && !sent && !unknown => Repeat::Together,
+            Repeat::No if unknown => Repeat::AfterUnknown,
+            Repeat::No if sent => Repeat::AfterWait,
+            Repeat::No if row.copies > 0 => Repeat::AfterFailure,
+            marked => marked,
+        }
+    }
+
+    /// Returns the number of the plan that explains an attempt made now, writing it where it is new.
+    fn plan_for(&mut self, handle: Handle, frame: &Frame) -> u32 {
+        let epoch = self.epoch;
+        let Some(row) = self.rows.get(handle) else { return 0 };
+        let (level, class, message_handle, barred) = (row.level, row.class as usize, row.message, row.barred);
+        let plain = barred.is_empty();
+        let Some(message) = self.messages.get_mut(message_handle) else { return 0 };
+        let Some(known) = message.classes.get(class) else { return 0 };
+        if let Some((_, _, number)) = known.plan.filter(|(e, l, _)| plain && *e == epoch && *l == level) {
+            return number;
+        }
+        message.last_plan += 1;
+        let number = message.last_plan;
+        let (id, channels) = (message.facts.id, known.key.channels);
+        if plain && let Some(class) = message.classes.get_mut(class) {
+            class.plan = Some((epoch, level, number));
+        }
+        let route = &frame.route;
+        let own = route.ladder(level, GatewaySet::EMPTY).levels.first().copied().unwrap_or_default();
+        let open = route.all.without(self.fleet.on(barred));
+        let plan = Plan {
+            message: id,
+            number,
+            policy: route.policy.hash.clone(),
+            rule: route.rule().name.clone(),
+            step: route.levels.get(usize::from(level)).map_or(0, |l| l.step),
+            on_unknown: route.on_unknown(frame.severity),
+            ranking: self.fleet.ranking(own, open, route.rule(), channels, self.now),
+            at: self.now,
+        };
+        self.store(Record::Plan(Arc::new(plan)));
+        number
+    }
+
+    /// Says which states a delivery's open attempts are in: sent, in flight, unknown.
+    pub(super) fn open_states(&self, handle: Handle) -> (bool, bool, bool) {
+        self.open_attempts(handle).fold((false, false, false), |(s, f, u), (_, attempt)| {
+            match attempt.state {
+                AttemptState::Sent => (true, f, u),
+                AttemptState::InFlight => (s, true, u),
+                AttemptState::Unknown => (s, f, true),
+            }
+        })
+    }
+
+    /// Returns the gateways that hold a delivery, or may soon: they are not asked again.
+    fn gateways_in_use(&self, handle: Handle) -> GatewaySet {
+        self.open_attempts(handle)
+            .filter(|(_, attempt)| attempt.state != AttemptState::Unknown)
+            .map(|(_, attempt)| attempt.gateway)
+            .collect()
+    }
+
+    fn channels_in_use(&self, handle: Handle) -> ChannelSet {
+        self.open_attempts(handle).map(|(_, attempt)| attempt.channel).collect()
+    }
+
+    /// Returns a delivery's open attempts, the latest first.
+    pub(super) fn open_attempts(&self, handle: Handle) -> impl Iterator<Item = (Handle, &OpenAttempt)> {
+        let mut next = self.rows.get(handle).map_or(NONE, |row| row.first);
+        std::iter::from_fn(move || {
+            let (place, attempt) = (next, self.attempts.get(next)?);
+            next = attempt.next;
+            Some((place, attempt))
+        })
+    }
+
+    /// Counts a delivery anew as what it is now.
+    pub(super) fn recount(&mut self, handle: Handle) {
+        let (sent, in_flight, unknown) = self.open_states(handle);
+        let Some(row) = self.rows.get_mut(handle) else { return };
+        let kind = match () {
+            () if in_flight => Kind::InFlight,
+            () if sent || unknown => Kind::Unconfirmed,
+            () if row.backing_off => Kind::BackingOff,
+            () => Kind::Waiting,
+        };
+        let was = std::mem::replace(&mut row.kind, kind);
+        if was != kind {
+            *self.counter(was) -= 1;
+            *self.counter(kind) += 1;
+        }
+    }
+
+    pub(super) fn counter(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Waiting => &mut self.counts.waiting,
+            Kind::BackingOff => &mut self.counts.backing_off,
+            Kind::InFlight => &mut self.counts.in_flight,
+            Kind::Unconfirmed => &mut self.counts.unconfirmed,
+        }
+    }
+}
+
+/// Returns the gateways that an entry may take at this instant. One that is in doubt is scouted with a real delivery now
+/// and then, never with the gravest: those go by what is known to work.
+fn choice(
+    ladder: &Ladder,
+    entry: &Entry,
+    tiers: &super::Tiers,
+    free: GatewaySet,
+    scouts: GatewaySet,
+) -> GatewaySet {
+    let offered = ladder.offered(tiers).and(free);
+    let first = ladder.levels.first().copied().unwrap_or_default();
+    let scout = first.and(scouts);
+    let gravest = entry.rank >> 61 == Severity::Extreme as u64;
+    if scout.is_empty() || gravest { offered } else { scout }
+}

@@ -1,0 +1,566 @@
+//! A path cell: one gateway as seen from here. Is it dead, refusing, flaky?
+//!
+//! Fed by probes, sends and the adapter's own link. Routing uses the needles at once; only the declared outage
+//! waits for the dwell.
+
+use super::needle::{CEILING, DOUBT, FAILED, FINE, FLAKY_FAILED, FLAKY_FINE, Needle};
+use crate::core::evidence::{Layer, ProbeReport, Verdict};
+use crate::core::outcome::{Fault, Outcome, Reason};
+use crate::core::record::Needles;
+use crate::core::time::{Span, Timestamp};
+use crate::core::view::{ProbeView, State};
+
+/// How many states a cell remembers for the strip on the page.
+const HISTORY_MAX: usize = 60;
+/// How many probes of one gateway are remembered by name.
+const PROBES_MAX: usize = 16;
+/// After so many good observations a recovering gateway is up. Cites: detection design, return after 5.
+const RETURN_AFTER: u8 = 5;
+/// Evidence is valid for so many of its intervals, but never shorter than [`VALID_MIN`].
+const VALID_INTERVALS: i64 = 3;
+const VALID_MIN: Span = Span::from_secs(10);
+/// How long the evidence of a send is valid.
+const SEND_VALID: Span = Span::from_mins(5);
+
+/// One gateway's health.
+#[derive(Clone, Debug)]
+pub(crate) struct Cell {
+    dead: Needle,
+    refused: Needle,
+    flaky: Needle,
+    /// Outcomes of one second are one observation: what that second has added so far.
+    second: Second,
+    state: State,
+    since: Timestamp,
+    /// Whether it went down and has not come back up.
+    fallen: bool,
+    good_probes: u8,
+    good_sends: u8,
+    valid_until: Timestamp,
+    /// The first bad sign of the present trouble.
+    onset: Option<Timestamp>,
+    reason: Option<Reason>,
+    layer: Option<Layer>,
+    probes: Vec<(ProbeView, Span)>,
+    history: Vec<(Timestamp, State)>,
+    attempts_failed: u32,
+    /// A cause that needs no statistics: set down at once.
+    certain: bool,
+}
+
+/// The sends of one second.
+#[derive(Clone, Debug, Default)]
+struct Second {
+    number: i64,
+    dead_failed: i32,
+    refused_failed: i32,
+    fine: i32,
+    neutral: i32,
+    /// What these sends have moved the needles by so far: dead, refused, flaky.
+    moved: [i32; 3],
+}
+
+/// A change of state, with what it was and what it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Changed {
+    pub(crate) from: State,
+    pub(crate) to: State,
+}
+
+impl Cell {
+    /// Starts without evidence.
+    pub(crate) fn new(now: Timestamp) -> Cell {
+        Cell {
+            dead: Needle::default(),
+            refused: Needle::default(),
+            flaky: Needle::default(),
+            second: Second::default(),
+            state: State::Unknown,
+            since: now,
+            fallen: false,
+            good_probes: 0,
+            good_sends: 0,
+            valid_until: now,
+            onset: None,
+            reason: None,
+            layer: None,
+            probes: Vec::new(),
+            history: vec![(now, State::Unknown)],
+            attempts_failed: 0,
+            certain: false,
+        }
+    }
+
+    /// Takes what was remembered over a restart; an outage is not forgotten.
+    pub(crate) fn remember(&mut self, needles: &Needles, now: Timestamp) {
+        self.dead.set(needles.dead as i32, now);
+        self.refused.set(needles.refused as i32, now);
+        self.flaky.set(needles.flaky as i32, now);
+        if let Some(since) = needles.down_since {
+            self.fallen = true;
+            self.onset = Some(since);
+            self.enter(State::Down, since);
+        }
+    }
+
+    /// Returns what is to be remembered.
+    pub(crate) fn needles(&self, time_out: Span, now: Timestamp) -> Needles {
+        Needles {
+            dead: self.dead.value() as u32,
+            refused: self.refused.value() as u32,
+            flaky: self.flaky.value() as u32,
+            at: now,
+            down_since: self.fallen.then_some(self.onset.unwrap_or(self.since)),
+            time_out,
+        }
+    }
+
+    /// Takes a probe's result. `void`: our own line is down, so that it says nothing about the gateway.
+    pub(crate) fn probe(&mut self, report: &ProbeReport, void: bool, now: Timestamp) {
+        self.keep_probe(report, now);
+        if void {
+            return;
+        }
+        let valid = Span::from_ms(report.interval.ms() * VALID_INTERVALS).max(VALID_MIN);
+        self.valid_until = self.valid_until.max(now + valid);
+        match &report.verdict {
+            Verdict::Failed(reason) => {
+                self.bad_sign(*reason, Some(after(report.reached)), now);
+                if *reason == Reason::Credentials {
+                    self.make_certain(now);
+                }
+                self.dead.add(FAILED, now);
+                self.flaky.add(FLAKY_FAILED, now);
+            }
+            Verdict::Limited(reason) => {
+                // It works for some: doubt on its own account, never enough to declare.
+                self.reason = Some(*reason);
+                self.dead.add(FINE, now);
+                self.flaky.add(FLAKY_FAILED, now);
+            }
+            Verdict::Fine => {
+                if report.aims_at == Layer::Api {
+                    self.certain = false;
+                }
+                self.dead.add(FINE, now);
+                self.flaky.add(FLAKY_FINE, now);
+                self.good_probes = self.good_probes.saturating_add(1);
+                self.come_back(now);
+            }
+        }
+    }
+
+    /// Takes a gateway's answer to an attempt.
+    pub(crate) fn outcome(&mut self, outcome: &Outcome, void: bool, now: Timestamp) {
+        if void {
+            return;
+        }
+        self.valid_until = self.valid_until.max(now + SEND_VALID);
+        match worth(outcome) {
+            Worth::Fine => {
+                self.certain = false;
+                self.in_second(now).fine += 1;
+                self.good_sends = self.good_sends.saturating_add(1);
+            }
+            Worth::Neutral => self.in_second(now).neutral += 1,
+            Worth::Dead(reason) => {
+                self.attempts_failed = self.attempts_failed.saturating_add(1);
+                self.bad_sign(reason, None, now);
+                self.in_second(now).dead_failed += 1;
+            }
+            Worth::Refused(reason) => {
+                self.attempts_failed = self.attempts_failed.saturating_add(1);
+                self.bad_sign(reason, Some(Layer::Api), now);
+                if reason == Reason::Credentials {
+                    self.make_certain(now);
+                }
+                self.in_second(now).refused_failed += 1;
+            }
+        }
+        self.weigh_second(now);
+        self.come_back(now);
+    }
+
+    /// Takes the state of the adapter's standing connection.
+    pub(crate) fn link(&mut self, down: Option<Reason>, void: bool, now: Timestamp) {
+        if void {
+            return;
+        }
+        match down {
+            Some(reason) => {
+                self.bad_sign(reason, Some(Layer::Api), now);
+                self.dead.add(FAILED, now);
+            }
+            None => {
+                self.valid_until = self.valid_until.max(now + SEND_VALID);
+                self.dead.add(FINE, now);
+            }
+        }
+    }
+
+    /// Forgets what was seen while our own line was falling.
+    pub(crate) fn void_recent(&mut self, now: Timestamp) {
+        if self.fallen {
+            return;
+        }
+        for needle in [&mut self.dead, &mut self.refused, &mut self.flaky] {
+            needle.set(0, now);
+        }
+        self.onset = None;
+        self.reason = None;
+        self.layer = None;
+        self.valid_until = now;
+        self.certain = false;
+        self.second = Second::default();
+    }
+
+    /// Judges the state anew. `may_declare`: no verdict is opened while the line is down or just back.
+    pub(crate) fn judge(&mut self, dwell: Span, may_declare: bool, now: Timestamp) -> Option<Changed> {
+        let from = self.state;
+        let worst = self.worst();
+        let doubt = worst >= DOUBT;
+        let declared = may_declare && (self.certain || self.all().iter().any(|n| n.declares(dwell, now)));
+        let to = match (self.fallen, doubt, declared) {
+            (true, true, _) => State::Down,
+            (true, false, _) if from == State::Recovering && self.good() >= RETURN_AFTER => State::Up,
+            (true, false, _) => State::Recovering,
+            (false, _, true) => State::Down,
+            (false, true, false) => State::Degraded,
+            (false, false, false) if now > self.valid_until => State::Unknown,
+            (false, false, false) => State::Up,
+        };
+        if to == from {
+            return None;
+        }
+        match to {
+            State::Down => self.fallen = true,
+            State::Recovering => (self.good_probes, self.good_sends) = (0, 0),
+            State::Up => {
+                self.fallen = false;
+                self.onset = None;
+                self.reason = None;
+                self.layer = None;
+                self.attempts_failed = 0;
+            }
+            _ => {}
+        }
+        self.enter(to, now);
+        Some(Changed { from, to })
+    }
+
+    /// Returns when [`Cell::judge`] may come to another verdict without new evidence.
+    pub(crate) fn next_judgement(&self, dwell: Span) -> Option<Timestamp> {
+        let declare = match self.fallen {
+            true => None,
+            false => self.all().iter().filter_map(|n| n.declares_at(dwell)).min(),
+        };
+        let lapse = (self.state == State::Up).then_some(self.valid_until + Span::from_ms(1));
+        declare.into_iter().chain(lapse).min()
+    }
+
+    /// Returns the worst needle, in hundredths of a deciban.
+    pub(crate) fn worst(&self) -> i32 {
+        self.all().iter().map(|n| n.value()).max().unwrap_or(0)
+    }
+
+    /// Returns the three needles: dead, refused, flaky.
+    pub(crate) fn values(&self) -> [u32; 3] {
+        self.all().map(|n| n.value() as u32)
+    }
+
+    /// Says whether probes speak well of it, whatever sends say.
+    pub(crate) fn answers(&self) -> bool {
+        self.dead.value() < DOUBT
+    }
+
+    /// Returns the odds that a send works now, as a share: 0.99 with calm needles, one half at the edge of doubt.
+    pub(crate) fn health(&self) -> f64 {
+        let decibans = f64::from(self.worst() - DOUBT) / 100.0;
+        1.0 / (1.0 + 10f64.powf(decibans / 10.0))
+    }
+
+    /// Says whether its latest probe or its needle speaks of a failure.
+    pub(crate) fn failing(&self) -> bool {
+        self.dead.value() >= DOUBT || self.probes.iter().any(|(p, _)| p.verdict.failed())
+    }
+
+    /// Says whether anything is known of it.
+    pub(crate) fn seen(&self) -> bool {
+        !self.probes.is_empty() || self.worst() > 0
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(crate) fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    pub(crate) fn onset(&self) -> Option<Timestamp> {
+        self.onset
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
+    pub(crate) fn layer(&self) -> Option<Layer> {
+        self.layer
+    }
+
+    pub(crate) fn attempts_failed(&self) -> u32 {
+        self.attempts_failed
+    }
+
+    pub(crate) fn history(&self) -> &[(Timestamp, State)] {
+        &self.history
+    }
+
+    /// Returns its probes, each with whether its evidence is still valid.
+    pub(crate) fn probes(&self, now: Timestamp) -> Vec<ProbeView> {
+        self.probes
+            .iter()
+            .map(|(view, valid_for)| ProbeView { valid: now <= view.at + *valid_for, ..view.clone() })
+            .collect()
+    }
+
+    fn all(&self) -> [&Needle; 3] {
+        [&self.dead, &self.refused, &self.flaky]
+    }
+
+    fn enter(&mut self, state: State, now: Timestamp) {
+        self.state = state;
+        self.since = now;
+        if self.history.len() == HISTORY_MAX {
+            self.history.remove(0);
+        }
+        self.history.push((now, state));
+    }
+
+    fn bad_sign(&mut self, reason: Reason, layer: Option<Layer>, now: Timestamp) {
+        (self.good_probes, self.good_sends) = (0, 0);
+        if self.onset.is_none() || (!self.fallen && self.worst() < FAILED / 4) {
+            self.onset = Some(now);
+        }
+        self.reason = Some(reason);
+        self.layer = layer.or(self.layer);
+    }
+
+    fn good(&self) -> u8 {
+        self.good_probes.saturating_add(self.good_sends)
+    }
+
+    /// Lets a fallen gateway come back: the estimate of a cell that is down does not heal by time, but five good
+    /// observations in a row end it. What no probe lowers (*refused*) asks for five sends.
+    fn come_back(&mut self, now: Timestamp) {
+        if !self.fallen && self.state != State::Degraded || self.dead.value() >= DOUBT {
+            return;
+        }
+        if self.good_sends >= RETURN_AFTER {
+            self.refused.set(0, now);
+        }
+        if self.fallen && self.good() >= RETURN_AFTER {
+            self.flaky.set(0, now);
+        }
+    }
+
+    fn make_certain(&mut self, now: Timestamp) {
+        self.certain = true;
+        self.refused.set(CEILING, now);
+    }
+
+    /// Opens the second of `now`, if it is another than the last.
+    fn in_second(&mut self, now: Timestamp) -> &mut Second {
+        let number = now.ms().div_euclid(1000);
+        if self.second.number != number {
+            self.second = Second { number, ..Second::default() };
+        }
+        &mut self.second
+    }
+
+    /// Weighs the second's sends as one observation, their mean, in place of what they weighed before. So the first
+    /// failure counts at once, and a thousand in one second count as one.
+    fn weigh_second(&mut self, now: Timestamp) {
+        let Second { dead_failed, refused_failed, fine, neutral, moved, .. } = self.second;
+        let all = (dead_failed + refused_failed + fine + neutral).max(1);
+        let worth = [
+            dead_failed * FAILED + (fine + neutral + refused_failed) * FINE,
+            refused_failed * FAILED + fine * FINE,
+            (dead_failed + refused_failed) * FLAKY_FAILED + fine * FLAKY_FINE,
+        ];
+        let needles = [&mut self.dead, &mut self.refused, &mut self.flaky];
+        for (place, needle) in needles.into_iter().enumerate() {
+            let before = needle.value() - moved[place];
+            needle.set(before + worth[place] / all, now);
+            self.second.moved[place] = needle.value() - before;
+        }
+        if self.certain {
+            self.refused.set(CEILING, now);
+        }
+    }
+
+    fn keep_probe(&mut self, report: &ProbeReport, now: Timestamp) {
+        let view = ProbeView {
+            name: report.probe.clone(),
+            layer: report.aims_at,
+            reached: report.reached,
+            verdict: report.verdict.clone(),
+            at: now,
+            took: report.took,
+            valid: true,
+        };
+        let valid_for = Span::from_ms(report.interval.ms() * VALID_INTERVALS).max(VALID_MIN);
+        match self.probes.iter().position(|(p, _)| p.name == report.probe) {
+            Some(place) => self.probes[place] = (view, valid_for),
+            None if self.probes.len() < PROBES_MAX => self.probes.push((view, valid_for)),
+            None => self.probes[0] = (view, valid_for),
+        }
+    }
+}
+
+/// What an outcome says about the gateway.
+enum Worth {
+    Fine,
+    /// It answers; that is all.
+    Neutral,
+    Dead(Reason),
+    Refused(Reason),
+}
+
+fn worth(outcome: &Outcome) -> Worth {
+    let Some(reason) = outcome.reason() else { return Worth::Fine };
+    match reason {
+        // A throttle shows a gateway that answers; a full window or a stopping adapter is our own doing.
+        Reason::Throttled | Reason::QuotaExhausted | Reason::Busy | Reason::Restart => Worth::Neutral,
+        _ if reason.fault() != Fault::Gateway => Worth::Neutral,
+        Reason::ProviderFault
+        | Reason::ServiceDown
+        | Reason::Credentials
+        | Reason::Configuration
+        | Reason::Unreadable
+        | Reason::Limited => Worth::Refused(reason),
+        _ => Worth::Dead(reason),
+    }
+}
+
+/// Returns the layer at which a probe failed: the one after the deepest that answered.
+fn after(reached: Option<Layer>) -> Layer {
+    match reached {
+        None => Layer::Dns,
+        Some(Layer::Dns) => Layer::Tcp,
+        Some(Layer::Tcp) => Layer::Tls,
+        Some(Layer::Tls) => Layer::Http,
+        Some(Layer::Http | Layer::Api) => Layer::Api,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::channel::GatewayId;
+
+    const DWELL: Span = Span::from_secs(20);
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(ms)
+    }
+
+    fn probe(verdict: Verdict) -> ProbeReport {
+        ProbeReport {
+            gateway: GatewayId(0),
+            probe: "api".into(),
+            aims_at: Layer::Api,
+            reached: Some(Layer::Dns),
+            verdict,
+            phases: vec![],
+            took: Span::from_ms(20),
+            interval: Span::from_secs(15),
+        }
+    }
+
+    fn refused() -> Outcome {
+        Outcome::Rejected { reason: Reason::ProviderFault }
+    }
+
+    #[test]
+    fn one_refused_send_is_doubt_at_once() {
+        let mut cell = Cell::new(at(0));
+        cell.outcome(&refused(), false, at(5));
+        assert_eq!(cell.judge(DWELL, true, at(5)).map(|c| c.to), Some(State::Degraded));
+    }
+
+    #[test]
+    fn a_green_probe_does_not_cancel_refused_sends() {
+        let mut cell = Cell::new(at(0));
+        for second in 0..30 {
+            cell.outcome(&refused(), false, at(second * 20_000));
+            cell.probe(&probe(Verdict::Fine), false, at(second * 20_000 + 10_000));
+            cell.judge(DWELL, true, at(second * 20_000 + 10_000));
+        }
+        assert_eq!(cell.state(), State::Down);
+        assert!(cell.answers());
+    }
+
+    #[test]
+    fn a_thousand_failures_in_one_second_are_one_observation() {
+        let mut cell = Cell::new(at(0));
+        (0..1000).for_each(|ms| cell.outcome(&refused(), false, at(ms)));
+        assert_eq!(cell.worst(), FAILED);
+    }
+
+    #[test]
+    fn half_a_percent_of_failures_at_a_high_rate_is_health() {
+        let mut cell = Cell::new(at(0));
+        for n in 0..60_000i64 {
+            let outcome = if n % 200 == 0 { refused() } else { Outcome::Accepted { provider_id: None } };
+            cell.outcome(&outcome, false, at(n * 10));
+            cell.judge(DWELL, true, at(n * 10));
+        }
+        assert_eq!(cell.state(), State::Up, "{:?}", cell.values());
+    }
+
+    #[test]
+    fn a_bad_address_says_nothing_against_the_gateway() {
+        let mut cell = Cell::new(at(0));
+        for n in 0..100 {
+            cell.outcome(&Outcome::Rejected { reason: Reason::NotOnChannel }, false, at(n * 1000));
+        }
+        assert_eq!(cell.worst(), 0);
+    }
+
+    #[test]
+    fn down_recovers_half_open_and_then_up() {
+        let mut cell = Cell::new(at(0));
+        for n in 0..12 {
+            cell.probe(&probe(Verdict::Failed(Reason::DnsServfail)), false, at(n * 2000));
+            cell.judge(DWELL, true, at(n * 2000));
+        }
+        assert_eq!((cell.state(), cell.layer()), (State::Down, Some(Layer::Tcp)));
+        let mut states = Vec::new();
+        for n in 20..60 {
+            cell.probe(&probe(Verdict::Fine), false, at(n * 2000));
+            states.extend(cell.judge(DWELL, true, at(n * 2000)).map(|c| c.to));
+        }
+        assert_eq!(states, [State::Recovering, State::Up]);
+    }
+
+    #[test]
+    fn a_refused_credential_is_down_at_once() {
+        let mut cell = Cell::new(at(0));
+        cell.outcome(&Outcome::Rejected { reason: Reason::Credentials }, false, at(1));
+        assert_eq!(cell.judge(DWELL, true, at(1)).map(|c| c.to), Some(State::Down));
+    }
+
+    #[test]
+    fn what_is_seen_while_our_line_is_down_is_void_and_old_evidence_lapses() {
+        let mut cell = Cell::new(at(0));
+        cell.probe(&probe(Verdict::Fine), false, at(0));
+        cell.judge(DWELL, true, at(0));
+        assert_eq!(cell.state(), State::Up);
+        cell.probe(&probe(Verdict::Failed(Reason::TcpTimeout)), true, at(1000));
+        assert_eq!(cell.worst(), 0);
+        cell.judge(DWELL, true, at(100_000));
+        assert_eq!(cell.state(), State::Unknown);
+    }
+}

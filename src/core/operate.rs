@@ -1,0 +1,95 @@
+//! Commands of people and programs, and new policies and gateways.
+
+use super::Core;
+use super::channel::GatewayId;
+use super::effect::{Event, Reply};
+use super::gateway::GatewayConfig;
+use super::ids::MessageId;
+use super::input::{Command, Ticket};
+use super::outbox::message::SETTLED;
+use super::outcome::DeliveryResult;
+use super::policy::Policy;
+use super::record::{Overlay, OverlayKind, Record};
+use super::slab::NONE;
+use std::sync::Arc;
+
+impl Core {
+    pub(super) fn command(&mut self, ticket: Ticket, who: &str, command: Command) {
+        let reply = match command {
+            Command::Cancel { message, reason } => self.cancel(who, message, reason),
+            Command::Hold { gateway, reason } => {
+                self.overlay(who, "hold", gateway, Some(OverlayKind::Held), reason)
+            }
+            Command::Release { gateway, reason } => self.overlay(who, "release", gateway, None, reason),
+            Command::Maintenance { gateway, until, reason } => {
+                let kind = OverlayKind::Maintenance { until };
+                self.overlay(who, "maintenance", Some(gateway), Some(kind), reason)
+            }
+        };
+        self.reply(ticket, reply);
+    }
+
+    /// Recalls what was not yet sent. What a provider holds, or may hold, cannot be recalled and stays open.
+    fn cancel(&mut self, who: &str, id: MessageId, reason: String) -> Reply {
+        let Some(handle) = self.message_of.get(&id).copied() else { return Reply::NotFound };
+        let Some(message) = self.messages.get(handle) else { return Reply::NotFound };
+        if message.progress.withdrawn.is_some() {
+            return Reply::Refused("it was withdrawn before".into());
+        }
+        let untouched = |row: &&u32| **row == NONE || self.rows.get(**row).is_some_and(|r| r.first == NONE);
+        let changed = message.rows.iter().filter(|row| **row != SETTLED).filter(untouched).count() as u32;
+        if let Some(message) = self.messages.get_mut(handle) {
+            message.progress.withdrawn = Some(DeliveryResult::Cancelled);
+        }
+        self.dirty.insert(handle);
+        self.audit(who, "cancel", id.to_string(), reason);
+        self.sweep(handle);
+        Reply::Done { changed }
+    }
+
+    fn overlay(
+        &mut self,
+        who: &str,
+        act: &'static str,
+        gateway: Option<GatewayId>,
+        kind: Option<OverlayKind>,
+        reason: String,
+    ) -> Reply {
+        let overlay =
+            kind.map(|kind| Overlay { kind, who: who.into(), reason: reason.clone(), since: self.now });
+        let name = match gateway {
+            None => {
+                self.fleet.held_all = overlay.clone();
+                None
+            }
+            Some(id) => {
+                let Some(g) = self.fleet.get_mut(id) else { return Reply::NotFound };
+                g.overlay = overlay.clone();
+                Some(g.config.name.clone())
+            }
+        };
+        let on = name.clone().unwrap_or_else(|| "all".into());
+        self.store(Record::Overlay { gateway: name, overlay });
+        self.audit(who, act, on, reason);
+        self.event(Event::Overlay { gateway, word: act, who: who.into() });
+        self.refresh_tiers();
+        let changed =
+            gateway.map_or(self.fleet.gateways.iter().filter(|g| g.configured).count() as u32, |_| 1);
+        Reply::Done { changed }
+    }
+
+    /// Puts a policy in force: every waiting delivery follows it from here on; open attempts stay as they are.
+    pub(super) fn new_policy(&mut self, policy: Arc<Policy>) {
+        self.policy = policy;
+        self.rematch();
+        let hash = self.policy.hash.clone();
+        self.event(Event::PolicyInForce { hash });
+    }
+
+    /// Takes the gateways as configured now. One that is gone takes nothing new; its open attempts stay open.
+    pub(super) fn new_gateways(&mut self, configs: Vec<GatewayConfig>) {
+        self.fleet.configure(configs, self.now);
+        self.refresh_tiers();
+        self.rematch();
+    }
+}

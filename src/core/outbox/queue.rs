@@ -1,0 +1,112 @@
+//! One queue per ladder of permitted gateways, each ordered by severity, deadline, id.
+//!
+//! A ladder is the sets of gateways that a delivery may take, widening from level to level. A gateway's fall moves
+//! nothing: the queue simply offers what is good at that turn.
+
+use crate::core::channel::GatewaySet;
+use crate::core::policy::Confirm;
+use crate::core::slab::Handle;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+/// One waiting delivery, or one lane of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Entry {
+    /// Severity in the top three bits, then the deadline in milliseconds.
+    pub(crate) rank: u64,
+    /// The message's number, then the recipient's index.
+    pub(crate) order: u64,
+    pub(crate) row: Handle,
+    pub(crate) ticket: u16,
+    pub(crate) lane: u8,
+}
+
+/// What a queue may offer, level by level, each containing the one before it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Ladder {
+    pub(crate) levels: Vec<GatewaySet>,
+    pub(crate) confirm: Confirm,
+}
+
+/// The state of all gateways as far as queues care: who is good, who is in doubt, who is a last resort.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Tiers {
+    pub(crate) good: GatewaySet,
+    pub(crate) doubtful: GatewaySet,
+    pub(crate) last: GatewaySet,
+}
+
+/// All queues.
+#[derive(Debug, Default)]
+pub(crate) struct Queues {
+    queues: BTreeMap<Ladder, BinaryHeap<Reverse<Entry>>>,
+}
+
+impl Ladder {
+    /// Returns the gateways to choose from: the good ones of the first level that has any; else those in doubt; else
+    /// the last resort.
+    pub(crate) fn offered(&self, tiers: &Tiers) -> GatewaySet {
+        if let Some(level) = self.levels.iter().find(|level| !level.and(tiers.good).is_empty()) {
+            return level.and(tiers.good);
+        }
+        let all = self.levels.last().copied().unwrap_or_default();
+        match all.and(tiers.doubtful) {
+            GatewaySet::EMPTY => all.and(tiers.last),
+            doubtful => doubtful,
+        }
+    }
+}
+
+impl Queues {
+    /// Puts an entry.
+    pub(crate) fn push(&mut self, ladder: Ladder, entry: Entry) {
+        self.queues.entry(ladder).or_default().push(Reverse(entry));
+    }
+
+    /// Takes the first entry, over all queues for which `offers` finds a gateway, by severity, deadline and id. Entries
+    /// that `is_live` disowns are dropped on the way.
+    pub(crate) fn pop(
+        &mut self,
+        mut offers: impl FnMut(&Ladder, &Entry) -> bool,
+        mut is_live: impl FnMut(&Entry) -> bool,
+    ) -> Option<(Ladder, Entry)> {
+        let mut best: Option<(&Ladder, Entry)> = None;
+        for (ladder, heap) in &mut self.queues {
+            while heap.peek().is_some_and(|head| !is_live(&head.0)) {
+                heap.pop();
+            }
+            let Some(Reverse(head)) = heap.peek().copied() else { continue };
+            if best.is_none_or(|(_, entry)| head < entry) && offers(ladder, &head) {
+                best = Some((ladder, head));
+            }
+        }
+        let (ladder, entry) = best.map(|(l, e)| (l.clone(), e))?;
+        if let Some(heap) = self.queues.get_mut(&ladder) {
+            heap.pop();
+            if heap.is_empty() {
+                self.queues.remove(&ladder);
+            } else if heap.len() * 4 < heap.capacity() {
+                heap.shrink_to(heap.len() * 2);
+            }
+        }
+        Some((ladder, entry))
+    }
+
+    /// Forgets queues in which nothing is left.
+    pub(crate) fn tidy(&mut self) {
+        self.queues.retain(|_, heap| !heap.is_empty());
+    }
+
+    /// Says whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    /// Returns every gateway that a waiting delivery could take.
+    pub(crate) fn wanted(&self) -> GatewaySet {
+        self.queues
+            .keys()
+            .filter_map(|ladder| ladder.levels.last())
+            .fold(GatewaySet::EMPTY, |all, level| all.or(*level))
+    }
+}
