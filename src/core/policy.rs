@@ -48,6 +48,8 @@ pub trait Criterion: fmt::Debug + Send + Sync {
     fn matches(&self, subject: &Subject<'_>) -> bool;
     /// Says in words what it asks for, as `severity is extreme or severe`.
     fn explain(&self) -> String;
+    /// Says in words what the subject has instead, as `severity is minor`. Names no person.
+    fn found(&self, subject: &Subject<'_>) -> String;
 }
 
 /// What settles a delivery.

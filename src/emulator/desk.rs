@@ -166,6 +166,11 @@ impl<R: Clone> Desk<R> {
         true
     }
 
+    /// Returns the answer that is ordered for a recipient, where there is one.
+    pub(crate) fn refusal_of(&self, recipient: &str) -> Option<R> {
+        lock(&self.layers).recipients.get(recipient).cloned()
+    }
+
     /// Resets every open connection.
     pub(crate) fn cut(&self) {
         self.gate.send_modify(|gate| gate.cuts += 1);
@@ -266,6 +271,12 @@ impl<R: Clone> Desk<R> {
     pub(crate) fn connections_count(&self) -> u64 {
         self.connections.load(Ordering::Relaxed)
     }
+}
+
+/// Returns the seconds since 1970.
+pub(crate) fn unix_s() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
 }
 
 /// Returns what tells this run from others.

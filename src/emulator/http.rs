@@ -19,6 +19,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::desk::Desk;
 use super::fault::{AcceptFault, AnswerFault, Refusal};
@@ -61,6 +62,8 @@ pub(crate) enum Answer {
     Later(u16, u32, Value),
     /// Plain text, or nothing, with a status.
     Text(u16, String),
+    /// Server-sent events, until the sender goes.
+    Feed(mpsc::Receiver<Bytes>),
     /// No proper answer.
     Fault(AnswerFault),
 }
@@ -135,6 +138,7 @@ async fn respond(answer: Answer, abort: &AtomicBool) -> io::Result<Response<Payl
         Answer::Text(status, text) => {
             (status, "text/plain; charset=UTF-8", Payload::Whole(Some(text.into())))
         }
+        Answer::Feed(feed) => (200, "text/event-stream", Payload::Feed(feed)),
         Answer::Fault(AnswerFault::Reset) => {
             abort.store(true, Ordering::Relaxed);
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -180,6 +184,7 @@ enum Payload {
     Whole(Option<Bytes>),
     /// Promises more than it gives; true once the beginning is out.
     Cut(bool),
+    Feed(mpsc::Receiver<Bytes>),
 }
 
 /// What a cut answer begins with, and how long it claims to be.
@@ -190,7 +195,7 @@ impl Body for Payload {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Cut(begun @ false) => {
@@ -198,6 +203,7 @@ impl Body for Payload {
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(CUT_BEGIN)))))
             }
             Self::Cut(true) => Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into()))),
+            Self::Feed(feed) => feed.poll_recv(cx).map(|next| next.map(|b| Ok(Frame::data(b)))),
         }
     }
 
@@ -209,6 +215,7 @@ impl Body for Payload {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Cut(_) => SizeHint::with_exact(CUT_CLAIM),
+            Self::Feed(_) => SizeHint::default(),
         }
     }
 }
@@ -271,13 +278,13 @@ impl Caller {
         tokio::time::timeout(HOOK_WAIT, exchange).await.ok()?
     }
 
-    /// Posts JSON with one header more, and says whether a 2xx came back.
+    /// Posts JSON, with one header more unless its value is empty, and says whether a 2xx came back.
     pub(crate) async fn post(&self, url: &str, header: (&str, &str), body: Bytes) -> bool {
-        let request = hyper::Request::post(url)
-            .header(CONTENT_TYPE, "application/json")
-            .header(header.0, header.1)
-            .body(Full::new(body));
-        let Ok(request) = request else {
+        let mut request = hyper::Request::post(url).header(CONTENT_TYPE, "application/json");
+        if !header.1.is_empty() {
+            request = request.header(header.0, header.1);
+        }
+        let Ok(request) = request.body(Full::new(body)) else {
             return false;
         };
         let answer = self.call(request).await;

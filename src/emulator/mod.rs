@@ -29,6 +29,8 @@ mod handle;
 mod http;
 mod listen;
 mod received;
+pub mod signal_cli;
+pub mod telegram;
 pub mod tls;
 pub mod whatsapp;
 

@@ -1,1 +1,36 @@
 //! The runtime: joins the pieces; nothing else may.
+//!
+//! ```text
+//! api, hooks, adapters, probes -> inbox -> turn (core) -> writer (commit) -> release -> dispatch, replies, pictures
+//! ```
+//! Two std threads own the core and the outbox's writing side; everything that waits for the network is a tokio task.
+//!
+//! Invariant: nothing leaves before its cause is on disk (`writer.rs`); every queue here has a limit.
+
+pub mod clock;
+pub mod gateways;
+
+mod beats;
+mod dispatch;
+mod escalate;
+mod feed;
+mod guard;
+mod hooks;
+mod inbox;
+mod intake;
+mod pantry;
+mod reads;
+mod release;
+mod service;
+mod start;
+mod supervisor;
+mod tickets;
+mod turn;
+mod words;
+mod writer;
+
+pub use feed::Feed;
+pub use gateways::{Gateway, Lineup};
+pub use release::Pacer;
+pub use start::{Parts, Running, StartError, Wasl};
+pub use writer::Fatal;

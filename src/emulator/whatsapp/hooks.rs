@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::super::agenda::Agenda;
-use super::super::desk::{Gate, lock};
+use super::super::desk::{Gate, lock, unix_s};
 use super::super::http::Caller;
 use super::super::listen::stopped;
+use super::Options;
 use super::errors::Refusal;
-use super::{Options, unix_s};
 
 /// Webhook calls under way at once; Meta opens many, a receiver should take a few.
 const CALLS_MAX: usize = 16;

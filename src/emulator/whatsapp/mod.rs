@@ -15,14 +15,14 @@ mod message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, Verdict, lock};
+use super::desk::{Desk, Verdict, lock, unix_s};
 use super::fault::{AcceptFault, DeliverFault, ReceiptFault};
 use super::handle::{Common, Provider};
 use super::http::{self, Answer, Request, accept_fault};
@@ -472,11 +472,6 @@ fn received(message: Message, wamid: &str) -> Received {
 
 fn wamid(id: u64) -> String {
     format!("wamid.{}", URL_SAFE_NO_PAD.encode(id.to_be_bytes()))
-}
-
-fn unix_s() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap_or_default().as_secs()
 }
 
 /// Says whether this is a version of the API such as `v23.0`.

@@ -3,5 +3,7 @@
 mod dns;
 mod listener;
 mod raw;
+mod signal_cli;
+mod telegram;
 mod tls;
 mod whatsapp;

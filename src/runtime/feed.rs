@@ -1,0 +1,34 @@
+//! The way in for what is seen of the gateways: probes' results and rounds over our own line's controls.
+
+use crate::core::evidence::{ProbeReport, UplinkRound};
+use crate::core::input::Input;
+use crate::runtime::gateways::Gateways;
+use crate::runtime::inbox::{Inbox, Incoming};
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+
+/// Takes observations. Never waits: how many are under way is bounded by whoever makes them.
+#[derive(Clone)]
+pub struct Feed {
+    inbox: Inbox,
+    gateways: Arc<Gateways>,
+    metrics: Arc<Metrics>,
+}
+
+impl Feed {
+    pub(crate) fn new(inbox: Inbox, gateways: Arc<Gateways>, metrics: Arc<Metrics>) -> Feed {
+        Feed { inbox, gateways, metrics }
+    }
+
+    /// Takes a probe's result.
+    pub fn probe(&self, report: ProbeReport) {
+        self.metrics.probe(&report, &self.gateways.name(report.gateway));
+        // Where the core is gone, the service stops.
+        let _ = self.inbox.put_now(Incoming::Input(Input::Probe(report)));
+    }
+
+    /// Takes a round over an uplink's controls.
+    pub fn uplink(&self, round: UplinkRound) {
+        let _ = self.inbox.put_now(Incoming::Input(Input::Uplink(round)));
+    }
+}

@@ -1,0 +1,120 @@
+//! The one way into the core: a bounded queue from every task to the core's thread.
+//!
+//! Whoever brings something new (a caller, a receipt stream) waits for room; answers to what the core itself
+//! ordered are bounded by the windows and never wait, so that a full queue cannot stall what would empty it.
+//!
+//! Invariant: what was put in is taken out once, in order.
+
+use crate::api::service::Change;
+use crate::core::input::Input;
+use crate::runtime::gateways::Lineup;
+use crate::runtime::writer::Waiter;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::time::Duration;
+use tokio::sync::{Semaphore, oneshot};
+
+/// How many inputs may wait for the core. A turn takes up to [`super::turn::INPUTS_MAX`]; eight turns' worth keeps
+/// the core busy over one slow commit.
+pub(crate) const INBOX_MAX: usize = 4096;
+
+/// Something for the core's thread.
+pub(crate) enum Incoming {
+    /// For the core.
+    Input(Input),
+    /// A change that is not the core's: it goes with the turn to the writer.
+    Change {
+        /// Who asked.
+        who: String,
+        /// What is to be written.
+        change: Change,
+        /// Told once it is on disk.
+        waiter: Waiter,
+    },
+    /// Told once everything that came before is on disk.
+    Barrier(oneshot::Sender<()>),
+    /// The gateways as configured now, their adapters built.
+    Lineup(Lineup, oneshot::Sender<()>),
+    /// Offer nothing more to any gateway: the service is about to stop.
+    Rest,
+    /// Make what is left durable and end.
+    Stop,
+}
+
+/// The core is gone: the service has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gone;
+
+/// The senders' end.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    queue: Sender<Queued>,
+    room: Arc<Semaphore>,
+}
+
+/// The core's end.
+pub(crate) struct Outlet {
+    queue: Receiver<Queued>,
+    room: Arc<Semaphore>,
+}
+
+struct Queued {
+    incoming: Incoming,
+    /// How many permits it holds.
+    holds: usize,
+}
+
+/// Builds the queue.
+pub(crate) fn inbox() -> (Inbox, Outlet) {
+    let (sender, receiver) = channel();
+    let room = Arc::new(Semaphore::new(INBOX_MAX));
+    (Inbox { queue: sender, room: Arc::clone(&room) }, Outlet { queue: receiver, room })
+}
+
+impl Inbox {
+    /// Puts something in; waits while the queue is full.
+    pub(crate) async fn put(&self, incoming: Incoming) -> Result<(), Gone> {
+        self.room.acquire().await.map_err(|_| Gone)?.forget();
+        self.queue.send(Queued { incoming, holds: 1 }).map_err(|_| Gone)
+    }
+
+    /// Puts in an answer to what the core ordered, or a word of the runtime's own: never waits.
+    pub(crate) fn put_now(&self, incoming: Incoming) -> Result<(), Gone> {
+        self.queue.send(Queued { incoming, holds: 0 }).map_err(|_| Gone)
+    }
+
+    /// Says whether the core has ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.room.is_closed()
+    }
+}
+
+impl Outlet {
+    /// Takes the next, waiting at most this long.
+    pub(crate) fn take(&self, within: Duration) -> Result<Option<Incoming>, Gone> {
+        match self.queue.recv_timeout(within) {
+            Ok(queued) => Ok(Some(self.free(queued))),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Gone),
+        }
+    }
+
+    /// Takes the next if it is there.
+    pub(crate) fn take_now(&self) -> Option<Incoming> {
+        match self.queue.try_recv() {
+            Ok(queued) => Some(self.free(queued)),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+
+    fn free(&self, queued: Queued) -> Incoming {
+        self.room.add_permits(queued.holds);
+        queued.incoming
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        self.room.close();
+    }
+}

@@ -1,0 +1,205 @@
+//! The service as the interface sees it: every question goes to the core's thread, to the store's readers, or to
+//! what is kept at hand for it.
+//!
+//! Invariant: an answer that says that something was done is given after it is on disk.
+
+use crate::adapter::{HookAnswer, HookRequest};
+use crate::api::ring::EventRing;
+use crate::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
+use crate::core::channel::Channel;
+use crate::core::effect::Reply;
+use crate::core::input::{Accept, Command, Input};
+use crate::core::query::{Answer, Query, Role, TokenRecord};
+use crate::core::time::Timestamp;
+use crate::core::view::View;
+use crate::runtime::beats::Beats;
+use crate::runtime::clock::Clock;
+use crate::runtime::gateways::Gateways;
+use crate::runtime::hooks;
+use crate::runtime::inbox::{Gone, Inbox, Incoming};
+use crate::runtime::intake::Intake;
+use crate::runtime::reads::Reads;
+use crate::runtime::tickets::Tickets;
+use crate::telemetry::metrics::{Metrics, Scrape};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+
+/// How long a caller waits for room in the core's queue before being told to come back.
+const ROOM_WAIT: Duration = Duration::from_secs(5);
+/// When a caller who found no room should come back, in seconds.
+const RETRY_AFTER_SECS: u32 = 5;
+/// How long a caller waits for the disk. After it nobody can say yet whether the message was taken; it may be sent
+/// again under the same key.
+const DISK_WAIT: Duration = Duration::from_secs(60);
+/// The least time between two pictures for one reader. Cites: ARCHITECTURE.md, "Bounded snapshots".
+const VIEW_EVERY: Duration = Duration::from_millis(250);
+
+/// Everything that the interface asks of.
+pub(crate) struct Front {
+    pub(crate) inbox: Inbox,
+    pub(crate) tickets: Arc<Tickets>,
+    pub(crate) reads: Reads,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) gateways: Arc<Gateways>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) beats: Arc<Beats>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<EventRing>,
+    pub(crate) view: watch::Receiver<Arc<View>>,
+    pub(crate) tokens: RwLock<BTreeMap<[u8; 32], TokenRecord>>,
+    pub(crate) policy_trouble: watch::Receiver<Option<PolicyTrouble>>,
+    /// Bytes of reachability on disk.
+    pub(crate) reachability_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Front {
+    async fn put(&self, incoming: Incoming) -> Result<(), Trouble> {
+        match tokio::time::timeout(ROOM_WAIT, self.inbox.put(incoming)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(Gone)) => Err(Trouble::Stopping),
+            Err(_) => Err(Trouble::Busy { retry_after_secs: RETRY_AFTER_SECS }),
+        }
+    }
+
+    async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
+        self.intake.check()?;
+        let token = match &change {
+            Change::Token(token) => Some(token.clone()),
+            Change::Contacts(_) => None,
+        };
+        let (waiter, written) = oneshot::channel();
+        self.put(Incoming::Change { who, change, waiter }).await?;
+        on_disk(written).await??;
+        if let Some(token) = token {
+            let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+            // A token of the same name is replaced, as in the store.
+            tokens.retain(|_, other| other.name != token.name);
+            tokens.insert(token.hash, token);
+        }
+        Ok(())
+    }
+
+    async fn hook(&self, name: &str, request: HookRequest) -> Result<Option<HookAnswer>, Trouble> {
+        let Some((id, gateway)) = self.gateways.find(name) else { return Ok(None) };
+        let answer = hooks::read(&gateway, &request);
+        self.metrics.hook(name, answer.result);
+        if answer.receipts.is_empty() {
+            return Ok(Some(answer));
+        }
+        for receipt in answer.receipts.iter().cloned() {
+            self.put(Incoming::Input(Input::Receipt { gateway: id, receipt })).await?;
+        }
+        let (told, durable) = oneshot::channel();
+        self.put(Incoming::Barrier(told)).await?;
+        on_disk(durable).await?;
+        Ok(Some(answer))
+    }
+
+    fn readiness(&self) -> Readiness {
+        let stuck = self.beats.stuck(self.clock.now());
+        let mut why: Vec<String> = stuck.iter().map(|thread| format!("the {thread} does not move")).collect();
+        let healthy = why.is_empty();
+        if let Err(trouble) = self.intake.check() {
+            why.push(trouble.to_string());
+        }
+        Readiness { healthy, ready: why.is_empty(), why }
+    }
+}
+
+/// Waits for what becomes durable with a turn.
+async fn on_disk<T>(waiting: oneshot::Receiver<T>) -> Result<T, Trouble> {
+    match tokio::time::timeout(DISK_WAIT, waiting).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err(Trouble::Stopping),
+        Err(_) => Err(Trouble::Store(
+            "the disk has not taken it yet, and may still do so; repeat it with the same Idempotency-Key"
+                .into(),
+        )),
+    }
+}
+
+impl Service for Front {
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>> {
+        Box::pin(async move {
+            self.intake.check()?;
+            let (ticket, reply) = self.tickets.give();
+            self.put(Incoming::Input(Input::Accept(Box::new(Accept { ticket, ..accept })))).await?;
+            on_disk(reply).await
+        })
+    }
+
+    fn command(&self, who: String, command: Command) -> Doing<'_, Result<Reply, Trouble>> {
+        Box::pin(async move {
+            let (ticket, reply) = self.tickets.give();
+            self.put(Incoming::Input(Input::Command { ticket, who, command })).await?;
+            on_disk(reply).await
+        })
+    }
+
+    fn read(&self, query: Query) -> Doing<'_, Result<Answer, Trouble>> {
+        Box::pin(self.reads.ask(query))
+    }
+
+    fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>> {
+        Box::pin(Front::change(self, who, change))
+    }
+
+    fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(hash).map(|token| (token.name.clone(), token.role))
+    }
+
+    fn hook(&self, gateway: &str, request: HookRequest) -> Doing<'_, Result<Option<HookAnswer>, Trouble>> {
+        let gateway = gateway.to_string();
+        Box::pin(async move { Front::hook(self, &gateway, request).await })
+    }
+
+    fn readiness(&self) -> Readiness {
+        Front::readiness(self)
+    }
+
+    fn policy_trouble(&self) -> Option<PolicyTrouble> {
+        self.policy_trouble.borrow().clone()
+    }
+
+    fn metrics(&self) -> String {
+        let scrape = Scrape {
+            now: self.clock.now(),
+            skew: self.clock.skew(),
+            outbox_bytes: self.intake.bytes(),
+            reachability_bytes: (self.reachability_bytes)(),
+        };
+        self.metrics.render(&self.view(), scrape)
+    }
+
+    fn gateways(&self) -> Vec<(String, Channel)> {
+        let view = self.view();
+        view.gateways.iter().filter(|g| g.configured).map(|g| (g.name.clone(), g.channel)).collect()
+    }
+
+    fn events(&self) -> &EventRing {
+        &self.events
+    }
+
+    fn next_view(&self, turn: u64) -> Doing<'_, Arc<View>> {
+        let mut view = self.view.clone();
+        Box::pin(async move {
+            tokio::time::sleep(VIEW_EVERY).await;
+            match view.wait_for(|view| view.turn > turn).await {
+                Ok(newer) => Arc::clone(&newer),
+                // The service has stopped; there is nothing newer.
+                Err(_) => self.view(),
+            }
+        })
+    }
+}

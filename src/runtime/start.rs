@@ -1,0 +1,252 @@
+//! Puts the pieces together and takes them apart: `wasl run`, the demo, the bench and the tests start here.
+
+use crate::api::ring::EventRing;
+use crate::api::service::{PolicyTrouble, Service};
+use crate::core::input::Input;
+use crate::core::policy::Policy;
+use crate::core::record::Needles;
+use crate::core::{Core, CoreConfig};
+use crate::runtime::beats::Beats;
+use crate::runtime::clock::Clock;
+use crate::runtime::dispatch::Dispatch;
+use crate::runtime::escalate::Escalator;
+use crate::runtime::feed::Feed;
+use crate::runtime::gateways::{Gateways, Lineup};
+use crate::runtime::inbox::{Inbox, Incoming, inbox};
+use crate::runtime::intake::Intake;
+use crate::runtime::pantry::Pantry;
+use crate::runtime::reads::Reads;
+use crate::runtime::release::{Pacer, Release};
+use crate::runtime::service::Front;
+use crate::runtime::supervisor::Supervisor;
+use crate::runtime::tickets::Tickets;
+use crate::runtime::turn::{Cadence, Turns};
+use crate::runtime::writer::{Fatal, Slot, Writer};
+use crate::store::outbox::{Outbox, ReadError};
+use crate::telemetry::metrics::Metrics;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+/// How long a stop waits for the attempts that are out. What has not answered by then stays in flight on disk and is
+/// judged at the next start. Cites: systemd's default `TimeoutStopSec` of 90 s is well above it.
+const DRAIN_MAX: Duration = Duration::from_secs(20);
+
+/// What a service is made of.
+pub struct Parts {
+    /// What the core is told at start.
+    pub core: CoreConfig,
+    /// The gateways, each with its adapter.
+    pub lineup: Lineup,
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The outbox's writing side.
+    pub outbox: Box<dyn Outbox>,
+    /// Free bytes of disk below which nothing new is taken.
+    pub reserve_bytes: u64,
+    /// What reachability kept of each gateway.
+    pub remembered: Vec<(String, Needles)>,
+    /// The clock; it is moved on to the latest moment that the store knows.
+    pub clock: Arc<Clock>,
+    /// Sets how often a gateway is probed.
+    pub pacer: Pacer,
+    /// Returns the size of reachability on disk.
+    pub reachability_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// Why a service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The outbox cannot be read.
+    #[error(transparent)]
+    Store(#[from] ReadError),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Starts services.
+#[derive(Debug)]
+pub struct Wasl;
+
+/// A service that runs. Dropping it without [`Running::stop`] leaves what is in flight to the next start.
+pub struct Running {
+    front: Arc<Front>,
+    inbox: Inbox,
+    supervisor: Arc<Supervisor>,
+    dispatch: Arc<Dispatch>,
+    needles: watch::Receiver<Vec<(String, Needles)>>,
+    policy_trouble: watch::Sender<Option<PolicyTrouble>>,
+    ended: oneshot::Receiver<Result<(), Fatal>>,
+}
+
+impl Wasl {
+    /// Starts a service. Call inside a tokio runtime: it serves the adapters.
+    pub fn start(parts: Parts) -> Result<Running, StartError> {
+        let tasks = Handle::current();
+        let loaded = parts.outbox.load()?;
+        parts.clock.not_before(loaded.clock);
+        let now = parts.clock.now();
+        let configured: Vec<_> = parts.lineup.iter().map(|g| g.config.clone()).collect();
+        let mut core = Core::new(parts.core, configured.clone(), parts.policy, now);
+        for (gateway, needles) in parts.remembered {
+            core.remember(&gateway, needles);
+        }
+        core.load(loaded, now);
+
+        let clock = parts.clock;
+        let reader = parts.outbox.reader();
+        let tokens = reader.tokens()?.value.into_iter().map(|token| (token.hash, token)).collect();
+        let (inbox, outlet) = inbox();
+        let gateways = Arc::new(Gateways::default());
+        gateways.put(parts.lineup, |name| core.gateway_id(name));
+        let (tickets, pantry, beats) =
+            (Arc::<Tickets>::default(), Arc::<Pantry>::default(), Arc::<Beats>::default());
+        beats.turn(&clock);
+        beats.writer(&clock);
+        let metrics = Arc::new(Metrics::new());
+        let first = Arc::new(core.view(now));
+        metrics.policy_in_force(&first.policy);
+        let (view_out, view) = watch::channel(first);
+        let (needles_out, needles) = watch::channel(core.needles());
+        let (trouble_out, policy_trouble) = watch::channel(None);
+        let reads = Reads::new(Arc::clone(&reader));
+        let intake = Arc::new(Intake::new(reader, Arc::clone(&clock), parts.reserve_bytes));
+        let (slot, events) = (Arc::new(Slot::new()), Arc::new(EventRing::new(now)));
+        let dispatch = Arc::new(Dispatch {
+            gateways: Arc::clone(&gateways),
+            pantry: Arc::clone(&pantry),
+            reads: reads.clone(),
+            inbox: inbox.clone(),
+            clock: Arc::clone(&clock),
+            tasks: tasks.clone(),
+            out: watch::Sender::new(0),
+        });
+        let escalator = Escalator::new(reads.clone(), inbox.clone(), Arc::clone(&tickets), tasks.clone());
+        let release = Release {
+            dispatch: Arc::clone(&dispatch),
+            escalator: Arc::new(escalator),
+            tickets: Arc::clone(&tickets),
+            gateways: Arc::clone(&gateways),
+            metrics: Arc::clone(&metrics),
+            events: Arc::clone(&events),
+            view: view_out,
+            pacer: parts.pacer,
+        };
+        let writer = Writer {
+            outbox: parts.outbox,
+            slot: Arc::clone(&slot),
+            release,
+            pantry,
+            intake: Arc::clone(&intake),
+            metrics: Arc::clone(&metrics),
+            beats: Arc::clone(&beats),
+            clock: Arc::clone(&clock),
+        };
+        let turns = Turns {
+            core,
+            clock: Arc::clone(&clock),
+            outlet,
+            slot,
+            gateways: Arc::clone(&gateways),
+            beats: Arc::clone(&beats),
+            needles: needles_out,
+            configured,
+            pace: Cadence::begin(now),
+        };
+        let (end, ended) = oneshot::channel();
+        std::thread::Builder::new().name("writer".into()).spawn(move || {
+            let done = writer.run();
+            if let Err(fatal) = &done {
+                tracing::error!(%fatal, "the service ends");
+            }
+            // Whoever ran the service may not look.
+            let _ = end.send(done);
+        })?;
+        std::thread::Builder::new().name("core".into()).spawn(move || turns.run())?;
+        let supervisor = Arc::new(Supervisor::new(Arc::clone(&gateways), inbox.clone(), tasks));
+        supervisor.start();
+        let front = Arc::new(Front {
+            inbox: inbox.clone(),
+            tickets,
+            reads,
+            intake,
+            gateways,
+            clock,
+            beats,
+            metrics,
+            events,
+            view,
+            tokens: RwLock::new(tokens),
+            policy_trouble,
+            reachability_bytes: parts.reachability_bytes,
+        });
+        Ok(Running { front, inbox, supervisor, dispatch, needles, policy_trouble: trouble_out, ended })
+    }
+}
+
+impl Running {
+    /// Returns the service, for the interface.
+    pub fn service(&self) -> Arc<dyn Service> {
+        Arc::clone(&self.front) as Arc<dyn Service>
+    }
+
+    /// Returns the gateways' needles as they move: what reachability writes behind.
+    pub fn needles(&self) -> watch::Receiver<Vec<(String, Needles)>> {
+        self.needles.clone()
+    }
+
+    /// Returns the way in for what is seen of the gateways from outside their adapters.
+    pub fn feed(&self) -> Feed {
+        Feed::new(self.inbox.clone(), Arc::clone(&self.front.gateways), Arc::clone(&self.front.metrics))
+    }
+
+    /// Puts the gateways as configured now to work. A name that is gone takes nothing new.
+    pub async fn line_up(&self, lineup: Lineup) {
+        let (told, done) = oneshot::channel();
+        if self.inbox.put_now(Incoming::Lineup(lineup, told)).is_ok() && done.await.is_ok() {
+            self.supervisor.start();
+        }
+    }
+
+    /// Puts a policy in force, and lifts the trouble of an earlier refusal.
+    pub fn put_in_force(&self, policy: Arc<Policy>) {
+        let _ = self.inbox.put_now(Incoming::Input(Input::Policy(policy)));
+        self.front.metrics.reloaded(true);
+        self.policy_trouble.send_replace(None);
+    }
+
+    /// Says why the files as they are now were refused; what was in force stays so.
+    pub fn refuse(&self, report: String) {
+        self.front.metrics.reloaded(false);
+        self.policy_trouble.send_replace(Some(PolicyTrouble { at: self.front.clock.now(), report }));
+    }
+
+    /// Waits until the service ends by itself: the store can no longer be trusted.
+    pub async fn ended(&mut self) -> Result<(), Fatal> {
+        match (&mut self.ended).await {
+            Ok(done) => done,
+            Err(_) => Err(Fatal("the writer's thread ended".into())),
+        }
+    }
+
+    /// Stops: takes nothing new, waits for the attempts that are out, makes everything durable. What waits stays
+    /// in the store.
+    pub async fn stop(self) -> Result<(), Fatal> {
+        self.front.intake.stop();
+        self.front.events.close();
+        let _ = self.inbox.put_now(Incoming::Rest);
+        let mut out = self.dispatch.out();
+        let drained = tokio::time::timeout(DRAIN_MAX, out.wait_for(|out| *out == 0)).await.is_ok();
+        if !drained {
+            tracing::warn!(attempts = *out.borrow(), "attempts are still out; the next start judges them");
+        }
+        self.supervisor.stop();
+        let _ = self.inbox.put_now(Incoming::Stop);
+        match self.ended.await {
+            Ok(done) => done,
+            Err(_) => Err(Fatal("the writer's thread ended".into())),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The words that the service itself puts into messages: a drill's prefix, an escalation's text.
+//!
+//! Arabic and English; a language that has neither gets the English one.
+
+use crate::core::message::{Message, Status, Template};
+
+/// The longest subject, in characters. Cites: RFC 5322 section 2.1.1 recommends lines of at most 78.
+const SUBJECT_CHARS_MAX: usize = 70;
+
+/// Returns what stands before each text of an exercise.
+fn drill_prefix(language: &str) -> &'static str {
+    match language.split(['-', '_']).next() {
+        Some("ar") => "تمرين – ",
+        _ => "DRILL – ",
+    }
+}
+
+/// Returns the text as it leaves: an exercise says so.
+pub(crate) fn text(status: Status, language: &str, text: &str) -> String {
+    match status {
+        Status::Exercise => format!("{}{text}", drill_prefix(language)),
+        _ => text.to_string(),
+    }
+}
+
+/// Returns the template as it leaves. An exercise says so in the first parameter; a template that has none cannot
+/// say it, so the text goes instead.
+pub(crate) fn template(status: Status, language: &str, template: &Template) -> Option<Template> {
+    let mut template = template.clone();
+    if status == Status::Exercise {
+        let (_, first) = template.params.first_mut()?;
+        *first = format!("{}{first}", drill_prefix(language));
+    }
+    Some(template)
+}
+
+/// Returns a subject: the first line of the text, cut between words.
+pub(crate) fn subject(text: &str) -> String {
+    let line = text.lines().find(|l| !l.trim().is_empty()).unwrap_or_default().trim();
+    let Some((cut, _)) = line.char_indices().nth(SUBJECT_CHARS_MAX) else { return line.to_string() };
+    let head = &line[..cut];
+    let end = head.rfind(char::is_whitespace).unwrap_or(cut);
+    format!("{}…", head[..end].trim_end())
+}
+
+/// Returns the text that tells a rule's contacts of a missed deadline, by language.
+pub(crate) fn escalation(message: &Message, late: u32, rule: &str) -> [(String, String); 2] {
+    let (id, of) = (message.id, message.recipients);
+    let named =
+        message.incident.as_ref().map_or_else(|| id.to_string(), |incident| format!("{id} ({incident})"));
+    [
+        (
+            "ar".into(),
+            format!("لم يصل {late} من {of} من تسليمات الرسالة {named} قبل مهلتها حسب القاعدة {rule}."),
+        ),
+        (
+            "en".into(),
+            format!("{late} of {of} deliveries of message {named} missed their deadline under rule {rule}."),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_says_so_in_the_recipients_language() {
+        assert_eq!(text(Status::Exercise, "ar-EG", "غادروا"), "تمرين – غادروا");
+        assert_eq!(text(Status::Exercise, "so", "Bax"), "DRILL – Bax");
+        assert_eq!(text(Status::Actual, "ar", "غادروا"), "غادروا");
+        let with = |params: &[(&str, &str)]| Template {
+            name: "evacuate".into(),
+            params: params.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        };
+        let said = template(Status::Exercise, "en", &with(&[("area", "East")])).unwrap();
+        assert_eq!(said.params[0].1, "DRILL – East");
+        assert_eq!(template(Status::Exercise, "en", &with(&[])), None);
+        assert_eq!(template(Status::Actual, "en", &with(&[])), Some(with(&[])));
+    }
+
+    #[test]
+    fn a_subject_is_one_short_line() {
+        let check = |text: &str, expected: &str| assert_eq!(subject(text), expected);
+        check("\n  Leave now. \nGo to the school.", "Leave now.");
+        check("", "");
+        let long = subject(&"word ".repeat(40));
+        assert!(long.chars().count() <= SUBJECT_CHARS_MAX + 1 && long.ends_with("word…"), "{long}");
+        assert!(subject(&"ا".repeat(200)).chars().count() == SUBJECT_CHARS_MAX + 1);
+    }
+}

@@ -1,0 +1,233 @@
+//! The writer's thread: makes turns durable, then lets go what waited for it.
+//!
+//! While one commit runs, the turns that follow pile up in the slot and share the next one: sixty-four callers, a
+//! few commits. The slot is bounded by [`RECORDS_MAX`]; beyond it the core's thread waits, and so does intake.
+//!
+//! Invariant: a group's effects are let go after its commit, in order. A commit that fails is tried again with
+//! everything it held; only a corrupt store ends the service.
+
+use crate::api::service::{Change, Trouble};
+use crate::core::effect::{Effect, Event};
+use crate::core::record::{Audit, Record};
+use crate::core::time::Timestamp;
+use crate::core::view::View;
+use crate::runtime::beats::Beats;
+use crate::runtime::clock::Clock;
+use crate::runtime::intake::Intake;
+use crate::runtime::pantry::Pantry;
+use crate::runtime::release::Release;
+use crate::store::outbox::{CommitError, Outbox, Put};
+use crate::telemetry::metrics::Metrics;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// How many records may wait for the next commit. A turn that materialises a mass alert writes a few thousand.
+const RECORDS_MAX: usize = 16_384;
+/// How long the thread rests at most: its heartbeat and its look at the disk go on.
+const REST_MAX: Duration = Duration::from_secs(1);
+/// The first wait after a commit that failed, doubled up to the last.
+const AGAIN_FIRST: Duration = Duration::from_millis(50);
+const AGAIN_LAST: Duration = Duration::from_secs(5);
+
+/// Who waits for a change to be on disk.
+pub(crate) type Waiter = oneshot::Sender<Result<(), Trouble>>;
+
+/// Something that waits for its group's commit.
+pub(crate) enum Released {
+    /// What the core wants done.
+    Effect(Effect),
+    /// What happened in a turn.
+    Events(Timestamp, Vec<Arc<Event>>),
+    /// Somebody who waits for what came before to be on disk.
+    Told(oneshot::Sender<()>),
+    /// Somebody who waits for a change.
+    Written(Waiter),
+    /// The picture.
+    View(Arc<View>),
+}
+
+/// Turns that become durable together.
+#[derive(Default)]
+pub(crate) struct Group {
+    puts: Vec<Put>,
+    released: Vec<Released>,
+}
+
+/// The place between the two threads: what is to be committed next.
+pub(crate) struct Slot {
+    state: Mutex<State>,
+    filled: Condvar,
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    group: Group,
+    /// The core's thread has ended: nothing more comes.
+    closed: bool,
+    /// The writer has ended: nothing more is taken.
+    ended: bool,
+}
+
+/// The writer has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ended;
+
+/// The store can no longer be trusted: the text says what happened and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Fatal(pub String);
+
+/// The writer and what its thread needs.
+pub(crate) struct Writer {
+    pub(crate) outbox: Box<dyn Outbox>,
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) release: Release,
+    pub(crate) pantry: Arc<Pantry>,
+    pub(crate) intake: Arc<Intake>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) beats: Arc<Beats>,
+    pub(crate) clock: Arc<Clock>,
+}
+
+impl Group {
+    /// Says whether there is nothing to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.released.is_empty()
+    }
+
+    /// Writes a record with this group.
+    pub(crate) fn record(&mut self, record: Record) {
+        self.puts.push(Put::Record(record));
+    }
+
+    /// Lets `released` go with this group.
+    pub(crate) fn release(&mut self, released: Released) {
+        self.released.push(released);
+    }
+
+    /// Writes a change with this group, and who made it.
+    pub(crate) fn change(&mut self, now: Timestamp, who: String, change: Change, waiter: Waiter) {
+        let (act, on) = match &change {
+            Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len())),
+            Change::Token(token) => ("token", token.name.clone()),
+        };
+        // Numbers above the core's own, so that acts of one millisecond stay apart.
+        let number = 1 << 63 | self.puts.len() as u64;
+        self.record(Record::Audit(Audit {
+            at: now,
+            number,
+            who,
+            act: act.into(),
+            on,
+            reason: String::new(),
+        }));
+        match change {
+            Change::Contacts(contacts) => self.puts.extend(contacts.into_iter().map(Put::Contact)),
+            Change::Token(token) => self.puts.push(Put::Token(token)),
+        }
+        self.released.push(Released::Written(waiter));
+    }
+
+    fn join(&mut self, later: Group) {
+        self.puts.extend(later.puts);
+        self.released.extend(later.released);
+    }
+}
+
+impl Slot {
+    /// Builds an empty slot.
+    pub(crate) fn new() -> Slot {
+        Slot { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new() }
+    }
+
+    /// Puts a turn in; waits while too much waits for the disk.
+    pub(crate) fn put(&self, group: Group, beats: &Beats, clock: &Clock) -> Result<(), Ended> {
+        let mut state = self.lock();
+        while state.group.puts.len() >= RECORDS_MAX && !state.ended {
+            // It is the disk that is slow, not this thread.
+            beats.turn(clock);
+            state = self.emptied.wait_timeout(state, REST_MAX).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.ended {
+            return Err(Ended);
+        }
+        state.group.join(group);
+        self.filled.notify_one();
+        Ok(())
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Takes all that waits; `None` once nothing more comes.
+    fn take(&self) -> Option<Group> {
+        let mut state = self.lock();
+        if state.group.is_empty() && !state.closed {
+            state = self.filled.wait_timeout(state, REST_MAX).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.group.is_empty() && state.closed {
+            return None;
+        }
+        let group = std::mem::take(&mut state.group);
+        self.emptied.notify_one();
+        Some(group)
+    }
+
+    fn end(&self) {
+        self.lock().ended = true;
+        self.emptied.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Writer {
+    /// Runs until the slot is closed and empty, or the store is found corrupt.
+    pub(crate) fn run(mut self) -> Result<(), Fatal> {
+        let done = self.write_all();
+        self.slot.end();
+        self.release.tickets.close();
+        done
+    }
+
+    fn write_all(&mut self) -> Result<(), Fatal> {
+        while let Some(group) = self.slot.take() {
+            self.beats.writer(&self.clock);
+            let Group { puts, released } = group;
+            if !puts.is_empty() {
+                puts.iter().for_each(|put| self.pantry.keep(put));
+                self.commit(&puts)?;
+            }
+            released.into_iter().for_each(|released| self.release.let_go(released));
+            self.intake.look();
+        }
+        Ok(())
+    }
+
+    /// Makes a batch durable, however long it takes.
+    fn commit(&mut self, batch: &[Put]) -> Result<(), Fatal> {
+        let mut again = AGAIN_FIRST;
+        loop {
+            let began = Instant::now();
+            match self.outbox.commit(batch) {
+                Ok(_) => {
+                    self.metrics.committed(began.elapsed());
+                    self.intake.wrote();
+                    return Ok(());
+                }
+                Err(corrupt @ CommitError::Corrupt(_)) => return Err(Fatal(corrupt.to_string())),
+                Err(error) => self.intake.failed(&error),
+            }
+            self.beats.writer(&self.clock);
+            std::thread::sleep(again);
+            again = (again * 2).min(AGAIN_LAST);
+        }
+    }
+}

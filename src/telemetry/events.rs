@@ -1,0 +1,71 @@
+//! The core's events as lines of the log.
+
+use crate::core::channel::GatewayId;
+use crate::core::effect::Event;
+use crate::core::record::OutageOf;
+use crate::core::view::State;
+use tracing::{debug, info, warn};
+
+/// Writes an event to the log. What happens once a delivery is `debug`; what an operator should see is `info` or above.
+pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
+    match event {
+        Event::Accepted { message, severity, deliveries, by_last_rule } => {
+            info!(%message, %severity, deliveries, "accepted a message");
+            if *by_last_rule > 0 {
+                warn!(%message, recipients = by_last_rule, "no written rule is for these recipients: the built-in one is used");
+            }
+        }
+        Event::Answered { attempt, gateway, outcome, took } => {
+            let reason = outcome.reason().map_or("none", |r| r.name());
+            debug!(%attempt, gateway = name_of(*gateway), outcome = outcome.name(), reason, took_ms = took.ms(), "a gateway answered");
+        }
+        Event::Failover { delivery, from, to, reason } => {
+            let reason = reason.map_or("wait_ran_out", |r| r.name());
+            debug!(%delivery, from = name_of(*from), to = name_of(*to), reason, "a delivery went to another gateway");
+        }
+        Event::Receipt { attempt, gateway, kind, lag } => {
+            debug!(%attempt, gateway = name_of(*gateway), %kind, lag_ms = lag.ms(), "a receipt came");
+        }
+        Event::StrayReceipt { gateway } => {
+            debug!(gateway = name_of(*gateway), "a receipt came that no open attempt answers to");
+        }
+        Event::Settled { delivery, result, duplicated, took, .. } => {
+            debug!(%delivery, %result, duplicated, took_ms = took.ms(), "a delivery settled");
+        }
+        Event::DeadlineMissed { message, deliveries, severity } => {
+            warn!(%message, deliveries, %severity, "deliveries missed their deadline");
+        }
+        Event::State { gateway, from, to, reason, layer } => {
+            let (gateway, reason) = (name_of(*gateway), reason.map_or("none", |r| r.name()));
+            let layer = layer.map_or("none", |l| l.name());
+            match to {
+                State::Down => warn!(gateway, %from, %to, reason, layer, "a gateway changed its state"),
+                _ => info!(gateway, %from, %to, reason, layer, "a gateway changed its state"),
+            }
+        }
+        Event::OutageOpened { outage, of, cause, detection } => {
+            warn!(%outage, of = named(of), %cause, detection_ms = detection.ms(), "an outage was declared");
+        }
+        Event::OutageClosed { outage, of, lasted } => {
+            info!(%outage, of = named(of), lasted_ms = lasted.ms(), "an outage is over");
+        }
+        Event::Uplink { uplink, up: true } => info!(uplink, "our own line is back"),
+        Event::Uplink { uplink, up: false } => warn!(uplink, "our own line is down"),
+        Event::Overlay { gateway, word, who } => {
+            let gateway = gateway.map_or_else(|| "all".to_string(), name_of);
+            warn!(gateway, word, who, "an operator changed what may be used");
+        }
+        Event::ClockJumped { by } => {
+            warn!(by_ms = by.ms(), "the wall clock jumped; due times stay as they are")
+        }
+        Event::PolicyInForce { hash } => info!(hash, "a new policy is in force"),
+    }
+}
+
+fn named(of: &OutageOf) -> String {
+    match of {
+        OutageOf::Gateway(name) => format!("gateway {name}"),
+        OutageOf::Channel(channel) => format!("channel {channel}"),
+        OutageOf::Uplink(name) => format!("uplink {name}"),
+    }
+}
