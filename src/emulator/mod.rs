@@ -30,6 +30,7 @@ mod http;
 mod listen;
 mod received;
 pub mod signal_cli;
+pub mod smsc;
 pub mod telegram;
 pub mod tls;
 pub mod whatsapp;

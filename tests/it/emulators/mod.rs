@@ -4,6 +4,7 @@ mod dns;
 mod listener;
 mod raw;
 mod signal_cli;
+mod smsc;
 mod telegram;
 mod tls;
 mod whatsapp;
