@@ -97,6 +97,22 @@ impl fmt::Display for Layer {
     }
 }
 
+impl ProbeReport {
+    /// Returns the layer at which it failed, if it did: that of its last phase, since not every road has every layer;
+    /// without phases, the one after the deepest that held.
+    pub fn failed_at(&self) -> Option<Layer> {
+        let next = match self.reached {
+            None => Layer::Dns,
+            Some(Layer::Dns) => Layer::Tcp,
+            Some(Layer::Tcp) => Layer::Tls,
+            Some(Layer::Tls) => Layer::Http,
+            Some(Layer::Http | Layer::Api) => Layer::Api,
+        };
+        let layer = self.phases.last().map_or(next, |phase| phase.layer);
+        self.verdict.failed().then_some(layer)
+    }
+}
+
 impl Verdict {
     /// Returns the reason, where it is not plainly fine.
     pub const fn reason(&self) -> Option<Reason> {

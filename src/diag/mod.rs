@@ -19,6 +19,7 @@
 
 mod bidi;
 mod diagnostic;
+mod loose;
 mod nearest;
 mod render;
 mod secret;
@@ -28,6 +29,7 @@ mod units;
 mod value;
 
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level};
+pub use loose::{Loose, Said};
 pub use nearest::{did_you_mean, nearest};
 pub use secret::Secret;
 pub use source::{FILE_BYTES_MAX, Place, Position, Source, Spanned};

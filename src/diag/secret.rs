@@ -81,7 +81,12 @@ impl Table {
         self.secret(key, diags)
     }
 
-    fn secret_elsewhere(mut self, key: &str, owner: &str, diags: &mut Diagnostics) -> Option<Secret> {
+    pub(super) fn secret_elsewhere(
+        mut self,
+        key: &str,
+        owner: &str,
+        diags: &mut Diagnostics,
+    ) -> Option<Secret> {
         self.called = format!("`{key}` of {owner}");
         let env = self.string("env", diags);
         let file = self.string("file", diags);

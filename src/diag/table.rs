@@ -27,7 +27,7 @@ pub struct Table {
     path: String,
     /// Its header, or the whole inline table.
     place: Place,
-    entries: BTreeMap<String, Entry>,
+    pub(super) entries: BTreeMap<String, Entry>,
     asked: BTreeSet<&'static str>,
 }
 
@@ -437,7 +437,7 @@ impl Table {
         None
     }
 
-    fn complain(
+    pub(super) fn complain(
         &self,
         key: &str,
         value: &Spanned<Value>,

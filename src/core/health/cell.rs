@@ -125,7 +125,7 @@ impl Cell {
         self.valid_until = self.valid_until.max(now + valid);
         match &report.verdict {
             Verdict::Failed(reason) => {
-                self.bad_sign(*reason, Some(after(report.reached)), now);
+                self.bad_sign(*reason, report.failed_at(), now);
                 if *reason == Reason::Credentials {
                     self.make_certain(now);
                 }
@@ -441,17 +441,6 @@ fn worth(outcome: &Outcome) -> Worth {
         | Reason::Unreadable
         | Reason::Limited => Worth::Refused(reason),
         _ => Worth::Dead(reason),
-    }
-}
-
-/// Returns the layer at which a probe failed: the one after the deepest that answered.
-fn after(reached: Option<Layer>) -> Layer {
-    match reached {
-        None => Layer::Dns,
-        Some(Layer::Dns) => Layer::Tcp,
-        Some(Layer::Tcp) => Layer::Tls,
-        Some(Layer::Tls) => Layer::Http,
-        Some(Layer::Http | Layer::Api) => Layer::Api,
     }
 }
 

@@ -1,0 +1,160 @@
+//! Is it our own line? Rounds over control targets of different networks, which no gateway depends on.
+//!
+//! A control is `dns:9.9.9.9` (a name server answers anything at all), `tcp:192.0.2.10:443` (a port opens) or
+//! `https://example.net/` (a page answers with whatever status, its certificate being good). A round asks all of them
+//! at once; it comes every [`INTERVAL`], and every [`IN_DOUBT`] while any of them fails.
+//!
+//! Limits: [`CONTROLS_MAX`] controls for each uplink; each may take [`LIMIT`].
+
+use super::context::Context;
+use super::definition::Unbuildable;
+use super::http::knock;
+use super::place::{Address, Place, Road};
+use super::target::Target;
+use super::trace::{Limits, Trace};
+use crate::core::channel::{Channel, GatewayId};
+use crate::core::evidence::UplinkRound;
+use crate::core::outcome::Reason;
+use crate::core::time::Span;
+use crate::settings::{self, Control};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// How often the controls are asked.
+pub const INTERVAL: Span = Span::from_secs(15);
+/// How often while any of them fails: the verdict on every gateway waits for this one.
+pub const IN_DOUBT: Span = Span::from_secs(3);
+/// The most controls of one uplink. Three of different networks are enough.
+pub const CONTROLS_MAX: usize = 16;
+/// How long a control may take in each of its steps. A far one answers in a tenth of it.
+pub const LIMIT: Span = Span::from_secs(2);
+
+/// A query for the root's name servers: every name server answers it, be it by refusing. Cites: RFC 1035 section 4.1.
+const ROOT_QUERY: [u8; 17] = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+/// A name server's datagram may be lost on a good line: it is sent again after this.
+const RESEND: Duration = Duration::from_millis(600);
+
+/// One of our own lines, with its control targets.
+#[derive(Debug)]
+pub struct Uplink {
+    name: String,
+    controls: Vec<Arc<Control>>,
+}
+
+// === impls ===
+
+impl Uplink {
+    /// Prepares an uplink of the configuration.
+    pub fn new(uplink: &settings::Uplink) -> Uplink {
+        let controls = uplink.controls.iter().take(CONTROLS_MAX).cloned().map(Arc::new);
+        Uplink { name: uplink.name.clone(), controls: controls.collect() }
+    }
+
+    /// Asks all controls once, all at the same time.
+    pub async fn round(&self, context: &Arc<Context>) -> UplinkRound {
+        let mut asked = JoinSet::new();
+        for control in &self.controls {
+            let (control, context) = (control.clone(), context.clone());
+            asked.spawn(async move { ask(&control, &context).await.is_ok() });
+        }
+        let fine = asked.join_all().await.into_iter().filter(|fine| *fine).count();
+        let count = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+        UplinkRound {
+            uplink: self.name.clone(),
+            controls: count(self.controls.len()),
+            failed: count(self.controls.len() - fine),
+        }
+    }
+}
+
+/// Returns how long to wait after a round.
+pub fn pause_after(round: &UplinkRound, interval: Span) -> Span {
+    if round.failed > 0 { IN_DOUBT.min(interval) } else { interval }
+}
+
+/// Asks an uplink's controls round after round, until `rounds` has no receiver.
+pub async fn watch(uplink: Uplink, context: Arc<Context>, interval: Span, rounds: mpsc::Sender<UplinkRound>) {
+    loop {
+        let round = uplink.round(&context).await;
+        let pause = pause_after(&round, interval);
+        if rounds.send(round).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause.to_std()) => {}
+            () = rounds.closed() => return,
+        }
+    }
+}
+
+async fn ask(control: &Control, context: &Context) -> Result<(), Reason> {
+    let limits = Limits { dns: LIMIT, connect: LIMIT, tls: LIMIT, answer: LIMIT };
+    let mut trace = Trace::default();
+    match control {
+        Control::Dns(server) => {
+            let asked = tokio::time::timeout(LIMIT.to_std(), ask_root(*server)).await;
+            asked.map_err(|_| Reason::DnsTimeout)?.map_err(|_| Reason::DnsTimeout)
+        }
+        Control::Tcp { host, port } => {
+            let place = Place { host: host.clone(), port: *port };
+            place.open(context, &mut trace, &limits).await.map(drop)
+        }
+        Control::Http(url) => {
+            let address = Address::parse(url).map_err(|_| Reason::Configuration)?;
+            let road = road(&address, context, limits).map_err(|_| Reason::Configuration)?;
+            knock(&road, &address, context, &mut trace).await
+        }
+    }
+}
+
+fn road(address: &Address, context: &Context, limits: Limits) -> Result<Road, Unbuildable> {
+    let tls = match address.secure {
+        // A control belongs to no gateway, so it is trusted as the machine trusts.
+        true => {
+            let nobody = Target::new(GatewayId(0), "", Channel::Webhook, "");
+            Some(context.trust.handshake(&address.place, &nobody)?)
+        }
+        false => None,
+    };
+    Ok(Road { place: address.place.clone(), tls, limits })
+}
+
+/// Asks a name server for the root, again and again, until it says anything.
+async fn ask_root(server: SocketAddr) -> io::Result<()> {
+    let any: IpAddr = if server.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(server).await?;
+    let mut query = ROOT_QUERY;
+    // Not a secret: a forged answer could only say that the line is good, as it would be.
+    let [high, low] = socket.local_addr()?.port().to_be_bytes();
+    (query[0], query[1]) = (high, low);
+    let mut answer = [0; 512];
+    loop {
+        socket.send(&query).await?;
+        if let Ok(read) = tokio::time::timeout(RESEND, socket.recv(&mut answer)).await {
+            let length = read?;
+            // The same number, and the bit that makes it an answer.
+            if length >= 12 && answer[..2] == query[..2] && answer[2] & 0x80 != 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_with_a_failure_is_followed_soon() {
+        let round = |failed| UplinkRound { uplink: "fibre".into(), controls: 3, failed };
+        assert_eq!(pause_after(&round(0), INTERVAL), INTERVAL);
+        assert_eq!(pause_after(&round(1), INTERVAL), IN_DOUBT);
+        assert_eq!(pause_after(&round(1), Span::from_secs(1)), Span::from_secs(1));
+    }
+}
