@@ -155,7 +155,7 @@ impl Source {
 }
 
 /// Says whether a key's literal must be masked.
-fn holds_secret(key: &str) -> bool {
+pub(super) fn holds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let parts: Vec<&str> = key.split(['_', '-']).collect();
     let exact = |part: &&str| SECRET_PARTS.contains(part);
