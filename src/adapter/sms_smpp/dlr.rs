@@ -31,6 +31,8 @@ pub(super) enum Ids {
     HexDecimal,
     /// Decimal in the response, hexadecimal in the receipt's text.
     DecimalHex,
+    /// Hexadecimal in both, in small letters here and in capitals there.
+    Hex,
 }
 
 /// What is this link's own in receipts.
@@ -255,7 +257,7 @@ impl Ids {
     pub(super) fn of_response(self, id: &str) -> String {
         match self {
             Ids::Opaque => id.to_owned(),
-            Ids::HexDecimal => decimal(id, 16),
+            Ids::HexDecimal | Ids::Hex => decimal(id, 16),
             Ids::DecimalHex => decimal(id, 10),
         }
     }
@@ -264,7 +266,7 @@ impl Ids {
         match self {
             Ids::Opaque => id.to_owned(),
             Ids::HexDecimal => decimal(id, 10),
-            Ids::DecimalHex => decimal(id, 16),
+            Ids::DecimalHex | Ids::Hex => decimal(id, 16),
         }
     }
 }
@@ -383,6 +385,7 @@ mod tests {
         check(Ids::HexDecimal, "0000001a", "0000000026", None, true);
         check(Ids::HexDecimal, "1A", "26", Some("1A"), true);
         check(Ids::DecimalHex, "0026", "1a", None, true);
+        check(Ids::Hex, "00001abc", "1ABC", None, true);
         check(Ids::HexDecimal, "x-1", "x-1", None, true);
         check(Ids::HexDecimal, "+1", "1", None, false);
     }

@@ -230,7 +230,12 @@ fn sender(text: &str) -> Option<Address> {
 }
 
 fn dialect(table: &mut Table, diags: &mut Diagnostics) -> Dialect {
-    let words = [("opaque", Ids::Opaque), ("hex-decimal", Ids::HexDecimal), ("decimal-hex", Ids::DecimalHex)];
+    let words = [
+        ("opaque", Ids::Opaque),
+        ("hex", Ids::Hex),
+        ("hex-decimal", Ids::HexDecimal),
+        ("decimal-hex", Ids::DecimalHex),
+    ];
     let ids = table.choice("ids", &words, diags).map(|ids| ids.value).unwrap_or_default();
     let utc_offset = table.string("utc_offset", diags).and_then(|text| {
         let offset = offset(&text.value);
