@@ -14,7 +14,6 @@ pub mod net;
 mod retry_after;
 mod settings;
 mod signal_cli;
-pub mod sms_smpp;
 mod verdict;
 mod whatsapp_cloud;
 
@@ -52,7 +51,7 @@ pub struct Kind {
 }
 
 /// Every kind of gateway. A new one is one file and one line.
-pub const ADAPTERS: &[Kind] = &[whatsapp_cloud::KIND, signal_cli::KIND, sms_smpp::KIND];
+pub const ADAPTERS: &[Kind] = &[whatsapp_cloud::KIND, signal_cli::KIND];
 
 /// Returns what the reader of `wasl.toml` must know of every kind.
 pub fn kinds() -> Vec<AdapterKind> {

@@ -2,8 +2,17 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 the service or the store could not be reached.
 
+mod cancel;
+mod client;
 mod completions;
 mod exit;
+mod hold;
+mod outages;
+mod send;
+mod status;
+mod table;
+mod token;
+mod watch;
 
 pub use exit::{Done, Failure};
 
@@ -20,6 +29,22 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Send a message through the running service
+    Send(send::Args),
+    /// Recall what was not yet sent of a message
+    Cancel(cancel::Args),
+    /// Show channels, outages and the queue
+    Status(status::Args),
+    /// Show them live
+    Watch(watch::Args),
+    /// List the outages on record
+    Outages(outages::Args),
+    /// Stop a gateway, or all of them, until released
+    Hold(hold::Args),
+    /// Let a held gateway, or all of them, go on
+    Release(hold::Args),
+    /// Make a token
+    Token(token::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
 }
@@ -35,6 +60,14 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Send(args) => send::run(&args),
+        Command::Cancel(args) => cancel::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Watch(args) => watch::run(&args),
+        Command::Outages(args) => outages::run(&args),
+        Command::Hold(args) => hold::run(&args, hold::Act::Hold),
+        Command::Release(args) => hold::run(&args, hold::Act::Release),
+        Command::Token(args) => token::run(&args),
         Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
     };
     exit::code(done)

@@ -55,7 +55,7 @@ pub(crate) struct Capacity {
 impl Capacity {
     pub(crate) fn new(config: &GatewayConfig, now: Timestamp) -> Capacity {
         Capacity {
-            window: config.window.max(1),
+            window: config.window,
             in_flight: 0,
             bucket: config.rate.map(|r| Bucket {
                 per_sec: r.per_sec.max(0.001),

@@ -63,7 +63,7 @@ pub struct GatewayConfig {
     pub cost: f64,
     /// What its receipts can say.
     pub receipts: Receipts,
-    /// The most attempts in flight.
+    /// The most attempts in flight; 0: it rests, and its open attempts are still answered.
     pub window: u32,
     /// Whether the provider can be asked what became of an attempt.
     pub can_ask: bool,

@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 /// What an adapter may take beyond the order's time-out and its connect phases before it is given up. An adapter
 /// keeps its own times; this catches one that does not.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(3);
 /// How long to wait between two tries to read what a delivery says from a store that does not answer.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 /// How often it is tried: a store that has not answered for so long will not do so for this attempt.

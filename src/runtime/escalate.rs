@@ -77,10 +77,16 @@ impl Escalator {
 
     async fn tell(&self, missed: &Missed) -> Told {
         let message = match self.reads.ask(Query::Message(missed.message)).await {
-            Ok(Answer::Message(message, _)) => message,
+            // What the service itself sent is not told of again: that would never end.
+            Ok(Answer::Message(message, _)) if message.author != AUTHOR => message,
             Ok(_) => return Told::Done,
             Err(_) => return Told::Later,
         };
+        match self.reads.ask(Query::Idempotency(key(missed.message))).await {
+            Ok(Answer::Nothing) => {}
+            Ok(_) => return Told::Done,
+            Err(_) => return Told::Later,
+        }
         let mut recipients = Vec::new();
         for id in &missed.contacts {
             match self.reads.ask(Query::Contact(id.clone())).await {

@@ -9,6 +9,7 @@
 
 pub mod clock;
 pub mod gateways;
+pub mod listener;
 
 mod beats;
 mod dispatch;

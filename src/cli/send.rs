@@ -1,0 +1,270 @@
+//! `wasl send`: hands a message to the running service.
+
+use super::client::{At, Client};
+use super::table::{self, text};
+use super::{Done, Failure};
+use crate::core::channel::Channel;
+use crate::diag::did_you_mean;
+use serde_json::{Map, Value, json};
+use std::time::{Duration, Instant};
+
+/// How often `--wait` looks.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The keys that a person in `--to` may have beside the channels.
+const PERSON_KEYS: [&str; 3] = ["language", "region", "sector"];
+
+/// What may be given.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// A contact's id, or one person as `sms=+970599000001,whatsapp=+970599000001,language=ar`; may be repeated
+    #[arg(long, value_name = "WHO")]
+    to: Vec<String>,
+    /// Everyone of an audience; may be repeated
+    #[arg(long, value_name = "NAME")]
+    audience: Vec<String>,
+    /// extreme, severe, moderate, minor or unknown
+    #[arg(long)]
+    severity: String,
+    /// immediate, expected, future, past or unknown
+    #[arg(long)]
+    urgency: Option<String>,
+    /// The text; repeat it with --lang for each language
+    #[arg(long)]
+    text: Vec<String>,
+    /// The language of each --text, in the same order; one text alone may go without, as `en`
+    #[arg(long, value_name = "LANGUAGE")]
+    lang: Vec<String>,
+    /// The provider's template to use where free text is not allowed
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
+    /// A parameter of the template, as `area=East`; in the template's order
+    #[arg(long, value_name = "NAME=VALUE", requires = "template")]
+    param: Vec<String>,
+    /// The incident it belongs to
+    #[arg(long)]
+    incident: Option<String>,
+    /// When it is worth nothing any more, as 2026-11-22T18:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// A tag that rules may match, as `sector=health`
+    #[arg(long, value_name = "NAME=VALUE")]
+    tag: Vec<String>,
+    /// An exercise: each message says so
+    #[arg(long)]
+    drill: bool,
+    /// Make it once, however often this is called with the same key
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Wait until every delivery has ended; exit 1 if one did not get through
+    #[arg(long)]
+    wait: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Sends it.
+pub(super) fn run(args: &Args) -> Done {
+    let body = body(args)?;
+    let client = args.at.client()?;
+    let key = match &args.key {
+        Some(key) => key.clone(),
+        None => random_key()?,
+    };
+    let accepted = match client.post_once("/v1/messages", &body, &key) {
+        // Nobody can know whether it was taken: the key makes it safe to ask again.
+        Err(Failure::Unreachable(_)) => client.post_once("/v1/messages", &body, &key)?,
+        answer => answer?,
+    };
+    let id = text(&accepted["id"]).to_string();
+    if !args.wait {
+        return show(args.json, &accepted, || {
+            println!("accepted as {id}: {} deliveries", accepted["deliveries"]);
+        });
+    }
+    if !args.json {
+        println!("accepted as {id}: {} deliveries; waiting", accepted["deliveries"]);
+    }
+    let ended = wait(&client, &id)?;
+    show(args.json, &ended, || println!("{}", results(&ended)))?;
+    match got_through(&ended) {
+        true => Ok(()),
+        false => Err(Failure::Told),
+    }
+}
+
+fn show(as_json: bool, value: &Value, people: impl FnOnce()) -> Done {
+    match as_json {
+        true => table::json(value),
+        false => people(),
+    }
+    Ok(())
+}
+
+/// Builds the message's body.
+fn body(args: &Args) -> Result<Value, Failure> {
+    let mut to: Vec<Value> = args.audience.iter().map(|name| json!({"audience": name})).collect();
+    for who in &args.to {
+        to.push(person(who)?);
+    }
+    if to.is_empty() {
+        return Err(Failure::Usage("nobody to send to: give --to or --audience".into()));
+    }
+    if args.text.is_empty() && args.template.is_none() {
+        return Err(Failure::Usage("nothing to say: give --text or --template".into()));
+    }
+    let mut body = json!({
+        "severity": args.severity,
+        "status": if args.drill { "exercise" } else { "actual" },
+        "to": to,
+        "text": texts(args)?,
+    });
+    if let Some(name) = &args.template {
+        body["template"] = json!({"name": name, "params": pairs("--param", &args.param)?});
+    }
+    if !args.tag.is_empty() {
+        body["tags"] = pairs("--tag", &args.tag)?.into();
+    }
+    let optional = [("urgency", &args.urgency), ("incident", &args.incident), ("expires", &args.expires)];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            body[key] = value.as_str().into();
+        }
+    }
+    Ok(body)
+}
+
+fn texts(args: &Args) -> Result<Map<String, Value>, Failure> {
+    let languages = match (args.text.len(), args.lang.len()) {
+        (1, 0) => vec!["en".to_string()],
+        (texts, languages) if texts == languages => args.lang.clone(),
+        _ => return Err(Failure::Usage("give one --lang for each --text, in the same order".into())),
+    };
+    let texts: Map<_, _> =
+        languages.into_iter().zip(args.text.iter().map(|text| Value::from(text.as_str()))).collect();
+    match texts.len() == args.text.len() {
+        true => Ok(texts),
+        false => Err(Failure::Usage("a language is given twice".into())),
+    }
+}
+
+/// Reads one `--to`.
+fn person(who: &str) -> Result<Value, Failure> {
+    if !who.contains('=') {
+        return Ok(json!({"contact": who}));
+    }
+    let mut person = Map::new();
+    for part in who.split(',') {
+        let Some((key, value)) = part.split_once('=') else {
+            return Err(Failure::Usage(format!("--to: `{part}` is no `channel=address`")));
+        };
+        let known = || Channel::ALL.into_iter().map(Channel::name).chain(PERSON_KEYS);
+        if !known().any(|k| k == key) {
+            let known: Vec<_> = known().collect();
+            let near = did_you_mean(key, known.iter().copied());
+            return Err(Failure::Usage(format!("--to: there is no channel `{key}`; {near}")));
+        }
+        person.insert(key.into(), value.into());
+    }
+    Ok(person.into())
+}
+
+fn pairs(option: &str, given: &[String]) -> Result<Map<String, Value>, Failure> {
+    given
+        .iter()
+        .map(|pair| match pair.split_once('=') {
+            Some((name, value)) => Ok((name.to_string(), value.into())),
+            None => Err(Failure::Usage(format!("{option} `{pair}`: write it as name=value"))),
+        })
+        .collect()
+}
+
+fn random_key() -> Result<String, Failure> {
+    let random: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new())
+        .map_err(|_| Failure::Unreachable("the system has no randomness to give".into()))?
+        .expose();
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Looks until the message has ended. It does by its expiry at the latest.
+fn wait(client: &Client, id: &str) -> Result<Value, Failure> {
+    let began = Instant::now();
+    loop {
+        match client.get(&format!("/v1/messages/{id}")) {
+            Ok(message) if message["open"] == json!(false) => return Ok(message),
+            // The service may be restarting; the message is safe in its store.
+            Err(Failure::Unreachable(why)) if began.elapsed() > Duration::from_secs(60) => {
+                return Err(Failure::Unreachable(why));
+            }
+            Ok(_) | Err(Failure::Unreachable(_)) => std::thread::sleep(LOOK_EVERY),
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// Says how the deliveries ended, as `2 delivered, 1 failed`.
+fn results(message: &Value) -> String {
+    let empty = Map::new();
+    let ended = message["settled"].as_object().unwrap_or(&empty);
+    let parts: Vec<_> = ended
+        .iter()
+        .filter(|(_, count)| count.as_u64() != Some(0))
+        .map(|(result, count)| format!("{count} {}", result.replace('_', " ")))
+        .collect();
+    if parts.is_empty() { "no delivery".into() } else { parts.join(", ") }
+}
+
+fn got_through(message: &Value) -> bool {
+    ["failed", "expired", "cancelled", "superseded"]
+        .iter()
+        .all(|result| message["settled"][result].as_u64().unwrap_or(0) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &[&str]) -> Result<Value, Failure> {
+        let words = ["send", "--severity", "extreme"].iter().chain(line);
+        body(&Line::try_parse_from(words).unwrap().args)
+    }
+
+    #[test]
+    fn a_line_becomes_a_message() {
+        let line =
+            ["--to", "c-17", "--to", "sms=+970599000001,language=ar", "--text", "غادروا", "--lang", "ar"];
+        let body = parse(&[&line[..], &["--drill", "--tag", "sector=health"]].concat()).unwrap();
+        assert_eq!(body["to"], json!([{"contact": "c-17"}, {"sms": "+970599000001", "language": "ar"}]));
+        assert_eq!((&body["text"]["ar"], &body["status"]), (&json!("غادروا"), &json!("exercise")));
+        assert_eq!(body["tags"], json!({"sector": "health"}));
+        let template = ["--audience", "x", "--template", "t", "--param", "b=1", "--param", "a=2"];
+        let body = parse(&template).unwrap();
+        assert_eq!(
+            body["template"].to_string(),
+            r#"{"name":"t","params":{"b":"1","a":"2"}}"#,
+            "in the order given"
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_remedy() {
+        let check = |line: &[&str], word: &str| {
+            let said = parse(line).unwrap_err().to_string();
+            assert!(said.contains(word), "{said}");
+        };
+        check(&["--text", "x"], "--to or --audience");
+        check(&["--audience", "x"], "--text or --template");
+        check(&["--to", "smss=+1", "--text", "x"], "`sms`");
+        check(&["--to", "a", "--text", "x", "--text", "y", "--lang", "ar"], "one --lang for each");
+        check(&["--to", "a", "--text", "x", "--text", "y", "--lang", "ar", "--lang", "ar"], "twice");
+    }
+}

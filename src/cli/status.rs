@@ -1,0 +1,191 @@
+//! `wasl status`: channels, outages and the queue, once.
+
+use super::Done;
+use super::client::At;
+use super::table::{self, Cell, Tone, ago, lay_out, paint, text};
+use serde_json::Value;
+
+/// What may be given.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+/// Prints it.
+pub(super) fn run(args: &Args) -> Done {
+    let status = args.at.client()?.get("/v1/status")?;
+    match args.json {
+        true => table::json(&status),
+        false => table::print(&draw(&status, table::coloured())),
+    }
+    Ok(())
+}
+
+/// Draws the picture for people.
+pub(super) fn draw(status: &Value, coloured: bool) -> String {
+    let mut out = format!("{}\n", headline(status, coloured));
+    if let Some(trouble) = status["policy_trouble"].as_object() {
+        let word = paint(
+            "The last edit of the policies was refused; the earlier set is in force.",
+            Tone::Bad,
+            coloured,
+        );
+        out.push_str(&format!("{word}\n{}\n", text(&trouble["report"]).trim_end()));
+    }
+    out.push('\n');
+    out.push_str(&gateways(status, coloured));
+    out.push('\n');
+    out.push_str(&queue(status));
+    let outages = outages(status, coloured);
+    if !outages.is_empty() {
+        out.push_str(&format!("\n{outages}"));
+    }
+    out
+}
+
+/// The sentence that sums it up.
+fn headline(status: &Value, coloured: bool) -> String {
+    if let Some(held) = status["held"].as_object() {
+        let said = format!("Everything is held by {}: {}", text(&held["who"]), text(&held["reason"]));
+        return paint(&said, Tone::Bad, coloured);
+    }
+    let channels = rows(&status["channels"]);
+    let down: Vec<_> =
+        channels.iter().filter(|c| c["usable"].as_u64() == Some(0)).map(|c| text(&c["channel"])).collect();
+    let lines: Vec<_> = rows(&status["uplinks"]).iter().filter(|u| u["up"] == Value::Bool(false)).collect();
+    let (said, tone) = match (channels.len(), down.as_slice()) {
+        (0, _) => ("No gateway is configured: nothing can be sent.".into(), Tone::Bad),
+        (_, []) if lines.is_empty() => {
+            ("Every channel has a gateway that can be used.".to_string(), Tone::Good)
+        }
+        (_, []) => ("Our own line is down; what needs none is used.".into(), Tone::Bad),
+        (all, down) if all == down.len() => ("No channel can be used: messages wait.".into(), Tone::Bad),
+        (_, down) => (format!("{} cannot be used; other channels carry.", down.join(", ")), Tone::Doubt),
+    };
+    paint(&said, tone, coloured)
+}
+
+fn gateways(status: &Value, coloured: bool) -> String {
+    let now = &status["at"];
+    let drawn: Vec<_> = rows(&status["gateways"])
+        .iter()
+        .filter(|g| g["configured"] == Value::Bool(true))
+        .map(|g| {
+            let (state, tone) = state_of(g);
+            let plain = |word: String| Cell(word, Tone::Plain);
+            vec![
+                plain(text(&g["name"]).into()),
+                plain(text(&g["channel"]).into()),
+                Cell(state, tone),
+                plain(ago(&g["since"], now)),
+                plain(format!("{:.0} %", g["health"].as_f64().unwrap_or(0.0) * 100.0)),
+                plain(g["in_flight"].to_string()),
+                plain(g["unconfirmed"].to_string()),
+                plain(text(&g["reason"]["name"]).replace('_', " ")),
+            ]
+        })
+        .collect();
+    lay_out(
+        &["GATEWAY", "CHANNEL", "STATE", "SINCE", "ODDS", "IN FLIGHT", "UNCONFIRMED", "LAST TROUBLE"],
+        &drawn,
+        coloured,
+    )
+}
+
+fn state_of(gateway: &Value) -> (String, Tone) {
+    if let Some(overlay) = gateway["overlay"].as_object() {
+        return (text(&overlay["kind"]).into(), Tone::Bad);
+    }
+    let tone = match text(&gateway["state"]) {
+        "up" => Tone::Good,
+        "down" => Tone::Bad,
+        "degraded" | "recovering" => Tone::Doubt,
+        _ => Tone::Plain,
+    };
+    (text(&gateway["state"]).into(), tone)
+}
+
+fn queue(status: &Value) -> String {
+    let counts = &status["deliveries"]["counts"];
+    let n = |key: &str| counts[key].as_u64().unwrap_or(0);
+    let mut out = format!(
+        "Deliveries: {} open ({} waiting, {} backing off, {} in flight, {} unconfirmed), {} late\n",
+        n("open"),
+        n("waiting") + n("materialising"),
+        n("backing_off"),
+        n("in_flight"),
+        n("unconfirmed"),
+        n("late"),
+    );
+    for (severity, since) in status["deliveries"]["oldest_since"].as_object().into_iter().flatten() {
+        out.push_str(&format!("The oldest {severity} one waits for {}\n", ago(since, &status["at"])));
+    }
+    out
+}
+
+fn outages(status: &Value, coloured: bool) -> String {
+    let now = &status["at"];
+    let drawn: Vec<_> = rows(&status["outages"])
+        .iter()
+        .filter(|outage| outage["recovered"].is_null())
+        .map(|outage| {
+            vec![
+                Cell(text(&outage["id"]).into(), Tone::Plain),
+                Cell(named(&outage["of"]), Tone::Bad),
+                Cell(text(&outage["cause"]).replace('_', " "), Tone::Plain),
+                Cell(ago(&outage["onset"], now), Tone::Plain),
+            ]
+        })
+        .collect();
+    if drawn.is_empty() {
+        String::new()
+    } else {
+        lay_out(&["OUTAGE", "OF", "CAUSE", "FOR"], &drawn, coloured)
+    }
+}
+
+/// Names what an outage is of.
+pub(super) fn named(of: &Value) -> String {
+    let entry = of.as_object().and_then(|of| of.iter().next());
+    entry.map_or(String::new(), |(kind, name)| format!("{kind} {}", text(name)))
+}
+
+/// Returns a JSON list's rows.
+pub(super) fn rows(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_picture_is_drawn_in_words() {
+        let status = json!({
+            "at": "2026-11-22T18:00:00.000Z", "held": null, "policy_trouble": null,
+            "channels": [{"channel": "sms", "usable": 1}, {"channel": "whatsapp", "usable": 0}],
+            "uplinks": [],
+            "gateways": [{"name": "wa", "channel": "whatsapp", "configured": true, "state": "down",
+                "since": "2026-11-22T17:58:00.000Z", "health": 0.031, "overlay": null, "in_flight": 0,
+                "unconfirmed": 2, "reason": {"name": "tcp_timeout"}}],
+            "deliveries": {"counts": {"open": 3, "waiting": 1, "late": 1}, "oldest_since": {"extreme": "2026-11-22T17:59:59.000Z"}},
+            "outages": [{"id": "o-1", "of": {"gateway": "wa"}, "cause": "tcp_timeout", "onset": "2026-11-22T17:57:00.000Z", "recovered": null}],
+        });
+        let drawn = draw(&status, false);
+        for word in [
+            "whatsapp cannot be used; other channels carry.",
+            "wa       whatsapp  down   2 min  3 %",
+            "tcp timeout",
+            "3 open (1 waiting",
+            "extreme one waits for 1.0 s",
+            "o-1     gateway wa",
+        ] {
+            assert!(drawn.contains(word), "{word}\n{drawn}");
+        }
+    }
+}

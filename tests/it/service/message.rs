@@ -1,0 +1,137 @@
+//! A message's way: accepted, sent, receipted, settled; over a failure, over a restart.
+
+use super::house::{Does, Scripted, accept, delivery, ended, flood, gateway, person, start};
+use wasl::adapter::HookRequest;
+use wasl::core::channel::Channel;
+use wasl::core::message::Status;
+use wasl::core::outcome::{DeliveryResult, Outcome, Reason};
+use wasl::core::query::DeliveryStory;
+use wasl::core::record::Repeat;
+use wasl::store::outbox::memory::MemoryOutbox;
+
+fn taken(story: &DeliveryStory) -> bool {
+    story.attempts.iter().any(|a| matches!(a.outcome, Some((Outcome::Accepted { .. }, _))))
+}
+
+fn result(story: &DeliveryStory) -> Option<DeliveryResult> {
+    story.delivery.as_ref().and_then(|d| d.result).map(|settled| settled.result)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_is_sent_receipted_and_settled() {
+    let sms = Scripted::new([]);
+    let running = start(vec![gateway(Channel::Sms, &sms)], MemoryOutbox::new());
+    let service = running.service();
+    let message = accept(&service, flood(vec![person(&[Channel::Sms])])).await;
+    let story = delivery(&service, message, taken).await;
+    assert_eq!(sms.texts(), ["غادروا الآن"]);
+    let body = format!("p-{}", story.attempts[0].id).into_bytes();
+    let request = HookRequest { body, ..HookRequest::default() };
+    let answer = service.hook("sms-test", request).await.unwrap().unwrap();
+    assert_eq!((answer.status, answer.result), (200, "ok"));
+    let story = delivery(&service, message, |story| result(story).is_some()).await;
+    assert_eq!(result(&story), Some(DeliveryResult::Delivered));
+    let metrics = service.metrics();
+    assert!(metrics.contains(r#"wasl_deliveries_settled_total{result="delivered"} 1"#), "{metrics}");
+    assert!(metrics.contains(r#"wasl_hooks_total{gateway="sms-test",result="ok"} 1"#), "{metrics}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_moves_on_at_once() {
+    let bad = Scripted::new([Does::Reject(Reason::TcpRefused)]);
+    let good = Scripted::new([]);
+    let lineup = vec![gateway(Channel::Whatsapp, &bad), gateway(Channel::Telegram, &good)];
+    let running = start(lineup, MemoryOutbox::new());
+    let service = running.service();
+    for _ in 0..20 {
+        let message = accept(&service, flood(vec![person(&[Channel::Whatsapp, Channel::Telegram])])).await;
+        delivery(&service, message, taken).await;
+    }
+    assert_eq!(good.sent.lock().unwrap().len(), 20);
+    let refused = bad.sent.lock().unwrap().len();
+    assert!((1..20).contains(&refused), "the odds turn away from it: {refused}");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_of_an_adapter_is_an_unknown_outcome_and_the_repeat_is_marked() {
+    let bad = Scripted::new([Does::Panic]);
+    let good = Scripted::new([]);
+    let lineup = vec![gateway(Channel::Whatsapp, &bad), gateway(Channel::Telegram, &good)];
+    let running = start(lineup, MemoryOutbox::new());
+    let service = running.service();
+    let message = accept(&service, flood(vec![person(&[Channel::Whatsapp, Channel::Telegram])])).await;
+    let story = delivery(&service, message, taken).await;
+    if let [first, second] = &story.attempts[..] {
+        assert!(matches!(first.outcome, Some((Outcome::Unknown { .. }, _))), "{first:?}");
+        assert_eq!(second.repeat, Repeat::AfterUnknown);
+    } else {
+        assert_eq!(bad.sent.lock().unwrap().len(), 0, "the other one was better ranked: {story:?}");
+    }
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_says_so_and_an_address_that_is_missing_ends_it() {
+    let sms = Scripted::new([]);
+    let running = start(vec![gateway(Channel::Sms, &sms)], MemoryOutbox::new());
+    let service = running.service();
+    let mut drill = flood(vec![person(&[Channel::Sms])]);
+    drill.status = Status::Exercise;
+    let message = accept(&service, drill).await;
+    delivery(&service, message, taken).await;
+    assert_eq!(sms.texts(), ["تمرين – غادروا الآن"]);
+    let nobody = accept(&service, flood(vec![person(&[Channel::Email])])).await;
+    let progress = ended(&service, nobody).await;
+    assert_eq!(progress.settled[DeliveryResult::Failed as usize], 1, "no gateway leads there");
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_sent_after_a_restart() {
+    let store = MemoryOutbox::new();
+    let down = Scripted::new([Does::Reject(Reason::TcpRefused)]);
+    let running = start(vec![gateway(Channel::Sms, &down)], store.clone());
+    let service = running.service();
+    let people = vec![person(&[Channel::Sms]); 30];
+    let message = accept(&service, flood(people)).await;
+    delivery(&service, message, |story| !story.attempts.is_empty()).await;
+    running.stop().await.unwrap();
+    let before = down.sent.lock().unwrap().len();
+
+    let up = Scripted::new([]);
+    let running = start(vec![gateway(Channel::Sms, &up)], store);
+    let service = running.service();
+    let began = std::time::Instant::now();
+    while up.sent.lock().unwrap().len() < 30 {
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", up.sent.lock().unwrap().len());
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(down.sent.lock().unwrap().len(), before, "the old service is at rest");
+    running.stop().await.unwrap();
+    drop(service);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_what_is_out_and_takes_nothing_new() {
+    let sms = Scripted::new([Does::Slow(std::time::Duration::from_millis(700))]);
+    let running = start(vec![gateway(Channel::Sms, &sms)], MemoryOutbox::new());
+    let service = running.service();
+    let message = accept(&service, flood(vec![person(&[Channel::Sms])])).await;
+    while sms.sent.lock().unwrap().is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let stop = tokio::spawn(running.stop());
+    let refused = loop {
+        match service.accept(flood(vec![person(&[Channel::Sms])])).await {
+            Ok(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            Err(trouble) => break trouble,
+        }
+    };
+    assert_eq!(refused, wasl::api::service::Trouble::Stopping);
+    assert!(!service.readiness().ready);
+    stop.await.unwrap().unwrap();
+    let story = delivery(&service, message, |_| true).await;
+    assert!(taken(&story), "its answer was waited for and is on disk: {story:?}");
+}

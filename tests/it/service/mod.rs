@@ -1,0 +1,4 @@
+//! The service in one process: the real core, the real turn, stores and adapters of the test's choosing.
+
+mod house;
+mod message;
