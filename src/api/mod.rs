@@ -1,4 +1,147 @@
 //! The HTTP interface: what programs and people may ask of the service.
+//!
+//! One table, [`routes::ROUTES`], says which calls there are, who may make them and what they give; the router, the
+//! access check, `/openapi.json` and the tests read it. A handler gets a [`call::Call`] that was let in already.
+//!
+//! Invariant: no input leads to a 5xx, but 507 below the disk reserve and 503 while the service cannot answer anybody.
 
+pub mod access;
+pub mod address;
+pub(crate) mod call;
+mod contacts;
+mod events;
+mod form;
+mod gateways;
+mod health;
+mod hooks;
+mod intake;
+mod login;
+mod messages;
+mod openapi;
+mod people;
+pub mod problem;
 pub mod ring;
+pub mod routes;
+mod schemas;
 pub mod service;
+pub mod session;
+pub(crate) mod show;
+pub(crate) mod stream;
+mod tokens;
+
+use crate::settings::Network;
+use crate::web::feed::Studio;
+use crate::web::locale::Zone;
+use access::{Admitted, Hosts};
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::on;
+use call::Call;
+use problem::{Kind, Problem};
+use routes::{ROUTES, Route};
+use service::Service;
+use session::Sessions;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// How many streams may be open at once: each costs a connection and a place in the ring.
+const STREAMS_MAX: usize = 256;
+/// How many large bodies may be in memory at once.
+const LARGE_BODIES_MAX: usize = 4;
+/// How many providers' calls are handled at once.
+const HOOKS_MAX: usize = 64;
+
+/// What the interface is told once, at start.
+#[derive(Clone, Debug, Default)]
+pub struct ApiConfig {
+    /// The names under which the service is reached, without ports.
+    pub hosts: Vec<String>,
+    /// The address that the outside knows, as `https://alerts.example.org`.
+    pub public_url: Option<String>,
+    /// No token is asked for: the demonstration, on loopback.
+    pub open: bool,
+    /// `/metrics` needs no token.
+    pub metrics_open: bool,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The zone in which pages show times.
+    pub zone: Zone,
+}
+
+/// What every handler shares.
+pub(crate) struct App {
+    pub(crate) service: Arc<dyn Service>,
+    pub(crate) hosts: Hosts,
+    pub(crate) config: ApiConfig,
+    pub(crate) sessions: Sessions,
+    pub(crate) studio: Studio,
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) large_bodies: Semaphore,
+    pub(crate) hooks: Semaphore,
+}
+
+/// Builds the router over a service.
+pub fn router(service: Arc<dyn Service>, config: ApiConfig) -> Router {
+    let app = Arc::new(App {
+        service,
+        hosts: Hosts::new(&config),
+        config,
+        sessions: Sessions::default(),
+        studio: Studio::default(),
+        streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+        large_bodies: Semaphore::new(LARGE_BODIES_MAX),
+        hooks: Semaphore::new(HOOKS_MAX),
+    });
+    let mut router = Router::new();
+    for route in ROUTES {
+        let serve = move |State(app): State<Arc<App>>, request: Request| serve(route, app, request);
+        router = router.route(route.path, on(route.verb.filter(), serve));
+    }
+    router
+        .fallback(async || Problem::new(Kind::NotFound, "no such path; /openapi.json lists them all"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(Kind::WrongMethod, "the Allow header lists the methods of this path")
+        })
+        .with_state(app)
+}
+
+/// Lets a call in, carries it out, and answers whatever became of it.
+async fn serve(route: &'static Route, app: Arc<App>, request: Request) -> Response {
+    let mut response = match carry_out(route, app, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn carry_out(route: &'static Route, app: Arc<App>, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let caller = match access::admit(&app, route.access, &parts)? {
+        Admitted::Yes(caller) => caller,
+        Admitted::ToLogin => return Ok(login::redirect(&parts.uri)),
+    };
+    let params = match route.path.contains('{') {
+        true => path_params(&mut parts).await?,
+        false => Vec::new(),
+    };
+    (route.run)(app, Call { caller, parts, params, body }).await
+}
+
+async fn path_params(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem> {
+    use axum::extract::FromRequestParts;
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|_| Problem::new(Kind::Unreadable, "the path is not UTF-8"))?;
+    Ok(params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
+impl ApiConfig {
+    /// Says whether browsers reach us over TLS: cookies are then kept to it.
+    pub(crate) fn secure(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}

@@ -90,8 +90,8 @@ pub struct Place {
 pub enum After {
     /// These events, each with the place behind it.
     Events(Vec<(Place, Timestamp, Arc<Event>)>),
-    /// The place is gone, or of another run: start anew from here.
-    Lost(Place),
+    /// The place is gone, or of another run: start anew.
+    Lost,
     /// The service is stopping.
     Closed,
 }
@@ -133,6 +133,13 @@ impl EventRing {
         Place { boot: self.boot, next: self.head.borrow().next }
     }
 
+    /// Returns the place from which to read after a picture of this time: what it may not show yet comes after.
+    pub fn since(&self, at: Timestamp) -> Place {
+        let inner = self.lock();
+        let shown = inner.events.partition_point(|(when, _)| *when < at);
+        self.at(inner.first + shown as u64)
+    }
+
     /// Returns the lines worth telling, newest first.
     pub fn chronicle(&self) -> Vec<Line> {
         self.lock().chronicle.iter().rev().cloned().collect()
@@ -147,7 +154,7 @@ impl EventRing {
     /// Waits for events after `place`, then returns at most `limit` of them.
     pub async fn after(&self, place: Place, limit: usize) -> After {
         if place.boot != self.boot {
-            return After::Lost(self.newest());
+            return After::Lost;
         }
         let mut heads = self.head.subscribe();
         let head = heads.wait_for(|head| head.closed || head.next != place.next).await.map(|head| *head);
@@ -161,7 +168,7 @@ impl EventRing {
                 let events = inner.events.iter().skip(skip).take(limit).zip(place.next + 1..);
                 After::Events(events.map(|((at, event), n)| (self.at(n), *at, event.clone())).collect())
             }
-            _ => After::Lost(self.at(inner.first + inner.events.len() as u64)),
+            _ => After::Lost,
         }
     }
 
@@ -261,8 +268,9 @@ mod tests {
         assert_eq!(*rest[0].2, *jump(3));
 
         ring.push(at(9), (0..RING_EVENTS as i64).map(jump));
-        assert!(matches!(ring.after(start, 10).await, After::Lost(place) if place == ring.newest()));
-        assert!(matches!(EventRing::new(at(1)).after(start, 10).await, After::Lost(_)));
+        assert!(matches!(ring.after(start, 10).await, After::Lost));
+        assert_eq!(ring.since(at(9)).next, 3, "what a picture of second 9 may not show yet begins there");
+        assert!(matches!(EventRing::new(at(1)).after(start, 10).await, After::Lost));
         ring.close();
         assert!(matches!(ring.after(ring.newest(), 10).await, After::Closed));
     }

@@ -4,7 +4,7 @@
 
 use super::channel::{Channel, GatewayId};
 use super::effect::Event;
-use super::evidence::{Layer, Verdict};
+use super::evidence::{Layer, Phase, Verdict};
 use super::gateway::Receipts;
 use super::ids::{DeliveryId, MessageId};
 use super::message::Severity;
@@ -124,6 +124,8 @@ pub struct ProbeView {
     pub at: Timestamp,
     /// How long it took.
     pub took: Span,
+    /// How long each layer took that it went through, in order.
+    pub phases: Vec<Phase>,
     /// Whether the evidence is still valid.
     pub valid: bool,
 }

@@ -408,6 +408,7 @@ impl Cell {
             verdict: report.verdict.clone(),
             at: now,
             took: report.took,
+            phases: report.phases.clone(),
             valid: true,
         };
         let valid_for = Span::from_ms(report.interval.ms() * VALID_INTERVALS).max(VALID_MIN);

@@ -1,0 +1,304 @@
+# كلمات الصفحة بالعربية. الرسائل هي نفسها في `en.ftl`، واختبار يضمن ذلك.
+
+app-name = وصل
+app-tagline = رسائل الطوارئ عبر القناة التي تعمل
+overview = نظرة عامة
+skip = انتقل إلى النظرة العامة
+language-other = English
+digits-label = شكل الأرقام
+as-of = حتى
+live = مباشر
+stale-since = بيانات قديمة منذ
+stale = بيانات قديمة
+paused = متوقف مؤقتًا
+pause = إيقاف مؤقت
+resume = متابعة
+logout = خروج
+login-title = تسجيل الدخول
+login-token = الرمز
+login-hint = الصق الرمز الذي أعطاك إياه المسؤول. يُستبدل بجلسة لهذا المتصفح ولا يُحفظ هنا.
+login-enter = دخول
+login-wrong = هذا الرمز غير معروف هنا.
+login-wait = محاولات خاطئة كثيرة. حاول مجددًا بعد { $secs ->
+    [zero] { $secs } ثانية
+    [one] ثانية واحدة
+    [two] ثانيتين
+    [few] { $secs } ثوانٍ
+    [many] { $secs } ثانية
+   *[other] { $secs } ثانية
+  }.
+no-script = تتجدد هذه الصفحة كل 15 ثانية. مع تشغيل البرامج النصية تصبح مباشرة.
+footer-policy = السياسة { $hash }
+footer-turn = الدورة { $turn }
+footer-version = وصل { $version }
+
+# === الجملة ===
+verdict-label = في جملة واحدة
+verdict-held = كل شيء موقوف بأمر: لا يخرج شيء.
+verdict-no-gateways = لا توجد بوابة مهيأة: لا يمكن إرسال شيء.
+verdict-silent = لا توجد قناة صالحة للاستخدام الآن.
+verdict-quiet = لا شيء في الانتظار.
+verdict-in-time = { $n ->
+    [zero] لا تسليمات جارية.
+    [one] تسليم واحد جارٍ ضمن المهلة.
+    [two] تسليمان جاريان ضمن المهلة.
+    [few] كل التسليمات الـ{ $n } ضمن المهلة.
+    [many] كل التسليمات الـ{ $n } ضمن المهلة.
+   *[other] كل التسليمات الـ{ $n } ضمن المهلة.
+  }
+verdict-late = { $late ->
+    [zero] لا تسليمات متأخرة
+    [one] تسليم واحد متأخر
+    [two] تسليمان متأخران
+    [few] { $late } تسليمات متأخرة
+    [many] { $late } تسليمًا متأخرًا
+   *[other] { $late } تسليم متأخر
+  }، من أصل { $n } جارية.
+verdict-uplink-down = خطنا { $uplinks } متوقف.
+verdict-channel-down = قناة { $channel } متوقفة منذ { $since } ({ $cause }).
+verdict-channel-down-plain = قناة { $channel } متوقفة.
+verdict-channel-doubt = قناة { $channel } موضع شك.
+verdict-channel-closed = قناة { $channel } خارج الاستخدام: موقوف بأمر أو تحت الصيانة.
+verdict-carry = { $n ->
+    [zero] لا قناة تحمل الرسائل.
+    [one] قناة { $channels } تحمل الرسائل.
+    [two] { $channels } تحملان الرسائل.
+    [few] { $channels } تحمل الرسائل.
+    [many] { $channels } تحمل الرسائل.
+   *[other] { $channels } تحمل الرسائل.
+  }
+verdict-all-up = كل القنوات تعمل.
+verdict-unknown = لم يُفحص كل شيء بعد.
+
+# === اللافتات ===
+held-title = موقوف بأمر
+held-all = أوقف { $who } كل شيء عند { $since }: { $reason }
+held-what = تُقبل الرسائل وتُحفظ، ولا يخرج شيء حتى يُرفع الإيقاف.
+policy-title = رُفض تعديل السياسة
+policy-what = تبقى آخر سياسة صحيحة سارية. رُفض عند { $at }:
+
+# === الأرقام ===
+vitals-label = التسليمات بالأرقام
+oldest = أقدم ما لم يصل
+oldest-none = لا شيء
+waiting = في الانتظار
+in-flight = جارية
+unconfirmed = بانتظار إشعار
+backing-off = قبل المحاولة التالية
+late-now = متأخرة الآن
+late-of = من { $n } مفتوحة
+delivered = وصلت
+delivered-of = من { $n } منتهية منذ البدء
+delivered-handed = { $n } سُلّمت للمزوّد
+delivered-failed = { $n } فشلت أو انتهت مهلتها
+channels-up = قنوات صالحة
+channels-of = من { $n }
+none-settled = لم ينتهِ شيء بعد
+
+# === البوابات ===
+gateways-label = البوابات
+gateway = بوابة
+channel = قناة
+state = الحالة
+odds = الاحتمال
+odds-hint = احتمال أن تصل رسالة تُرسل الآن.
+layers-hint = العمق الذي تبلغه الفحوص.
+flying = جارية
+unconfirmed-short = بلا تأكيد
+history = السجل
+history-window = آخر { $window }
+earlier = قبل
+now-word = الآن
+since-age = منذ { $age }
+evidence = الأدلة
+no-probe = بلا فحص
+receipts-none = بلا إشعارات
+deferred-until = طلبت التمهل حتى { $at }
+quota-left = { $quota }: بقي { $left }
+overlay-held = { $who }: { $reason }
+overlay-maintenance = حتى { $until } · { $who }: { $reason }
+removed = لم تعد مهيأة
+no-gateways = لا توجد بوابة مهيأة. أضف واحدة إلى wasl.toml.
+
+state-up = يعمل
+state-degraded = متدهور
+state-down = متوقف
+state-recovering = يتعافى
+state-unknown = غير معروف
+state-maintenance = صيانة
+state-held = موقوف بأمر
+
+layer-dns = DNS
+layer-tcp = TCP
+layer-tls = TLS
+layer-http = HTTP
+layer-api = API
+layer-fine = { $layer }: سليم، { $at }
+layer-limited = { $layer }: محدود، { $reason }، { $at }
+layer-failed = { $layer }: { $reason }، { $at }
+layer-old = { $layer }: غير معروف الآن، آخر رصد { $at }
+layer-none = { $layer }: بلا فحص
+
+channel-whatsapp = واتساب
+channel-signal = سيغنال
+channel-telegram = تلغرام
+channel-sms = الرسائل القصيرة
+channel-email = البريد الإلكتروني
+channel-voice = المكالمات
+channel-messenger = ماسنجر
+channel-imessage = آي مسج
+channel-satellite = القمر الصناعي
+channel-matrix = ماتركس
+channel-mesh = الشبكة المحلية
+channel-webhook = الربط البرمجي
+
+severity-extreme = قصوى
+severity-severe = شديدة
+severity-moderate = متوسطة
+severity-minor = طفيفة
+severity-unknown = غير محددة
+
+# === بقية اللوحات ===
+uplink-label = خطنا
+uplink-up = { $name } يعمل
+uplink-down = { $name } متوقف منذ { $since }
+uplink-controls = { $failed } من { $all } نقاط مراقبة صامتة
+
+outages-label = الانقطاعات
+outages-none = لا انقطاع مسجل.
+outage-of-uplink = خطنا { $name }
+outage-going = منذ { $onset } · { $age }
+outage-over = { $onset } إلى { $recovered } · { $age }
+outage-found = اكتُشف بعد { $age }
+outage-cost = { $n ->
+    [zero] لم تُفقد محاولات
+    [one] فُقدت محاولة واحدة
+    [two] فُقدت محاولتان
+    [few] فُقدت { $n } محاولات
+    [many] فُقدت { $n } محاولة
+   *[other] فُقدت { $n } محاولة
+  }
+going-on = مستمر
+over = انتهى
+
+happened-label = ما الذي حدث
+happened-none = لا شيء يستحق الذكر بعد.
+happened-failover = تحويل { $n ->
+    [zero] { $n } تسليم
+    [one] تسليم واحد
+    [two] تسليمين
+    [few] { $n } تسليمات
+    [many] { $n } تسليمًا
+   *[other] { $n } تسليم
+  } من { $from } إلى { $to }: { $why }
+why-wait = لم يصل تأكيد في الوقت
+happened-state = { $gateway }: { $state }
+happened-why = { $gateway }: { $state }، { $why }
+happened-layer = { $gateway }: { $state } عند { $layer }، { $why }
+happened-outage-opened = أُعلن انقطاع { $what }: { $why }، اكتُشف بعد { $age }
+happened-outage-closed = انتهى انقطاع { $what } بعد { $age }
+happened-deadline = { $n ->
+    [zero] لم يفت الموعد أي تسليم
+    [one] فات الموعد تسليمًا واحدًا
+    [two] فات الموعد تسليمين
+    [few] فات الموعد { $n } تسليمات
+    [many] فات الموعد { $n } تسليمًا
+   *[other] فات الموعد { $n } تسليم
+  } من { $message }
+happened-uplink-up = عاد خطنا { $name }
+happened-uplink-down = خطنا { $name } متوقف
+happened-held = أوقف { $who } { $what }
+happened-maintenance = وضع { $who } { $what } تحت الصيانة
+happened-lifted = أعاد { $who } تشغيل { $what }
+happened-everything = كل شيء
+happened-clock = تحركت الساعة بمقدار { $by }
+happened-policy = السياسة { $hash } سارية
+
+open-label = أقدم ما هو جارٍ
+open-none = لا شيء في الانتظار.
+open-delivery = تسليم
+open-age = العمر
+open-step = الخطوة
+open-where = أين
+open-deadline = الموعد
+open-late = متأخر
+standing-waiting = ينتظر بوابة
+standing-backing_off = قبل المحاولة التالية
+standing-in_flight = قيد الإرسال
+standing-unconfirmed = بانتظار إشعار
+severity = الخطورة
+
+# === المدد ===
+age-seconds = { $n ->
+    [zero] { $n } ثانية
+    [one] ثانية
+    [two] ثانيتان
+    [few] { $n } ثوانٍ
+    [many] { $n } ثانية
+   *[other] { $n } ثانية
+  }
+age-minutes = { $n ->
+    [zero] { $n } دقيقة
+    [one] دقيقة
+    [two] دقيقتان
+    [few] { $n } دقائق
+    [many] { $n } دقيقة
+   *[other] { $n } دقيقة
+  }
+age-hours = { $n ->
+    [zero] { $n } ساعة
+    [one] ساعة
+    [two] ساعتان
+    [few] { $n } ساعات
+    [many] { $n } ساعة
+   *[other] { $n } ساعة
+  }
+age-days = { $n ->
+    [zero] { $n } يوم
+    [one] يوم
+    [two] يومان
+    [few] { $n } أيام
+    [many] { $n } يومًا
+   *[other] { $n } يوم
+  }
+age-two = { $large } و{ $small }
+list-comma = { "، " }
+list-and = { " و" }
+
+# === الأسباب ===
+reason-not_on_channel = المستلم ليس على هذه القناة
+reason-blocked = حظرنا المستلم
+reason-bad_address = عنوان غير صالح
+reason-identity_changed = تغيّر مفتاح المستلم
+reason-pair_limit = رسائل كثيرة لمستلم واحد
+reason-undeliverable = تعذر الوصول إلى المستلم
+reason-content_refused = رُفض النص
+reason-template_required = يلزم قالب
+reason-no_text = لا نص لهذا المستلم
+reason-credentials = رُفضت بيانات الاعتماد
+reason-configuration = خطأ في الحساب أو المرسل
+reason-throttled = طُلب منا التمهل
+reason-quota_exhausted = نفدت الحصة
+reason-provider_fault = عطل لدى المزوّد
+reason-service_down = المزوّد يقول إنه متوقف
+reason-dns_nxdomain = الاسم غير موجود
+reason-dns_servfail = خوادم الأسماء معطلة
+reason-dns_timeout = خوادم الأسماء صامتة
+reason-dns_empty = اسم بلا عنوان
+reason-tcp_refused = رُفض الاتصال
+reason-tcp_timeout = لا اتصال
+reason-tcp_reset = انقطع الاتصال فور فتحه
+reason-unreachable = الشبكة غير متاحة
+reason-tls_expired = انتهت صلاحية الشهادة
+reason-tls_wrong_name = الشهادة لاسم آخر
+reason-tls_untrusted = شهادة غير موثوقة
+reason-tls_failed = فشل TLS
+reason-tls_timeout = TLS صامت
+reason-not_connected = غير متصل
+reason-timeout = لا جواب
+reason-connection_lost = فُقد الاتصال
+reason-unreadable = جواب غير مقروء
+reason-restart = أُعيد التشغيل أثناء ذلك
+reason-condition = لم يتحقق الشرط
+reason-limited = محدود من المزوّد
+reason-busy = مشغول

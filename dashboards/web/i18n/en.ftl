@@ -1,0 +1,248 @@
+# The page's words in English. `ar.ftl` has the same messages; a test holds them together.
+
+app-name = Wasl
+app-tagline = Crisis messages, by the channel that works
+overview = Overview
+skip = Skip to the overview
+language-other = العربية
+digits-label = Form of the digits
+as-of = as of
+live = live
+stale-since = STALE since
+stale = Stale
+paused = Paused
+pause = Pause
+resume = Resume
+logout = Log out
+login-title = Log in
+login-token = Token
+login-hint = Paste the token that your administrator gave you. It is exchanged for a session of this browser and not kept here.
+login-enter = Log in
+login-wrong = Nobody here knows this token.
+login-wait = Too many wrong tokens. Try again in { $secs ->
+    [one] { $secs } second
+   *[other] { $secs } seconds
+  }.
+no-script = This page renews itself every 15 seconds. With scripts it is live.
+footer-policy = Policy { $hash }
+footer-turn = turn { $turn }
+footer-version = Wasl { $version }
+
+# === the sentence ===
+verdict-label = In one sentence
+verdict-held = Everything is held: nothing leaves.
+verdict-no-gateways = No gateway is configured: nothing can be sent.
+verdict-silent = No channel can be used now.
+verdict-quiet = Nothing is waiting.
+verdict-in-time = { $n ->
+    [one] One delivery is under way, within its deadline.
+   *[other] All { $n } deliveries are within their deadlines.
+  }
+verdict-late = { $late ->
+    [one] One delivery is late
+   *[other] { $late } deliveries are late
+  }, of { $n } under way.
+verdict-uplink-down = Our own line { $uplinks } is down.
+verdict-channel-down = { $channel } is down since { $since } ({ $cause }).
+verdict-channel-down-plain = { $channel } is down.
+verdict-channel-doubt = { $channel } is in doubt.
+verdict-channel-closed = { $channel } is not in use: held or under maintenance.
+verdict-carry = { $channels } { $n ->
+    [one] carries
+   *[other] carry
+  } the messages.
+verdict-all-up = Every channel works.
+verdict-unknown = Not everything has been checked yet.
+
+# === banners ===
+held-title = Held
+held-all = { $who } stopped everything at { $since }: { $reason }
+held-what = Messages are accepted and kept; nothing leaves until it is released.
+policy-title = Policy edit refused
+policy-what = The last good policy stays in force. Refused at { $at }:
+
+# === the numbers ===
+vitals-label = Deliveries in numbers
+oldest = Oldest undelivered
+oldest-none = none
+waiting = Waiting
+in-flight = In flight
+unconfirmed = awaiting a receipt
+backing-off = before the next try
+late-now = Late now
+late-of = of { $n } open
+delivered = Delivered
+delivered-of = of { $n } settled since the start
+delivered-handed = { $n } handed over
+delivered-failed = { $n } failed or expired
+channels-up = Channels usable
+channels-of = of { $n }
+none-settled = nothing settled yet
+
+# === the gateways ===
+gateways-label = Gateways
+gateway = Gateway
+channel = Channel
+state = State
+odds = Odds
+odds-hint = The odds that a message sent now arrives.
+layers-hint = How deep the probes get.
+flying = In flight
+unconfirmed-short = Unconfirmed
+history = History
+history-window = last { $window }
+earlier = earlier
+now-word = now
+since-age = for { $age }
+evidence = Evidence
+no-probe = not probed
+receipts-none = no receipts
+deferred-until = asked to be left alone until { $at }
+quota-left = { $quota }: { $left } left
+overlay-held = { $who }: { $reason }
+overlay-maintenance = until { $until } · { $who }: { $reason }
+removed = no longer configured
+no-gateways = No gateway is configured. Add one to wasl.toml.
+
+state-up = up
+state-degraded = degraded
+state-down = down
+state-recovering = recovering
+state-unknown = unknown
+state-maintenance = maintenance
+state-held = held
+
+layer-dns = DNS
+layer-tcp = TCP
+layer-tls = TLS
+layer-http = HTTP
+layer-api = API
+layer-fine = { $layer }: fine, { $at }
+layer-limited = { $layer }: limited, { $reason }, { $at }
+layer-failed = { $layer }: { $reason }, { $at }
+layer-old = { $layer }: not known now, last seen { $at }
+layer-none = { $layer }: not probed
+
+channel-whatsapp = WhatsApp
+channel-signal = Signal
+channel-telegram = Telegram
+channel-sms = SMS
+channel-email = E-mail
+channel-voice = Voice
+channel-messenger = Messenger
+channel-imessage = iMessage
+channel-satellite = Satellite
+channel-matrix = Matrix
+channel-mesh = Mesh
+channel-webhook = Webhook
+
+severity-extreme = extreme
+severity-severe = severe
+severity-moderate = moderate
+severity-minor = minor
+severity-unknown = not said
+
+# === the rest of the panels ===
+uplink-label = Own line
+uplink-up = { $name } works
+uplink-down = { $name } is down since { $since }
+uplink-controls = { $failed } of { $all } controls silent
+
+outages-label = Outages
+outages-none = No outage on record.
+outage-of-uplink = own line { $name }
+outage-going = since { $onset } · { $age }
+outage-over = { $onset } to { $recovered } · { $age }
+outage-found = found after { $age }
+outage-cost = { $n ->
+    [one] one attempt lost
+   *[other] { $n } attempts lost
+  }
+going-on = goes on
+over = over
+
+happened-label = What happened
+happened-none = Nothing worth telling yet.
+happened-failover = { $n ->
+    [one] One delivery
+   *[other] { $n } deliveries
+  } from { $from } to { $to }: { $why }
+why-wait = no confirmation in time
+happened-state = { $gateway } is { $state }
+happened-why = { $gateway } is { $state }: { $why }
+happened-layer = { $gateway } is { $state } at { $layer }: { $why }
+happened-outage-opened = Outage of { $what } declared: { $why }, found after { $age }
+happened-outage-closed = Outage of { $what } over after { $age }
+happened-deadline = { $n ->
+    [one] One delivery
+   *[other] { $n } deliveries
+  } of { $message } missed the deadline
+happened-uplink-up = Own line { $name } is back
+happened-uplink-down = Own line { $name } is down
+happened-held = { $who } held { $what }
+happened-maintenance = { $who } put { $what } under maintenance
+happened-lifted = { $who } released { $what }
+happened-everything = everything
+happened-clock = The clock moved by { $by }
+happened-policy = Policy { $hash } is in force
+
+open-label = Oldest in flight
+open-none = Nothing is waiting.
+open-delivery = Delivery
+open-age = Age
+open-step = Step
+open-where = Where
+open-deadline = Deadline
+open-late = late
+standing-waiting = waiting for a gateway
+standing-backing_off = before the next try
+standing-in_flight = being sent
+standing-unconfirmed = awaiting a receipt
+severity = Severity
+
+# === lengths of time ===
+age-seconds = { $n } s
+age-minutes = { $n } min
+age-hours = { $n } h
+age-days = { $n } d
+age-two = { $large } { $small }
+list-comma = { ", " }
+list-and = { " and " }
+
+# === reasons ===
+reason-not_on_channel = recipient not on this channel
+reason-blocked = blocked by the recipient
+reason-bad_address = bad address
+reason-identity_changed = the recipient's key changed
+reason-pair_limit = too many to one recipient
+reason-undeliverable = recipient not reachable
+reason-content_refused = text refused
+reason-template_required = a template is required
+reason-no_text = no text for this recipient
+reason-credentials = credentials refused
+reason-configuration = account or sender wrong
+reason-throttled = throttled
+reason-quota_exhausted = quota used up
+reason-provider_fault = provider's fault
+reason-service_down = provider says it is down
+reason-dns_nxdomain = name does not exist
+reason-dns_servfail = name servers fail
+reason-dns_timeout = name servers silent
+reason-dns_empty = name without address
+reason-tcp_refused = connection refused
+reason-tcp_timeout = no connection
+reason-tcp_reset = connection reset
+reason-unreachable = network unreachable
+reason-tls_expired = certificate expired
+reason-tls_wrong_name = certificate of another name
+reason-tls_untrusted = certificate not trusted
+reason-tls_failed = TLS failed
+reason-tls_timeout = TLS silent
+reason-not_connected = not connected
+reason-timeout = no answer
+reason-connection_lost = connection lost
+reason-unreadable = unreadable answer
+reason-restart = restarted meanwhile
+reason-condition = condition not met
+reason-limited = limited by the provider
+reason-busy = busy

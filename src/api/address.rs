@@ -1,0 +1,237 @@
+//! Addresses as people write them, brought to the one form that is stored and sent to.
+//!
+//! Numbers become E.164; a number without its country is refused, because a guess could reach a stranger.
+//!
+//! Cites: ITU-T E.164 (7 to 15 digits here, the first not 0), RFC 5321 section 4.5.3.1 (lengths of e-mail
+//! addresses), core.telegram.org/bots/api (chat ids are signed integers of at most 52 bits).
+
+use crate::core::channel::Channel;
+
+/// The longest address of any channel, in bytes, as it may be written. Cites: RFC 5321, a path of 256.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+
+/// The fewest digits of an international number.
+const DIGITS_MIN: usize = 7;
+/// The most. Cites: ITU-T E.164.
+const DIGITS_MAX: usize = 15;
+/// The longest local part of an e-mail address. Cites: RFC 5321 section 4.5.3.1.1.
+const LOCAL_PART_MAX: usize = 64;
+
+/// Why an address cannot be used. Never holds the address: it is personal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// It is empty.
+    #[error("the address is empty")]
+    Empty,
+    /// It is too long.
+    #[error("the address is longer than {ADDRESS_BYTES_MAX} bytes")]
+    TooLong,
+    /// A number without its country.
+    #[error("the number needs its country: write it with + and the country's code, as +970599000001")]
+    NoCountry,
+    /// Not a number.
+    #[error("this is not a telephone number: after + come 7 to 15 digits")]
+    NotANumber,
+    /// Not a chat id.
+    #[error("this is not a Telegram chat id: a whole number, as 81234567 or -1001234567890")]
+    NotAChatId,
+    /// Not an e-mail address.
+    #[error("this is not an e-mail address")]
+    NotEmail,
+    /// Has a character that no address has.
+    #[error("the address has a space or a control character in it")]
+    BadCharacter,
+}
+
+/// Brings an address to the form that is stored: the same address always gives the same text.
+pub fn normalise(channel: Channel, written: &str) -> Result<String, BadAddress> {
+    let text = written.trim_matches(|c: char| c.is_whitespace() || invisible(c));
+    match text.len() {
+        0 => return Err(BadAddress::Empty),
+        1..=ADDRESS_BYTES_MAX => {}
+        _ => return Err(BadAddress::TooLong),
+    }
+    match channel {
+        Channel::Whatsapp | Channel::Signal | Channel::Sms | Channel::Voice => number(text),
+        Channel::Telegram => chat_id(text),
+        Channel::Email => email(text),
+        Channel::Imessage if text.contains('@') => email(text),
+        Channel::Imessage => number(text),
+        Channel::Messenger | Channel::Satellite | Channel::Matrix | Channel::Mesh | Channel::Webhook => {
+            opaque(text)
+        }
+    }
+}
+
+/// Shows an address so that its owner knows it and others do not: a number's last three digits, a mailbox's domain.
+pub fn mask(channel: Channel, address: &str) -> String {
+    match address.split_once('@') {
+        Some((_, domain)) if matches!(channel, Channel::Email | Channel::Imessage) => format!("…@{domain}"),
+        _ => {
+            let skip = address.chars().count().saturating_sub(3);
+            format!("…{}", address.chars().skip(skip).collect::<String>())
+        }
+    }
+}
+
+fn number(text: &str) -> Result<String, BadAddress> {
+    let mut digits = String::with_capacity(DIGITS_MAX + 1);
+    let (mut plus, mut rest) = (false, text);
+    // "+44 (0)20 ..": the 0 in brackets is dialled inside the country only.
+    let trunk = text.find("(0)");
+    while let Some(c) = rest.chars().next() {
+        if trunk == Some(text.len() - rest.len()) {
+            rest = &rest[3..];
+            continue;
+        }
+        rest = &rest[c.len_utf8()..];
+        match (c, digit(c)) {
+            (_, Some(digit)) => digits.push(digit),
+            ('+' | '＋', _) if digits.is_empty() && !plus => plus = true,
+            (
+                ' ' | '\u{a0}' | '\u{202f}' | '-' | '\u{2010}'..='\u{2013}' | '.' | '(' | ')' | '/' | '\t',
+                _,
+            ) => {}
+            (c, _) if invisible(c) => {}
+            _ => return Err(BadAddress::NotANumber),
+        }
+        if digits.len() > DIGITS_MAX + 2 {
+            return Err(BadAddress::NotANumber);
+        }
+    }
+    let national = match (plus, digits.strip_prefix("00")) {
+        (true, _) => digits.as_str(),
+        (false, Some(international)) => international,
+        (false, None) if digits.is_empty() => return Err(BadAddress::NotANumber),
+        (false, None) => return Err(BadAddress::NoCountry),
+    };
+    if !(DIGITS_MIN..=DIGITS_MAX).contains(&national.len()) || national.starts_with('0') {
+        return Err(BadAddress::NotANumber);
+    }
+    Ok(format!("+{national}"))
+}
+
+fn chat_id(text: &str) -> Result<String, BadAddress> {
+    let latin: String = text.chars().filter(|c| !invisible(*c)).map(|c| digit(c).unwrap_or(c)).collect();
+    match latin.parse::<i64>() {
+        Ok(id) if id != 0 => Ok(id.to_string()),
+        _ => Err(BadAddress::NotAChatId),
+    }
+}
+
+/// Checks what a mail server would refuse out of hand; only sending can tell the rest.
+fn email(text: &str) -> Result<String, BadAddress> {
+    let (local, domain) = text.rsplit_once('@').ok_or(BadAddress::NotEmail)?;
+    let atom = |c: char| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let local_good = (1..=LOCAL_PART_MAX).contains(&local.len())
+        && local.chars().all(atom)
+        && !local.starts_with('.')
+        && !local.ends_with('.')
+        && !local.contains("..");
+    let label_good = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let domain_good = domain.contains('.') && domain.split('.').all(label_good);
+    if !local_good || !domain_good {
+        return Err(BadAddress::NotEmail);
+    }
+    // The local part's case is its owner's business; the domain has none.
+    Ok(format!("{local}@{}", domain.to_lowercase()))
+}
+
+fn opaque(text: &str) -> Result<String, BadAddress> {
+    match text.chars().any(|c| c.is_control() || c.is_whitespace() || invisible(c)) {
+        true => Err(BadAddress::BadCharacter),
+        false => Ok(text.to_owned()),
+    }
+}
+
+/// Returns the Latin digit for a Latin, Arabic-Indic or Persian one.
+fn digit(c: char) -> Option<char> {
+    let value = match c {
+        '0'..='9' => return Some(c),
+        '\u{660}'..='\u{669}' => c as u32 - 0x660,
+        '\u{6f0}'..='\u{6f9}' => c as u32 - 0x6f0,
+        _ => return None,
+    };
+    char::from_digit(value, 10)
+}
+
+/// Says whether a character only steers how text runs: such come along when a number is copied from a chat.
+fn invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(channel: Channel, written: &str, expected: Result<&str, BadAddress>) {
+        assert_eq!(
+            normalise(channel, written).as_deref(),
+            expected.as_ref().copied(),
+            "{channel} {written:?}"
+        );
+        if let Ok(normal) = expected {
+            assert_eq!(normalise(channel, normal).as_deref(), Ok(normal), "a normal form stays as it is");
+        }
+    }
+
+    #[test]
+    fn numbers_become_e164() {
+        let sms = |written, expected| check(Channel::Sms, written, expected);
+        sms("+970599000001", Ok("+970599000001"));
+        sms(" +970 599-000-001 ", Ok("+970599000001"));
+        sms("00970 599 000 001", Ok("+970599000001"));
+        sms("٠٠٩٧٠٥٩٩٠٠٠٠٠١", Ok("+970599000001"));
+        sms("+۹۷۰۵۹۹۰۰۰۰۰۱", Ok("+970599000001"));
+        sms("\u{202a}+970 (599) 000/001\u{202c}", Ok("+970599000001"));
+        sms("+44 (0)20 7946 0000", Ok("+442079460000"));
+        sms("+1.415.555.0100", Ok("+14155550100"));
+        sms("0599000001", Err(BadAddress::NoCountry));
+        sms("4155550100", Err(BadAddress::NoCountry));
+        sms("+0599000001", Err(BadAddress::NotANumber));
+        sms("+123456", Err(BadAddress::NotANumber));
+        sms("+1234567890123456", Err(BadAddress::NotANumber));
+        sms("+9705x9000001", Err(BadAddress::NotANumber));
+        sms("+970+599000001", Err(BadAddress::NotANumber));
+        sms("", Err(BadAddress::Empty));
+        sms(" \u{200f} ", Err(BadAddress::Empty));
+        sms(&"9".repeat(300), Err(BadAddress::TooLong));
+    }
+
+    #[test]
+    fn the_other_channels_have_their_own_forms() {
+        check(Channel::Telegram, "81234567", Ok("81234567"));
+        check(Channel::Telegram, "-1001234567890", Ok("-1001234567890"));
+        check(Channel::Telegram, "٨١٢٣٤٥٦٧", Ok("81234567"));
+        check(Channel::Telegram, "@somebody", Err(BadAddress::NotAChatId));
+        check(Channel::Telegram, "99999999999999999999", Err(BadAddress::NotAChatId));
+        check(Channel::Email, "Amal.Q@Example.ORG", Ok("Amal.Q@example.org"));
+        for bad in [
+            "amal",
+            "@example.org",
+            "a@b",
+            "a b@example.org",
+            ".a@example.org",
+            "a@-x.org",
+            "a\r\n@example.org",
+        ] {
+            check(Channel::Email, bad, Err(BadAddress::NotEmail));
+        }
+        check(Channel::Imessage, "a@example.org", Ok("a@example.org"));
+        check(Channel::Imessage, "+970599000001", Ok("+970599000001"));
+        check(Channel::Matrix, "@amal:example.org", Ok("@amal:example.org"));
+        check(Channel::Mesh, "node 7", Err(BadAddress::BadCharacter));
+    }
+
+    #[test]
+    fn what_is_shown_tells_no_stranger() {
+        assert_eq!(mask(Channel::Sms, "+970599000001"), "…001");
+        assert_eq!(mask(Channel::Email, "amal@example.org"), "…@example.org");
+        assert_eq!(mask(Channel::Telegram, "12"), "…12");
+    }
+}

@@ -1,0 +1,212 @@
+//! The address book: rows in, rows out. The one place where addresses are shown whole, to an admin.
+
+use super::App;
+use super::call::{Answer, Call, json};
+use super::intake::{NAME_CHARS_MAX, PersonFields, check_name, once};
+use super::people::recipient;
+use super::problem::{Kind, Problem};
+use super::service::Change;
+use crate::core::query::{Answer as Found, Contact, Query};
+use axum::http::{HeaderName, StatusCode};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+/// The most rows that one call may put: an import comes in batches.
+pub(crate) const CONTACT_ROWS_MAX: usize = 1_000;
+/// The longest body with contacts.
+pub(crate) const CONTACTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most audiences that one contact may belong to.
+pub(crate) const AUDIENCES_MAX: usize = 50;
+/// How many bad rows one answer names.
+const BAD_ROWS_MAX: usize = 100;
+
+/// The keys of a row.
+const ROW_KEYS: &[&str] = &[
+    "id",
+    "name",
+    "language",
+    "region",
+    "sector",
+    "audiences",
+    "consent",
+    "deputy",
+    "whatsapp",
+    "signal",
+    "telegram",
+    "sms",
+    "email",
+    "voice",
+    "messenger",
+    "imessage",
+    "satellite",
+    "matrix",
+    "mesh",
+    "webhook",
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    contacts: Vec<Row>,
+}
+
+#[derive(Default)]
+struct Row {
+    id: Option<String>,
+    name: Option<String>,
+    audiences: Option<Vec<String>>,
+    consent: Option<String>,
+    deputy: Option<String>,
+    person: PersonFields,
+}
+
+/// `POST /v1/contacts`: all of the rows or none of them.
+pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
+    let dry_run = call.query(&["dry_run"])?.get::<bool>("dry_run")?.unwrap_or(false);
+    call.caller.check_csrf(call.header(&HeaderName::from_static(super::access::CSRF_HEADER)))?;
+    let Body { contacts: rows } = call.json(CONTACTS_BYTES_MAX).await?;
+    if rows.is_empty() || rows.len() > CONTACT_ROWS_MAX {
+        let why = format!("`contacts`: give 1 to {CONTACT_ROWS_MAX} rows at once");
+        return Err(Problem::new(Kind::BadValue, why).with("key", "contacts"));
+    }
+    let contacts = check_all(rows)?;
+    let count = contacts.len();
+    if !dry_run {
+        app.service.change(call.caller.who, Change::Contacts(contacts)).await?;
+    }
+    let (stored, checked) = if dry_run { (0, count) } else { (count, count) };
+    Ok(json(StatusCode::OK, &json!({"stored": stored, "checked": checked})))
+}
+
+/// Checks every row, and tells of all bad ones at once.
+fn check_all(rows: Vec<Row>) -> Result<Vec<Contact>, Problem> {
+    let (mut contacts, mut bad, mut ids) = (Vec::with_capacity(rows.len()), Vec::new(), BTreeSet::new());
+    for (at, row) in rows.into_iter().enumerate() {
+        match row.check() {
+            Ok(contact) if !ids.insert(contact.id.clone()) => {
+                bad.push(json!({"row": at, "key": "id", "detail": "this id is in an earlier row"}));
+            }
+            Ok(contact) => contacts.push(contact),
+            Err(problem) => bad.push(json!({"row": at, "detail": problem.detail()})),
+        }
+    }
+    if bad.is_empty() {
+        return Ok(contacts);
+    }
+    let detail = format!("{} of the rows cannot be used; nothing was stored", bad.len());
+    bad.truncate(BAD_ROWS_MAX);
+    Err(Problem::new(Kind::BadValue, detail).with("rows", bad))
+}
+
+impl Row {
+    fn check(self) -> Result<Contact, Problem> {
+        let id = self.id.unwrap_or_default();
+        check_name("id", &id)?;
+        let name = self.name.unwrap_or_else(|| id.clone());
+        check_name("name", &name)?;
+        let consent = self.consent.unwrap_or_default();
+        if consent.chars().count() > NAME_CHARS_MAX || consent.chars().any(char::is_control) {
+            return Err(super::call::bad_value(
+                "consent",
+                format!("at most {NAME_CHARS_MAX} printable characters"),
+            ));
+        }
+        let deputy = self.deputy.filter(|deputy| !deputy.is_empty());
+        deputy.as_deref().map(|deputy| check_name("deputy", deputy)).transpose()?;
+        let audiences: BTreeSet<String> = self.audiences.unwrap_or_default().into_iter().collect();
+        if audiences.len() > AUDIENCES_MAX {
+            return Err(super::call::bad_value("audiences", format!("at most {AUDIENCES_MAX}")));
+        }
+        audiences.iter().try_for_each(|audience| check_name("audiences", audience))?;
+        let mut person = recipient(self.person)?;
+        person.audiences = audiences.into_iter().collect();
+        Ok(Contact { id, name, person, consent, deputy })
+    }
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Row;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a contact")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+                let mut row = Row::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    let known = ROW_KEYS.iter().find(|known| **known == key);
+                    match known.copied().ok_or_else(|| A::Error::unknown_field(&key, ROW_KEYS))? {
+                        "id" => once(&mut row.id, &mut map, "id")?,
+                        "name" => once(&mut row.name, &mut map, "name")?,
+                        "audiences" => once(&mut row.audiences, &mut map, "audiences")?,
+                        "consent" => once(&mut row.consent, &mut map, "consent")?,
+                        "deputy" => once(&mut row.deputy, &mut map, "deputy")?,
+                        other => row.person.take(other, &mut map)?,
+                    }
+                }
+                Ok(row)
+            }
+        }
+        source.deserialize_map(Read)
+    }
+}
+
+/// `GET /v1/contacts`.
+pub(crate) async fn list(app: Arc<App>, call: Call) -> Answer {
+    let query = call.query(&["after", "limit"])?;
+    let (after, limit) = (query.text("after").map(str::to_owned), query.limit()?);
+    let contacts = match app.service.read(Query::Contacts { after, limit }).await? {
+        Found::Contacts(contacts) => contacts,
+        _ => Vec::new(),
+    };
+    let next = (contacts.len() == limit).then(|| contacts.last().map(|contact| contact.id.clone())).flatten();
+    let rows: Vec<_> = contacts.iter().map(show).collect();
+    Ok(json(StatusCode::OK, &json!({"contacts": rows, "next": next})))
+}
+
+/// Shows a contact as [`put`] takes it.
+fn show(contact: &Contact) -> Value {
+    let person = &contact.person;
+    let mut row: Map<_, _> =
+        person.addresses.iter().map(|(channel, a)| (channel.name().to_owned(), a.clone().into())).collect();
+    row.insert("id".into(), contact.id.clone().into());
+    row.insert("name".into(), contact.name.clone().into());
+    row.insert("language".into(), person.language.clone().into());
+    row.insert("region".into(), person.region.clone().into());
+    row.insert("sector".into(), person.sector.clone().into());
+    row.insert("audiences".into(), person.audiences.clone().into());
+    row.insert("consent".into(), contact.consent.clone().into());
+    row.insert("deputy".into(), contact.deputy.clone().into());
+    row.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::from_json;
+    use super::*;
+
+    #[test]
+    fn rows_are_checked_all_at_once_and_come_back_as_they_went_in() {
+        let rows = from_json::<Body>(
+            r#"{"contacts": [{"id": "c-17", "name": "Amal", "language": "ar", "region": "east",
+                "audiences": ["residents-s"], "sms": "00970 599 000 001", "consent": "2026-01", "deputy": ""}]}"#
+                .as_bytes(),
+        );
+        let contacts = check_all(rows.ok().unwrap().contacts).ok().unwrap();
+        let shown = show(&contacts[0]);
+        assert_eq!((&shown["sms"], &shown["deputy"]), (&json!("+970599000001"), &Value::Null));
+        let again =
+            from_json::<Body>(json!({"contacts": [shown]}).to_string().as_bytes()).ok().unwrap().contacts;
+        assert!(check_all(again).is_ok_and(|again| again == contacts));
+
+        let bad =
+            from_json::<Body>(br#"{"contacts": [{"id": "a", "sms": "0599"}, {"id": "b"}, {"id": "b"}, {}]}"#);
+        let problem = check_all(bad.ok().unwrap().contacts).unwrap_err();
+        assert!(problem.detail().starts_with("3 of the rows"), "{}", problem.detail());
+    }
+}

@@ -1,0 +1,105 @@
+//! Gateways, channels, outages and the queue as they are now; an operator's stop, and planned work.
+
+use super::App;
+use super::call::{Answer, BODY_BYTES_MAX, Call, json, not_found};
+use super::intake::later_than;
+use super::messages::{ReasonBody, carry_out, checked_reason};
+use super::problem::Problem;
+use super::show;
+use crate::core::channel::GatewayId;
+use crate::core::input::Command;
+use crate::core::query::{Answer as Found, Query};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+
+/// `GET /v1/status`: the whole picture at one instant.
+pub(crate) async fn status(app: Arc<App>, call: Call) -> Answer {
+    call.query(&[])?;
+    let mut body = show::view(&app.service.view());
+    body["policy_trouble"] = app.service.policy_trouble().map_or(
+        serde_json::Value::Null,
+        |trouble| json!({"at": show::time(trouble.at), "report": trouble.report}),
+    );
+    Ok(json(StatusCode::OK, &body))
+}
+
+/// `GET /v1/gateways`.
+pub(crate) async fn gateways(app: Arc<App>, call: Call) -> Answer {
+    call.query(&[])?;
+    Ok(json(StatusCode::OK, &json!({"gateways": show::gateways(&app.service.view())})))
+}
+
+/// `GET /v1/channels`.
+pub(crate) async fn channels(app: Arc<App>, call: Call) -> Answer {
+    call.query(&[])?;
+    let channels: Vec<_> = app.service.view().channels.iter().map(show::channel).collect();
+    Ok(json(StatusCode::OK, &json!({"channels": channels})))
+}
+
+/// `GET /v1/deliveries`: the queue in numbers, and its oldest.
+pub(crate) async fn queue(app: Arc<App>, call: Call) -> Answer {
+    call.query(&[])?;
+    Ok(json(StatusCode::OK, &show::queue(&app.service.view())))
+}
+
+/// `GET /v1/outages`.
+pub(crate) async fn outages(app: Arc<App>, call: Call) -> Answer {
+    let query = call.query(&["before", "limit"])?;
+    let (before, limit) = (query.get("before")?, query.limit()?);
+    let outages = match app.service.read(Query::Outages { before, limit }).await? {
+        Found::Outages(outages) => outages,
+        _ => Vec::new(),
+    };
+    let next = (outages.len() == limit).then(|| outages.last().map(|outage| outage.id.to_string())).flatten();
+    let rows: Vec<_> = outages.iter().map(show::outage).collect();
+    Ok(json(StatusCode::OK, &json!({"outages": rows, "next": next})))
+}
+
+/// `POST /v1/gateways/{name}/hold`.
+pub(crate) async fn hold(app: Arc<App>, mut call: Call) -> Answer {
+    let gateway = Some(gateway_of(&app, &call)?);
+    let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
+    carry_out(&app, call, Command::Hold { gateway, reason }).await
+}
+
+/// `POST /v1/gateways/{name}/release`.
+pub(crate) async fn release(app: Arc<App>, mut call: Call) -> Answer {
+    let gateway = Some(gateway_of(&app, &call)?);
+    let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
+    carry_out(&app, call, Command::Release { gateway, reason }).await
+}
+
+/// `POST /v1/hold`: the red button.
+pub(crate) async fn hold_all(app: Arc<App>, mut call: Call) -> Answer {
+    let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
+    carry_out(&app, call, Command::Hold { gateway: None, reason }).await
+}
+
+/// `POST /v1/release`.
+pub(crate) async fn release_all(app: Arc<App>, mut call: Call) -> Answer {
+    let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
+    carry_out(&app, call, Command::Release { gateway: None, reason }).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaintenanceBody {
+    until: String,
+    reason: String,
+}
+
+/// `POST /v1/gateways/{name}/maintenance`.
+pub(crate) async fn maintenance(app: Arc<App>, mut call: Call) -> Answer {
+    let gateway = gateway_of(&app, &call)?;
+    let MaintenanceBody { until, reason } = call.json(BODY_BYTES_MAX).await?;
+    let until = later_than(app.service.now(), "until", &until)?;
+    carry_out(&app, call, Command::Maintenance { gateway, until, reason: checked_reason(reason)? }).await
+}
+
+fn gateway_of(app: &App, call: &Call) -> Result<GatewayId, Problem> {
+    let view = app.service.view();
+    let found = view.gateways.iter().find(|gateway| gateway.configured && gateway.name == call.param("name"));
+    found.map(|gateway| gateway.id).ok_or_else(|| not_found("no gateway has this name"))
+}

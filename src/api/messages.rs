@@ -1,0 +1,226 @@
+//! Messages: taken in, shown with what became of them, recalled.
+
+use super::App;
+use super::call::{Answer, Call, bad_value, from_json, json, not_found, raw_json};
+use super::intake::{self, MESSAGE_BYTES_MAX};
+use super::people::{self, People};
+use super::problem::{Kind, Problem};
+use super::service::NO_TICKET;
+use super::show;
+use crate::core::effect::Reply;
+use crate::core::ids::MessageId;
+use crate::core::input::{Accept, Command, IdempotencyKey};
+use crate::core::query::{Answer as Found, Query, ROWS_MAX};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use ring::digest;
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::SemaphorePermit;
+
+/// A body longer than this waits for one of a few places.
+const LARGE_BODY_BYTES: u64 = 64 * 1024;
+/// How long it waits there before the caller is told to come back.
+const PLACE_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest `Idempotency-Key`. Cites: draft-ietf-httpapi-idempotency-key-header sets none; 255 is usual.
+pub(crate) const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// The longest reason that goes with an act.
+pub(crate) const REASON_CHARS_MAX: usize = 500;
+/// The most deliveries that one page shows: each comes with its attempts, receipts and plans.
+const DELIVERIES_PAGE_MAX: usize = 200;
+const _: () = assert!(DELIVERIES_PAGE_MAX <= ROWS_MAX);
+
+/// `POST /v1/messages`.
+pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
+    call.query(&[])?;
+    call.expect_json()?;
+    // Few large bodies at a time, so that memory stays bounded; the small ones never wait.
+    let _place = match call.length().is_none_or(|length| length > LARGE_BODY_BYTES) {
+        true => Some(place_for_large_body(&app).await?),
+        false => None,
+    };
+    let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
+    let idempotency = idempotency_key(&call, &bytes)?;
+    if let Some(key) = idempotency {
+        if let Found::Idempotency(body, message, deliveries) =
+            app.service.read(Query::Idempotency(key)).await?
+        {
+            return match body == key.body {
+                true => Ok(accepted(message, deliveries, 0)),
+                false => Err(key_conflict(message)),
+            };
+        }
+    }
+    let checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
+    let People { recipients, audiences, without_address } =
+        people::resolve(&*app.service, checked.to).await?;
+    let reply = app
+        .service
+        .accept(Accept {
+            ticket: NO_TICKET,
+            author: call.caller.who,
+            severity: checked.severity,
+            urgency: checked.urgency,
+            status: checked.status,
+            incident: checked.incident,
+            expires: checked.expires,
+            text: checked.text,
+            template: checked.template,
+            tags: checked.tags,
+            audiences,
+            recipients,
+            idempotency,
+        })
+        .await?;
+    match reply {
+        Reply::Accepted { message, deliveries } => Ok(accepted(message, deliveries, without_address)),
+        other => Err(refusal(other)),
+    }
+}
+
+async fn place_for_large_body(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
+    match tokio::time::timeout(PLACE_PATIENCE, app.large_bodies.acquire()).await {
+        Ok(Ok(place)) => Ok(place),
+        _ => Err(Problem::new(Kind::TooMany, "other large messages are being read").retry_after(1)),
+    }
+}
+
+/// Answers 202: the message is on disk.
+fn accepted(message: MessageId, deliveries: u32, without_address: u32) -> axum::response::Response {
+    let body = match without_address {
+        0 => format!(r#"{{"id":"{message}","deliveries":{deliveries}}}"#),
+        some => format!(r#"{{"id":"{message}","deliveries":{deliveries},"without_address":{some}}}"#),
+    };
+    let mut response = raw_json(StatusCode::ACCEPTED, body);
+    if let Ok(place) = HeaderValue::try_from(format!("/v1/messages/{message}")) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
+/// Digests the caller's key, told apart by subject.
+fn idempotency_key(call: &Call, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+    const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+    let Some(value) = call.parts.headers.get(&KEY) else { return Ok(None) };
+    let key = value.as_bytes();
+    if key.is_empty()
+        || key.len() > IDEMPOTENCY_KEY_CHARS_MAX
+        || !key.iter().all(|b| (0x20..0x7f).contains(b))
+    {
+        let why = format!("a key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
+        return Err(bad_value("Idempotency-Key", why));
+    }
+    let mut of_key = digest::Context::new(&digest::SHA256);
+    [call.caller.who.as_bytes(), b"\0", key].iter().for_each(|part| of_key.update(part));
+    Ok(Some(IdempotencyKey {
+        key: first_half(&of_key.finish()),
+        body: first_half(&digest::digest(&digest::SHA256, body)),
+    }))
+}
+
+fn first_half(digest: &digest::Digest) -> [u8; 16] {
+    digest.as_ref()[..16].try_into().expect("SHA-256 has 32 bytes")
+}
+
+fn key_conflict(message: MessageId) -> Problem {
+    Problem::new(Kind::KeyConflict, "this key made another message; use a new key for a new body")
+        .with("message", message.to_string())
+}
+
+/// Turns a reply that is not what was hoped for into a problem.
+pub(crate) fn refusal(reply: Reply) -> Problem {
+    match reply {
+        Reply::KeyConflict { message } => key_conflict(message),
+        Reply::OutboxFull { retry_after } => {
+            let secs = u32::try_from(retry_after.ms().div_euclid(1000) + 1).unwrap_or(1);
+            Problem::new(Kind::TooMany, "as many deliveries are waiting as the outbox may hold")
+                .retry_after(secs)
+        }
+        Reply::NotFound => not_found("there is no such thing, or it is settled"),
+        Reply::Refused(why) => Problem::new(Kind::Refused, why),
+        Reply::Accepted { .. } | Reply::Done { .. } => {
+            Problem::new(Kind::Unavailable, "the service gave an answer to another question")
+        }
+    }
+}
+
+/// `GET /v1/messages`.
+pub(crate) async fn list(app: Arc<App>, call: Call) -> Answer {
+    let query = call.query(&["before", "limit"])?;
+    let (before, limit) = (query.get("before")?, query.limit()?);
+    let Found::Messages(rows) = app.service.read(Query::Messages { before, limit }).await? else {
+        return Ok(json(StatusCode::OK, &json!({"messages": [], "next": null})));
+    };
+    let next =
+        (rows.len() == limit).then(|| rows.last().map(|(message, _)| message.id.to_string())).flatten();
+    let rows: Vec<_> = rows.iter().map(|(message, progress)| show::message(message, progress)).collect();
+    Ok(json(StatusCode::OK, &json!({"messages": rows, "next": next})))
+}
+
+/// `GET /v1/messages/{id}`.
+pub(crate) async fn show_one(app: Arc<App>, call: Call) -> Answer {
+    call.query(&[])?;
+    match app.service.read(Query::Message(call.named("id")?)).await? {
+        Found::Message(message, progress) => Ok(json(StatusCode::OK, &show::message(&message, &progress))),
+        _ => Err(not_found("no message has this id")),
+    }
+}
+
+/// `GET /v1/messages/{id}/deliveries`.
+pub(crate) async fn deliveries(app: Arc<App>, call: Call) -> Answer {
+    let query = call.query(&["after", "limit"])?;
+    let (message, after, limit) = (call.named("id")?, query.get("after")?, query.limit()?);
+    let limit = limit.min(DELIVERIES_PAGE_MAX);
+    let Found::Deliveries(stories) = app.service.read(Query::Deliveries { message, after, limit }).await?
+    else {
+        return Err(not_found("no message has this id"));
+    };
+    let next = (stories.len() == limit).then(|| stories.last().map(|story| story.id.index)).flatten();
+    let rows: Vec<_> = stories.iter().map(show::story).collect();
+    Ok(json(StatusCode::OK, &json!({"deliveries": rows, "next": next})))
+}
+
+/// Why somebody does what he does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReasonBody {
+    reason: String,
+}
+
+impl ReasonBody {
+    /// Returns the reason, checked.
+    pub(crate) fn checked(self) -> Result<String, Problem> {
+        checked_reason(self.reason)
+    }
+}
+
+/// Checks why somebody does what he does.
+pub(crate) fn checked_reason(reason: String) -> Result<String, Problem> {
+    let trimmed = reason.trim();
+    match trimmed.is_empty()
+        || trimmed.chars().count() > REASON_CHARS_MAX
+        || trimmed.chars().any(char::is_control)
+    {
+        true => Err(bad_value("reason", format!("say why, in 1 to {REASON_CHARS_MAX} printable characters"))),
+        false => Ok(trimmed.to_owned()),
+    }
+}
+
+/// `POST /v1/messages/{id}/cancel`.
+pub(crate) async fn cancel(app: Arc<App>, mut call: Call) -> Answer {
+    let message = call.named("id")?;
+    let reason = call.json::<ReasonBody>(super::call::BODY_BYTES_MAX).await?.checked()?;
+    carry_out(&app, call, Command::Cancel { message, reason }).await
+}
+
+/// Hands a command to the core and tells how much it changed.
+pub(crate) async fn carry_out(app: &App, call: Call, command: Command) -> Answer {
+    call.query(&[])?;
+    let csrf = call.header(&HeaderName::from_static(super::access::CSRF_HEADER));
+    call.caller.check_csrf(csrf)?;
+    match app.service.command(call.caller.who, command).await? {
+        Reply::Done { changed } => Ok(json(StatusCode::OK, &json!({"changed": changed}))),
+        other => Err(refusal(other)),
+    }
+}

@@ -1,0 +1,445 @@
+//! The table of calls: what the router serves, whom it lets in, and what `/openapi.json` tells of it.
+//!
+//! Invariant: a call that is not in [`ROUTES`] does not exist, and one that is has exactly the role written here.
+
+use super::access::Access;
+use super::call::{Answer, Call};
+use super::problem::Kind;
+use super::{App, contacts, events, gateways, health, hooks, login, messages, openapi, tokens};
+use crate::core::query::Role;
+use crate::web::{assets, feed, page};
+use axum::routing::MethodFilter;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// One call.
+pub struct Route {
+    /// The method.
+    pub verb: Verb,
+    /// The path, its parts that vary in braces.
+    pub path: &'static str,
+    /// Who may make it.
+    pub access: Access,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+    /// Its name in the description.
+    pub(crate) id: &'static str,
+    /// The parameters in path, query and head, by their names in the description.
+    pub(crate) params: &'static [&'static str],
+    /// What its body is.
+    pub(crate) takes: Takes,
+    /// What it answers when all is well.
+    pub(crate) gives: Gives,
+    /// The problems that it may answer with, beside those that every call may.
+    pub(crate) problems: &'static [Kind],
+    /// What carries it out.
+    pub(crate) run: Run,
+}
+
+/// A method.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    /// Reads; HEAD goes with it.
+    Get,
+    /// Changes.
+    Post,
+}
+
+/// What a call's body is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Takes {
+    /// Nothing.
+    Nothing,
+    /// JSON of this schema.
+    Json(&'static str),
+    /// A form.
+    Form(&'static [&'static str]),
+    /// A provider's bytes.
+    Raw,
+}
+
+/// What a call answers when all is well.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Gives {
+    /// JSON of this schema, with this status.
+    Json(u16, &'static str),
+    /// Text of this media type.
+    Text(&'static str),
+    /// Another place to go.
+    Elsewhere,
+}
+
+/// What carries a call out.
+pub(crate) type Run = fn(Arc<App>, Call) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+macro_rules! run {
+    ($($handler:ident)::+) => {
+        |app, call| Box::pin($($handler)::+(app, call))
+    };
+}
+
+/// A read for viewers, as most calls are.
+const READ: Route = Route {
+    verb: Verb::Get,
+    path: "",
+    access: Access::Role(Role::Viewer),
+    summary: "",
+    id: "",
+    params: &[],
+    takes: Takes::Nothing,
+    gives: Gives::Json(200, "Status"),
+    problems: &[],
+    run: run!(gateways::status),
+};
+
+/// An act with a reason.
+const ACT: Route = Route {
+    verb: Verb::Post,
+    takes: Takes::Json("Reason"),
+    gives: Gives::Json(200, "Changed"),
+    problems: &[Kind::Refused],
+    ..READ
+};
+
+/// A page for people.
+const PAGE: Route = Route { gives: Gives::Text("text/html"), access: Access::Open, ..READ };
+
+/// A provider's call.
+const HOOK: Route = Route {
+    access: Access::Provider,
+    gives: Gives::Text("text/plain"),
+    takes: Takes::Raw,
+    problems: &[Kind::NotFound, Kind::NoToken, Kind::WrongRole, Kind::TooMany],
+    run: run!(hooks::take),
+    ..READ
+};
+
+/// Every call there is.
+pub static ROUTES: &[Route] = &[
+    Route {
+        verb: Verb::Post,
+        path: "/v1/messages",
+        access: Access::Role(Role::Sender),
+        summary: "Accepts a message; answered once it is on disk.",
+        id: "acceptMessage",
+        params: &["Idempotency-Key"],
+        takes: Takes::Json("Message"),
+        gives: Gives::Json(202, "Accepted"),
+        problems: &[Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
+        run: run!(messages::accept),
+    },
+    Route {
+        path: "/v1/messages",
+        summary: "Lists messages, newest first.",
+        id: "listMessages",
+        params: &["before_message", "limit"],
+        gives: Gives::Json(200, "Messages"),
+        run: run!(messages::list),
+        ..READ
+    },
+    Route {
+        path: "/v1/messages/{id}",
+        summary: "Shows one message and how far it is.",
+        id: "showMessage",
+        params: &["message_id"],
+        gives: Gives::Json(200, "MessageShown"),
+        problems: &[Kind::NotFound],
+        run: run!(messages::show_one),
+        ..READ
+    },
+    Route {
+        path: "/v1/messages/{id}/deliveries",
+        summary: "Lists a message's deliveries: each attempt, why that gateway, each receipt.",
+        id: "listDeliveries",
+        params: &["message_id", "after_index", "limit"],
+        gives: Gives::Json(200, "Deliveries"),
+        problems: &[Kind::NotFound],
+        run: run!(messages::deliveries),
+        ..READ
+    },
+    Route {
+        path: "/v1/messages/{id}/cancel",
+        access: Access::Role(Role::Sender),
+        summary: "Recalls what was not yet sent.",
+        id: "cancelMessage",
+        params: &["message_id"],
+        problems: &[Kind::NotFound, Kind::Refused],
+        run: run!(messages::cancel),
+        ..ACT
+    },
+    Route {
+        path: "/v1/status",
+        summary: "Shows the whole picture at one instant.",
+        id: "showStatus",
+        ..READ
+    },
+    Route {
+        path: "/v1/gateways",
+        summary: "Lists the gateways.",
+        id: "listGateways",
+        gives: Gives::Json(200, "Gateways"),
+        run: run!(gateways::gateways),
+        ..READ
+    },
+    Route {
+        path: "/v1/channels",
+        summary: "Lists the channels.",
+        id: "listChannels",
+        gives: Gives::Json(200, "Channels"),
+        run: run!(gateways::channels),
+        ..READ
+    },
+    Route {
+        path: "/v1/outages",
+        summary: "Lists outages, newest first.",
+        id: "listOutages",
+        params: &["before_outage", "limit"],
+        gives: Gives::Json(200, "Outages"),
+        run: run!(gateways::outages),
+        ..READ
+    },
+    Route {
+        path: "/v1/deliveries",
+        summary: "Shows the queue in numbers, and its oldest deliveries.",
+        id: "showQueue",
+        gives: Gives::Json(200, "Queue"),
+        run: run!(gateways::queue),
+        ..READ
+    },
+    Route {
+        path: "/v1/gateways/{name}/hold",
+        access: Access::Role(Role::Sender),
+        summary: "Stops one gateway, until it is released.",
+        id: "holdGateway",
+        params: &["gateway_name"],
+        problems: &[Kind::NotFound, Kind::Refused],
+        run: run!(gateways::hold),
+        ..ACT
+    },
+    Route {
+        path: "/v1/gateways/{name}/release",
+        access: Access::Role(Role::Admin),
+        summary: "Lets a gateway go on.",
+        id: "releaseGateway",
+        params: &["gateway_name"],
+        problems: &[Kind::NotFound, Kind::Refused],
+        run: run!(gateways::release),
+        ..ACT
+    },
+    Route {
+        path: "/v1/gateways/{name}/maintenance",
+        access: Access::Role(Role::Admin),
+        summary: "Lays planned work over a gateway, until a time.",
+        id: "maintainGateway",
+        params: &["gateway_name"],
+        takes: Takes::Json("Maintenance"),
+        problems: &[Kind::NotFound, Kind::Refused],
+        run: run!(gateways::maintenance),
+        ..ACT
+    },
+    Route {
+        path: "/v1/hold",
+        access: Access::Role(Role::Sender),
+        summary: "Stops everything: the red button, kept over a restart.",
+        id: "holdAll",
+        run: run!(gateways::hold_all),
+        ..ACT
+    },
+    Route {
+        path: "/v1/release",
+        access: Access::Role(Role::Admin),
+        summary: "Lets everything go on.",
+        id: "releaseAll",
+        run: run!(gateways::release_all),
+        ..ACT
+    },
+    Route {
+        path: "/v1/contacts",
+        access: Access::Role(Role::Admin),
+        summary: "Lists contacts by id, with their addresses.",
+        id: "listContacts",
+        params: &["after_contact", "limit"],
+        gives: Gives::Json(200, "Contacts"),
+        run: run!(contacts::list),
+        ..READ
+    },
+    Route {
+        path: "/v1/contacts",
+        access: Access::Role(Role::Admin),
+        summary: "Puts contacts, replacing those of the same id: all rows or none.",
+        id: "putContacts",
+        params: &["dry_run"],
+        takes: Takes::Json("ContactRows"),
+        gives: Gives::Json(200, "ContactsPut"),
+        problems: &[Kind::TooMany, Kind::DiskFull],
+        run: run!(contacts::put),
+        ..ACT
+    },
+    Route {
+        path: "/v1/tokens",
+        access: Access::Role(Role::Admin),
+        summary: "Makes a token; it is shown this once.",
+        id: "makeToken",
+        takes: Takes::Json("NewToken"),
+        gives: Gives::Json(201, "Token"),
+        problems: &[Kind::TooMany, Kind::DiskFull],
+        run: run!(tokens::put),
+        ..ACT
+    },
+    Route {
+        path: "/v1/events",
+        summary: "Streams what happens, as server-sent events.",
+        id: "streamEvents",
+        params: &["Last-Event-ID"],
+        gives: Gives::Text("text/event-stream"),
+        problems: &[Kind::TooMany],
+        run: run!(events::open),
+        ..READ
+    },
+    Route {
+        path: "/hooks/{gateway}",
+        summary: "Takes a provider's check of the address.",
+        id: "checkHook",
+        params: &["gateway"],
+        ..HOOK
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/hooks/{gateway}",
+        summary: "Takes a provider's receipts.",
+        id: "takeHook",
+        params: &["gateway"],
+        ..HOOK
+    },
+    Route {
+        path: "/hooks/{gateway}/{*rest}",
+        summary: "The same, with a secret part in the path.",
+        id: "checkKeyedHook",
+        params: &["gateway", "rest"],
+        ..HOOK
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/hooks/{gateway}/{*rest}",
+        summary: "The same, with a secret part in the path.",
+        id: "takeKeyedHook",
+        params: &["gateway", "rest"],
+        ..HOOK
+    },
+    Route {
+        path: "/healthz",
+        access: Access::Health,
+        summary: "Says whether the turn and the writer are alive.",
+        id: "showHealth",
+        gives: Gives::Json(200, "Health"),
+        problems: &[Kind::Unavailable],
+        run: run!(health::healthz),
+        ..READ
+    },
+    Route {
+        path: "/readyz",
+        access: Access::Health,
+        summary: "Says whether the outbox is loaded and a policy in force.",
+        id: "showReadiness",
+        gives: Gives::Json(200, "Health"),
+        problems: &[Kind::Unavailable],
+        run: run!(health::readyz),
+        ..READ
+    },
+    Route {
+        path: "/metrics",
+        access: Access::Metrics,
+        summary: "Gives the metrics in Prometheus' text format.",
+        id: "showMetrics",
+        gives: Gives::Text("text/plain"),
+        run: run!(health::metrics),
+        ..READ
+    },
+    Route {
+        path: "/openapi.json",
+        summary: "Describes this interface.",
+        id: "describe",
+        gives: Gives::Json(200, "Description"),
+        run: run!(openapi::show),
+        ..READ
+    },
+    Route {
+        path: "/",
+        access: Access::Page(Role::Viewer),
+        summary: "Shows the overview to people.",
+        id: "showOverview",
+        params: &["lang"],
+        run: run!(page::overview),
+        ..PAGE
+    },
+    Route {
+        path: "/feed",
+        access: Access::Role(Role::Viewer),
+        summary: "Streams the overview's panels as they change.",
+        id: "streamPanels",
+        params: &["lang", "Last-Event-ID"],
+        gives: Gives::Text("text/event-stream"),
+        problems: &[Kind::TooMany],
+        run: run!(feed::open),
+        ..PAGE
+    },
+    Route {
+        path: "/assets/{name}",
+        summary: "Gives a style, a script or an icon.",
+        id: "showAsset",
+        params: &["asset_name"],
+        gives: Gives::Text("*/*"),
+        problems: &[Kind::NotFound],
+        run: run!(assets::serve),
+        ..PAGE
+    },
+    Route {
+        path: "/login",
+        summary: "Asks a person for the token.",
+        id: "showLogin",
+        params: &["lang", "next"],
+        run: run!(login::form_page),
+        ..PAGE
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/login",
+        summary: "Exchanges a token for a session.",
+        id: "login",
+        takes: Takes::Form(&["token", "next"]),
+        gives: Gives::Elsewhere,
+        problems: &[Kind::NoToken, Kind::TooMany],
+        run: run!(login::enter),
+        ..PAGE
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/logout",
+        access: Access::Page(Role::Viewer),
+        summary: "Ends the session.",
+        id: "logout",
+        takes: Takes::Form(&["csrf"]),
+        gives: Gives::Elsewhere,
+        problems: &[Kind::CrossSite],
+        run: run!(login::leave),
+        ..PAGE
+    },
+];
+
+impl Verb {
+    /// Returns the method's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verb::Get => "GET",
+            Verb::Post => "POST",
+        }
+    }
+
+    pub(crate) const fn filter(self) -> MethodFilter {
+        match self {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+        }
+    }
+}

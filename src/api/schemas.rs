@@ -1,0 +1,368 @@
+//! The shapes of what goes in and out, as JSON Schema; the bounds are the constants that the code holds to.
+
+use super::contacts::{AUDIENCES_MAX, CONTACT_ROWS_MAX};
+use super::intake::{NAME_CHARS_MAX, PARAM_CHARS_MAX, PARAMS_MAX, TAGS_MAX, TEXT_CHARS_MAX, TO_MAX};
+use super::messages::{IDEMPOTENCY_KEY_CHARS_MAX, REASON_CHARS_MAX};
+use super::problem::Kind;
+use super::tokens::TOKEN_NAME_CHARS_MAX;
+use crate::core::channel::Channel;
+use crate::core::message::{LANGUAGES_MAX, Severity, Status, Urgency};
+use crate::core::outcome::DeliveryResult;
+use crate::core::query::Role;
+use crate::core::view::State;
+use serde_json::{Map, Value, json};
+
+/// A printable name that is not blank, as `check_name` asks.
+const NAME: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// A text: more than spaces, no control characters but line breaks and tabs.
+const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+/// A language's tag.
+const LANGUAGE: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$";
+/// A message's id.
+const MESSAGE_ID: &str = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$";
+/// A number in its normal form; others are understood.
+const E164: &str = r"^\+[1-9][0-9]{6,14}$";
+
+/// Every schema by its name.
+pub(super) fn all() -> Value {
+    let mut all = Map::new();
+    for part in [inputs(), answers(), pictures(), lists()] {
+        if let Value::Object(part) = part {
+            all.extend(part);
+        }
+    }
+    all.into()
+}
+
+fn name() -> Value {
+    json!({"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX, "pattern": NAME})
+}
+
+fn words<'a>(words: impl IntoIterator<Item = &'a str>) -> Value {
+    json!({"type": "string", "enum": words.into_iter().collect::<Vec<_>>()})
+}
+
+fn or_null(mut schema: Value) -> Value {
+    match schema.get_mut("type") {
+        Some(kind @ Value::String(_)) => {
+            *kind = json!([kind.take(), "null"]);
+            if let Some(Value::Array(words)) = schema.get_mut("enum") {
+                words.push(Value::Null);
+            }
+            schema
+        }
+        _ => json!({"anyOf": [schema, {"type": "null"}]}),
+    }
+}
+
+fn at() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+fn count() -> Value {
+    json!({"type": "integer", "minimum": 0})
+}
+
+fn share() -> Value {
+    json!({"type": "number", "minimum": 0, "maximum": 1})
+}
+
+fn to(schema: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{schema}")})
+}
+
+fn list(of: Value) -> Value {
+    json!({"type": "array", "items": of})
+}
+
+/// An object of which every member is there.
+fn whole(members: Value) -> Value {
+    let names: Vec<&String> = members.as_object().map(|members| members.keys().collect()).unwrap_or_default();
+    json!({"type": "object", "required": names, "properties": members})
+}
+
+/// An object that a caller gives: no other members.
+fn given(required: &[&str], members: Value) -> Value {
+    json!({"type": "object", "required": required, "properties": members, "additionalProperties": false})
+}
+
+/// The channels' keys, each with the form of its addresses.
+fn addresses() -> Map<String, Value> {
+    let form = |channel| match channel {
+        Channel::Whatsapp | Channel::Signal | Channel::Sms | Channel::Voice => json!({
+            "type": "string", "pattern": E164, "examples": ["+970599000001"],
+            "description": "Brought to E.164: spaces, dashes, 00 and Arabic digits are understood.",
+        }),
+        Channel::Telegram => json!({
+            "anyOf": [{"type": "string", "pattern": "^-?[1-9][0-9]{0,17}$"},
+                      {"type": "integer", "minimum": 1, "maximum": (1i64 << 52) - 1}],
+            "description": "A chat id.", "examples": ["81234567"],
+        }),
+        Channel::Email => json!({
+            "type": "string", "maxLength": 256,
+            "pattern": r"^[A-Za-z0-9_%+-]{1,60}@[a-z0-9]{1,60}\.[a-z]{2,10}$", "examples": ["amal@example.org"],
+        }),
+        Channel::Imessage => json!({"type": "string", "pattern": E164}),
+        _ => json!({"type": "string", "pattern": "^[!-~]{1,256}$"}),
+    };
+    Channel::ALL.into_iter().map(|channel| (channel.name().to_owned(), form(channel))).collect()
+}
+
+fn person() -> Map<String, Value> {
+    let mut members = addresses();
+    members.insert("language".into(), json!({"type": "string", "pattern": LANGUAGE, "examples": ["ar"]}));
+    members.insert("region".into(), name());
+    members.insert("sector".into(), name());
+    members
+}
+
+fn inputs() -> Value {
+    let named = |what: &str| given(&[what], json!({what: name()}));
+    let by_address: Vec<_> =
+        Channel::ALL.into_iter().map(|channel| json!({"required": [channel.name()]})).collect();
+    let mut by_addresses = given(&[], person().into());
+    by_addresses["anyOf"] = by_address.into();
+    let mut contact = person();
+    contact.insert("id".into(), name());
+    contact.insert("name".into(), name());
+    contact.insert("audiences".into(), json!({"type": "array", "maxItems": AUDIENCES_MAX, "items": name()}));
+    contact.insert(
+        "consent".into(),
+        json!({"type": "string", "maxLength": NAME_CHARS_MAX, "pattern": "^[ -~]*$"}),
+    );
+    contact.insert("deputy".into(), name());
+    let reason = json!({
+        "type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX, "pattern": NAME,
+        "description": "Why; kept in the record.",
+    });
+    let texts = json!({
+        "type": "object", "minProperties": 1, "maxProperties": LANGUAGES_MAX,
+        "propertyNames": {"pattern": LANGUAGE},
+        "additionalProperties": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX, "pattern": TEXT},
+        "examples": [{"ar": "غادروا الآن نحو المدرسة.", "en": "Leave now for the school."}],
+    });
+    let mut message = given(
+        &["severity", "to"],
+        json!({
+            "severity": words(Severity::ALL.iter().map(|v| v.name())),
+            "urgency": words(Urgency::ALL.iter().map(|v| v.name())),
+            "status": words(Status::ALL.iter().map(|v| v.name())),
+            "incident": name(),
+            "expires": {"type": "string", "format": "date-time", "description": "In the future."},
+            "to": {"type": "array", "minItems": 1, "maxItems": TO_MAX, "items": to("To")},
+            "text": texts,
+            "template": to("Template"),
+            "tags": {
+                "type": "object", "maxProperties": TAGS_MAX,
+                "propertyNames": {"pattern": "^[a-z0-9_-]{1,64}$"}, "additionalProperties": name(),
+            },
+        }),
+    );
+    message["anyOf"] = json!([{"required": ["text"]}, {"required": ["template"]}]);
+    json!({
+        "Message": message,
+        "To": {"oneOf": [named("audience"), named("contact"), by_addresses]},
+        "Template": given(&["name"], json!({
+            "name": name(),
+            "params": {
+                "type": "object", "maxProperties": PARAMS_MAX,
+                "propertyNames": {"pattern": "^[a-z0-9_]{1,64}$"},
+                "additionalProperties": {
+                    "type": "string", "maxLength": PARAM_CHARS_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+                },
+            },
+        })),
+        "Reason": given(&["reason"], json!({"reason": reason})),
+        "Maintenance": given(&["until", "reason"], json!({"until": at(), "reason": reason})),
+        "Contact": given(&["id"], contact.into()),
+        "ContactRows": given(&["contacts"], json!({
+            "contacts": {"type": "array", "minItems": 1, "maxItems": CONTACT_ROWS_MAX, "items": to("Contact")},
+        })),
+        "NewToken": given(&["name", "role"], json!({
+            "name": {"type": "string", "pattern": "^[a-z0-9._-]+$", "minLength": 1, "maxLength": TOKEN_NAME_CHARS_MAX},
+            "role": words(Role::ALL.map(Role::name)),
+        })),
+    })
+}
+
+fn answers() -> Value {
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| format!("urn:wasl:problem:{}", kind.name())).collect();
+    json!({
+        "Problem": {
+            "type": "object",
+            "description": "RFC 9457 problem details.",
+            "required": ["type", "title", "status", "detail"],
+            "properties": {
+                "type": {"type": "string", "enum": kinds},
+                "title": {"type": "string"},
+                "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                "detail": {"type": "string"},
+                "key": {"type": "string", "description": "The key at fault."},
+                "nearest": {"type": "string", "description": "The key that was probably meant."},
+                "retry_after": {"type": "integer", "minimum": 1, "description": "Seconds."},
+            },
+        },
+        "Accepted": {
+            "type": "object",
+            "required": ["id", "deliveries"],
+            "properties": {
+                "id": {"type": "string", "pattern": MESSAGE_ID},
+                "deliveries": {"type": "integer", "minimum": 1},
+                "without_address": {
+                    "type": "integer", "minimum": 1,
+                    "description": "People of the audiences who have no address at all.",
+                },
+            },
+        },
+        "Changed": whole(json!({"changed": count()})),
+        "ContactsPut": whole(json!({"stored": count(), "checked": count()})),
+        "Token": whole(json!({
+            "name": {"type": "string"},
+            "role": words(Role::ALL.map(Role::name)),
+            "token": {"type": "string", "description": "Shown this once; kept as a hash."},
+        })),
+        "Health": {
+            "type": "object",
+            "properties": {"healthy": {"type": "boolean"}, "ready": {"type": "boolean"}},
+        },
+        "Description": {"type": "object", "required": ["openapi", "paths"]},
+    })
+}
+
+fn results() -> Value {
+    whole(
+        DeliveryResult::ALL.into_iter().map(|r| (r.name().to_owned(), count())).collect::<Map<_, _>>().into(),
+    )
+}
+
+fn pictures() -> Value {
+    let channel = || words(Channel::ALL.map(Channel::name));
+    let state = || words(State::ALL.map(State::name));
+    let text = || json!({"type": "string"});
+    json!({
+        "Why": or_null(whole(json!({"name": text(), "fault": words(["recipient", "content", "gateway"])}))),
+        "Overlay": or_null(whole(json!({
+            "kind": words(["held", "maintenance"]), "until": or_null(at()), "who": text(), "reason": text(),
+            "since": at(),
+        }))),
+        "Probe": whole(json!({
+            "name": text(), "layer": text(), "reached": or_null(text()),
+            "verdict": words(["fine", "limited", "failed"]), "reason": to("Why"), "at": at(), "took_ms": count(),
+            "phases": list(whole(json!({"layer": text(), "took_us": count()}))), "valid": {"type": "boolean"},
+        })),
+        "Gateway": whole(json!({
+            "name": text(), "channel": channel(), "configured": {"type": "boolean"}, "state": state(), "since": at(),
+            "health": share(), "reason": to("Why"), "overlay": to("Overlay"), "deferred_until": or_null(at()),
+            "probes": list(to("Probe")), "in_flight": count(), "unconfirmed": count(),
+            "receipts": words(["none", "delivered", "read"]), "time_out_ms": count(),
+            "quotas": {"type": "object", "additionalProperties": share()}, "failure_domains": list(text()),
+        })),
+        "Channel": whole(json!({
+            "channel": channel(), "state": state(), "gateways": count(), "usable": count(),
+        })),
+        "Uplink": whole(json!({
+            "name": text(), "up": {"type": "boolean"}, "since": at(), "controls_failed": count(), "controls": count(),
+        })),
+        "Outage": whole(json!({
+            "id": {"type": "string", "pattern": "^o-[0-9]+$"}, "of": {"type": "object", "minProperties": 1},
+            "channel": channel(), "onset": at(), "detected": at(), "recovered": or_null(at()), "cause": text(),
+            "layer": or_null(text()), "attempts_failed": count(),
+        })),
+        "OpenDelivery": whole(json!({
+            "id": text(), "message": text(), "severity": words(Severity::ALL.iter().map(|v| v.name())),
+            "since": at(), "deadline": or_null(at()), "step": count(), "gateway": or_null(text()),
+            "state": words(["waiting", "backing_off", "in_flight", "unconfirmed"]),
+        })),
+        "Queue": whole(json!({
+            "counts": whole(json!({
+                "open": count(), "waiting": count(), "backing_off": count(), "in_flight": count(),
+                "unconfirmed": count(), "materialising": count(), "late": count(), "messages_open": count(),
+                "settled": results(),
+            })),
+            "oldest_since": {"type": "object", "additionalProperties": at()},
+            "oldest": list(to("OpenDelivery")),
+        })),
+        "Status": whole(json!({
+            "at": at(), "turn": count(), "policy": text(), "held": to("Overlay"),
+            "policy_trouble": or_null(whole(json!({"at": at(), "report": text()}))),
+            "gateways": list(to("Gateway")), "channels": list(to("Channel")), "uplinks": list(to("Uplink")),
+            "deliveries": to("Queue"), "outages": list(to("Outage")),
+        })),
+        "MessageShown": whole(json!({
+            "id": {"type": "string", "pattern": MESSAGE_ID}, "author": text(), "accepted_at": at(),
+            "severity": text(), "urgency": text(), "status": text(), "incident": or_null(text()),
+            "expires": or_null(at()), "text": {"type": "object"}, "template": or_null(json!({"type": "object"})),
+            "tags": {"type": "object"}, "audiences": list(text()), "deliveries": count(),
+            "open": {"type": "boolean"}, "settled": results(), "late": count(), "withdrawn": or_null(text()),
+        })),
+        "Attempt": whole(json!({
+            "n": {"type": "integer", "minimum": 1}, "gateway": text(), "channel": channel(), "step": count(),
+            "at": at(), "repeat": words(["no", "after_unknown", "after_wait", "together", "after_failure"]),
+            "plan": count(), "outcome": or_null(words(["accepted", "rejected", "deferred", "unknown"])),
+            "reason": to("Why"), "answered_at": or_null(at()),
+        })),
+        "Plan": whole(json!({
+            "policy": text(), "rule": text(), "step": count(), "on_unknown": words(["repeat", "ask", "wait"]),
+            "at": at(),
+            "ranking": list(whole(json!({
+                "gateway": text(), "channel": channel(), "standing": text(), "health": share(),
+            }))),
+        })),
+        "Delivery": whole(json!({
+            "id": text(),
+            "recipient": {"type": "object", "description": "Addresses show their last three digits."},
+            "state": words(["waiting", "in_flight", "open", "settled"]), "step": count(),
+            "settled": or_null(whole(json!({
+                "result": words(DeliveryResult::ALL.map(DeliveryResult::name)), "at": at(),
+                "channel": or_null(channel()), "attempt": or_null(count()), "reason": to("Why"),
+                "duplicated": {"type": "boolean"},
+            }))),
+            "attempts": list(to("Attempt")),
+            "receipts": list(whole(json!({"attempt": count(), "kind": text(), "at": at()}))),
+            "plans": {"type": "object", "additionalProperties": to("Plan")},
+        })),
+    })
+}
+
+fn lists() -> Value {
+    let next = || or_null(json!({"type": "string", "description": "Where the next page begins."}));
+    json!({
+        "Messages": whole(json!({"messages": list(to("MessageShown")), "next": next()})),
+        "Deliveries": whole(json!({"deliveries": list(to("Delivery")), "next": or_null(count())})),
+        "Gateways": whole(json!({"gateways": list(to("Gateway"))})),
+        "Channels": whole(json!({"channels": list(to("Channel"))})),
+        "Outages": whole(json!({"outages": list(to("Outage")), "next": next()})),
+        "Contacts": whole(json!({"contacts": {"type": "array", "items": {"type": "object"}}, "next": next()})),
+    })
+}
+
+/// Describes a parameter by the name that the table of calls gives it.
+pub(super) fn parameter(name: &str) -> Value {
+    let (place, written, schema) = match name {
+        "message_id" => ("path", "id", json!({"type": "string", "pattern": MESSAGE_ID})),
+        "gateway_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
+        "gateway" => ("path", "gateway", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
+        "asset_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9.-]+$"})),
+        "rest" => ("path", "rest", json!({"type": "string", "minLength": 1})),
+        "before_message" => ("query", "before", json!({"type": "string", "pattern": MESSAGE_ID})),
+        "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^o-[0-9]{1,18}$"})),
+        "after_index" => ("query", "after", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})),
+        "after_contact" => ("query", "after", json!({"type": "string"})),
+        "limit" => (
+            "query",
+            "limit",
+            json!({"type": "integer", "minimum": 1, "maximum": super::call::PAGE_ROWS_MAX}),
+        ),
+        "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
+        "lang" => ("query", "lang", words(crate::web::locale::Locale::ALL.map(|locale| locale.tag()))),
+        "next" => ("query", "next", json!({"type": "string"})),
+        "Idempotency-Key" => (
+            "header",
+            name,
+            json!({"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": "^[!-~]+$"}),
+        ),
+        other => ("header", other, json!({"type": "string"})),
+    };
+    json!({"name": written, "in": place, "required": place == "path", "schema": schema})
+}

@@ -1,0 +1,400 @@
+//! How things look in JSON. Addresses are masked, and the texts are the sender's own.
+
+use super::address::mask;
+use crate::core::channel::GatewayId;
+use crate::core::effect::Event;
+use crate::core::evidence::{Layer, Verdict};
+use crate::core::message::{Message, Severity};
+use crate::core::outcome::{DeliveryResult, Reason};
+use crate::core::query::DeliveryStory;
+use crate::core::record::{
+    Attempt, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Repeat, Settled, Standing,
+};
+use crate::core::time::Timestamp;
+use crate::core::view::{ChannelView, Counts, GatewayView, OpenDelivery, ProbeView, UplinkView, View};
+use serde_json::{Map, Value, json};
+
+/// Writes a time as RFC 3339 in UTC, with milliseconds.
+pub(crate) fn time(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.ms()).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
+}
+
+fn reason(reason: Option<Reason>) -> Value {
+    reason.map_or(Value::Null, |reason| json!({"name": reason.name(), "fault": reason.fault().name()}))
+}
+
+/// Rounds a share to a thousandth: the rest is noise.
+fn share(share: f64) -> f64 {
+    (share * 1000.0).round() / 1000.0
+}
+
+/// Shows the whole picture.
+pub(crate) fn view(view: &View) -> Value {
+    json!({
+        "at": time(view.at),
+        "turn": view.turn,
+        "policy": view.policy,
+        "held": view.held_all.as_ref().map(overlay),
+        "gateways": gateways(view),
+        "channels": view.channels.iter().map(channel).collect::<Vec<_>>(),
+        "uplinks": view.uplinks.iter().map(uplink).collect::<Vec<_>>(),
+        "deliveries": queue(view),
+        "outages": view.outages.iter().map(outage).collect::<Vec<_>>(),
+    })
+}
+
+/// Shows the gateways that are configured, and those that still have attempts open.
+pub(crate) fn gateways(view: &View) -> Vec<Value> {
+    view.gateways.iter().map(gateway).collect()
+}
+
+fn gateway(gateway: &GatewayView) -> Value {
+    let quotas: Map<_, _> =
+        gateway.quotas.iter().map(|(name, left)| (name.clone(), share(*left).into())).collect();
+    json!({
+        "name": gateway.name,
+        "channel": gateway.channel.name(),
+        "configured": gateway.configured,
+        "state": gateway.state.name(),
+        "since": time(gateway.since),
+        "health": share(gateway.health),
+        "reason": reason(gateway.reason),
+        "overlay": gateway.overlay.as_ref().map(overlay),
+        "deferred_until": gateway.deferred_until.map(time),
+        "probes": gateway.probes.iter().map(probe).collect::<Vec<_>>(),
+        "in_flight": gateway.in_flight,
+        "unconfirmed": gateway.unconfirmed,
+        "receipts": gateway.receipts.name(),
+        "time_out_ms": gateway.time_out.ms(),
+        "quotas": quotas,
+        "failure_domains": gateway.failure_domains,
+    })
+}
+
+fn probe(probe: &ProbeView) -> Value {
+    let verdict = match probe.verdict {
+        Verdict::Fine => "fine",
+        Verdict::Limited(_) => "limited",
+        Verdict::Failed(_) => "failed",
+    };
+    json!({
+        "name": probe.name,
+        "layer": probe.layer.name(),
+        "reached": probe.reached.map(Layer::name),
+        "verdict": verdict,
+        "reason": reason(probe.verdict.reason()),
+        "at": time(probe.at),
+        "took_ms": probe.took.ms(),
+        "phases": probe.phases.iter()
+            .map(|phase| json!({"layer": phase.layer.name(), "took_us": phase.micros}))
+            .collect::<Vec<_>>(),
+        "valid": probe.valid,
+    })
+}
+
+/// Shows a channel.
+pub(crate) fn channel(channel: &ChannelView) -> Value {
+    json!({
+        "channel": channel.channel.name(),
+        "state": channel.state.name(),
+        "gateways": channel.gateways,
+        "usable": channel.usable,
+    })
+}
+
+fn uplink(uplink: &UplinkView) -> Value {
+    json!({
+        "name": uplink.name,
+        "up": uplink.up,
+        "since": time(uplink.since),
+        "controls_failed": uplink.failed.0,
+        "controls": uplink.failed.1,
+    })
+}
+
+fn overlay(overlay: &Overlay) -> Value {
+    let (kind, until) = match overlay.kind {
+        OverlayKind::Held => ("held", None),
+        OverlayKind::Maintenance { until } => ("maintenance", Some(time(until))),
+    };
+    json!({"kind": kind, "until": until, "who": overlay.who, "reason": overlay.reason, "since": time(overlay.since)})
+}
+
+/// Shows the outbox in numbers and its oldest undelivered.
+pub(crate) fn queue(view: &View) -> Value {
+    let oldest: Map<_, _> = Severity::ALL
+        .iter()
+        .zip(view.oldest)
+        .filter_map(|(severity, since)| Some((severity.name().to_owned(), time(since?).into())))
+        .collect();
+    json!({
+        "counts": counts(&view.deliveries),
+        "oldest_since": oldest,
+        "oldest": view.oldest_deliveries.iter().map(|delivery| open(delivery, view)).collect::<Vec<_>>(),
+    })
+}
+
+fn counts(counts: &Counts) -> Value {
+    let settled: Map<_, _> = DeliveryResult::ALL
+        .iter()
+        .zip(counts.settled)
+        .map(|(r, n)| (r.name().to_owned(), n.into()))
+        .collect();
+    json!({
+        "open": counts.open(),
+        "waiting": counts.waiting,
+        "backing_off": counts.backing_off,
+        "in_flight": counts.in_flight,
+        "unconfirmed": counts.unconfirmed,
+        "materialising": counts.materialising,
+        "late": counts.late,
+        "messages_open": counts.messages_open,
+        "settled": settled,
+    })
+}
+
+fn open(delivery: &OpenDelivery, view: &View) -> Value {
+    json!({
+        "id": delivery.id.to_string(),
+        "message": delivery.message.to_string(),
+        "severity": delivery.severity.name(),
+        "since": time(delivery.since),
+        "deadline": (delivery.deadline != Timestamp::FAR).then(|| time(delivery.deadline)),
+        "step": delivery.step,
+        "gateway": delivery.gateway.map(|gateway| name_of(view, gateway)),
+        "state": delivery.state,
+    })
+}
+
+/// Finds a gateway's name.
+pub(crate) fn name_of(view: &View, id: GatewayId) -> String {
+    let found = view.gateways.iter().find(|gateway| gateway.id == id);
+    found.map_or_else(|| format!("#{}", id.0), |gateway| gateway.name.clone())
+}
+
+/// Shows an outage.
+pub(crate) fn outage(outage: &Outage) -> Value {
+    json!({
+        "id": outage.id.to_string(),
+        "of": of(&outage.of),
+        "channel": outage.channel.name(),
+        "onset": time(outage.onset),
+        "detected": time(outage.detected),
+        "recovered": outage.recovered.map(time),
+        "cause": outage.cause.name(),
+        "layer": outage.layer.map(Layer::name),
+        "attempts_failed": outage.attempts_failed,
+    })
+}
+
+fn of(of: &OutageOf) -> Value {
+    match of {
+        OutageOf::Gateway(name) => json!({"gateway": name}),
+        OutageOf::Channel(channel) => json!({"channel": channel.name()}),
+        OutageOf::Uplink(name) => json!({"uplink": name}),
+    }
+}
+
+/// Shows a message and how far it is.
+pub(crate) fn message(message: &Message, progress: &Progress) -> Value {
+    let settled: Map<_, _> = DeliveryResult::ALL
+        .iter()
+        .zip(progress.settled)
+        .map(|(r, n)| (r.name().to_owned(), n.into()))
+        .collect();
+    let template = message.template.as_ref().map(|template| {
+        let params: Map<_, _> = template.params.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect();
+        json!({"name": template.name, "params": params})
+    });
+    json!({
+        "id": message.id.to_string(),
+        "author": message.author,
+        "accepted_at": time(message.accepted_at),
+        "severity": message.severity.name(),
+        "urgency": message.urgency.name(),
+        "status": message.status.name(),
+        "incident": message.incident,
+        "expires": message.expires.map(time),
+        "text": message.text,
+        "template": template,
+        "tags": message.tags,
+        "audiences": message.audiences,
+        "deliveries": message.recipients,
+        "open": progress.open,
+        "settled": settled,
+        "late": progress.late,
+        "withdrawn": progress.withdrawn.map(DeliveryResult::name),
+    })
+}
+
+/// Shows all that is on record about one delivery.
+pub(crate) fn story(story: &DeliveryStory) -> Value {
+    let recipient = &story.recipient;
+    let addresses: Map<_, _> =
+        recipient.addresses.iter().map(|(c, a)| (c.name().to_owned(), mask(*c, a).into())).collect();
+    let plans: Map<_, _> = story.plans.iter().map(|(number, p)| (number.to_string(), plan(p))).collect();
+    let delivery = story.delivery.as_ref();
+    let state = match (delivery.and_then(|d| d.result), story.attempts.iter().any(|a| a.outcome.is_none())) {
+        (Some(_), _) => "settled",
+        (None, true) => "in_flight",
+        (None, false) if story.attempts.is_empty() => "waiting",
+        (None, false) => "open",
+    };
+    json!({
+        "id": story.id.to_string(),
+        "recipient": {
+            "contact": recipient.contact,
+            "language": recipient.language,
+            "region": recipient.region,
+            "sector": recipient.sector,
+            "addresses": addresses,
+        },
+        "state": state,
+        "step": delivery.map_or(0, |d| d.step),
+        "settled": delivery.and_then(|d| d.result).map(settled),
+        "attempts": story.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "receipts": story.receipts.iter()
+            .map(|(attempt, kind, at)| json!({"attempt": attempt, "kind": kind.name(), "at": time(*at)}))
+            .collect::<Vec<_>>(),
+        "plans": plans,
+    })
+}
+
+fn settled(settled: Settled) -> Value {
+    json!({
+        "result": settled.result.name(),
+        "at": time(settled.at),
+        "channel": settled.channel.map(|channel| channel.name()),
+        "attempt": settled.attempt,
+        "reason": reason(settled.reason),
+        "duplicated": settled.duplicated,
+    })
+}
+
+fn attempt(attempt: &Attempt) -> Value {
+    let outcome = attempt.outcome.as_ref();
+    json!({
+        "n": attempt.id.n,
+        "gateway": attempt.gateway,
+        "channel": attempt.channel.name(),
+        "step": attempt.step,
+        "at": time(attempt.at),
+        "repeat": repeat(attempt.repeat),
+        "plan": attempt.plan,
+        "outcome": outcome.map(|(outcome, _)| outcome.name()),
+        "reason": reason(outcome.and_then(|(outcome, _)| outcome.reason())),
+        "answered_at": outcome.map(|(_, at)| time(*at)),
+    })
+}
+
+fn repeat(repeat: Repeat) -> &'static str {
+    match repeat {
+        Repeat::No => "no",
+        Repeat::AfterUnknown => "after_unknown",
+        Repeat::AfterWait => "after_wait",
+        Repeat::Together => "together",
+        Repeat::AfterFailure => "after_failure",
+    }
+}
+
+fn plan(plan: &Plan) -> Value {
+    let ranking: Vec<_> = plan
+        .ranking
+        .iter()
+        .map(|ranked| {
+            json!({
+                "gateway": ranked.gateway,
+                "channel": ranked.channel.name(),
+                "standing": standing(ranked.standing),
+                "health": f64::from(ranked.health_permille) / 1000.0,
+            })
+        })
+        .collect();
+    json!({
+        "policy": plan.policy,
+        "rule": plan.rule,
+        "step": plan.step,
+        "on_unknown": plan.on_unknown.name(),
+        "at": time(plan.at),
+        "ranking": ranking,
+    })
+}
+
+/// Returns the word for why a gateway was taken or passed over.
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Eligible => "eligible",
+        Standing::LaterStep => "later_step",
+        Standing::Doubtful => "doubtful",
+        Standing::Down => "down",
+        Standing::Held => "held",
+        Standing::Maintenance => "maintenance",
+        Standing::Deferred => "deferred",
+        Standing::QuotaExhausted => "quota_exhausted",
+        Standing::UplinkDown => "uplink_down",
+        Standing::Forbidden => "forbidden",
+        Standing::NoAddress => "no_address",
+        Standing::Refused => "refused",
+        Standing::Removed => "removed",
+    }
+}
+
+/// Shows an event: its name, and what happened.
+pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str, Value) {
+    let gateway = |id: &GatewayId| name_of(view, *id);
+    let (name, mut body) = match event {
+        Event::Accepted { message, severity, deliveries, by_last_rule } => (
+            "accepted",
+            json!({"message": message.to_string(), "severity": severity.name(), "deliveries": deliveries,
+                   "by_last_rule": by_last_rule}),
+        ),
+        Event::Answered { attempt, gateway: g, outcome, took } => (
+            "answered",
+            json!({"attempt": attempt.to_string(), "gateway": gateway(g), "outcome": outcome.name(),
+                   "reason": reason(outcome.reason()), "took_ms": took.ms()}),
+        ),
+        Event::Failover { delivery, from, to, reason: why } => (
+            "failover",
+            json!({"delivery": delivery.to_string(), "from": gateway(from), "to": gateway(to),
+                   "reason": reason(*why)}),
+        ),
+        Event::Receipt { attempt, gateway: g, kind, lag } => (
+            "receipt",
+            json!({"attempt": attempt.to_string(), "gateway": gateway(g), "kind": kind.name(), "lag_ms": lag.ms()}),
+        ),
+        Event::StrayReceipt { gateway: g } => ("stray_receipt", json!({"gateway": gateway(g)})),
+        Event::Settled { delivery, result, channel, took, severity, fault, duplicated } => (
+            "settled",
+            json!({"delivery": delivery.to_string(), "result": result.name(),
+                   "channel": channel.map(|c| c.name()), "took_ms": took.ms(), "severity": severity.name(),
+                   "fault": fault.map(|f| f.name()), "duplicated": duplicated}),
+        ),
+        Event::DeadlineMissed { message, deliveries, severity } => (
+            "deadline_missed",
+            json!({"message": message.to_string(), "deliveries": deliveries, "severity": severity.name()}),
+        ),
+        Event::State { gateway: g, from, to, reason: why, layer } => (
+            "state",
+            json!({"gateway": gateway(g), "from": from.name(), "to": to.name(), "reason": reason(*why),
+                   "layer": layer.map(Layer::name)}),
+        ),
+        Event::OutageOpened { outage, of: what, cause, detection } => (
+            "outage_opened",
+            json!({"outage": outage.to_string(), "of": of(what), "cause": cause.name(),
+                   "detection_ms": detection.ms()}),
+        ),
+        Event::OutageClosed { outage, of: what, lasted } => {
+            ("outage_closed", json!({"outage": outage.to_string(), "of": of(what), "lasted_ms": lasted.ms()}))
+        }
+        Event::Uplink { uplink, up } => ("uplink", json!({"uplink": uplink, "up": up})),
+        Event::Overlay { gateway: g, word, who } => {
+            ("overlay", json!({"gateway": g.as_ref().map(gateway), "word": word, "who": who}))
+        }
+        Event::ClockJumped { by } => ("clock_jumped", json!({"by_ms": by.ms()})),
+        Event::PolicyInForce { hash } => ("policy_in_force", json!({"hash": hash})),
+    };
+    if let Value::Object(members) = &mut body {
+        members.insert("at".into(), time(at).into());
+    }
+    (name, body)
+}

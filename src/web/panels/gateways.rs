@@ -1,0 +1,237 @@
+//! The matrix: each gateway's state by word, shape and colour, its odds, how deep its probes get, its history.
+
+use super::{Drawn, Scene, Shown};
+use crate::core::evidence::{Layer, Verdict};
+use crate::core::gateway::Receipts;
+use crate::core::record::OverlayKind;
+use crate::core::time::{Span, Timestamp};
+use crate::core::view::{GatewayView, State};
+use crate::web::locale::{Arg, rich};
+use maud::{Markup, html};
+
+/// The windows that the history strip may show: the shortest that holds all there is.
+const WINDOWS: [Span; 3] = [Span::from_mins(10), Span::from_hours(1), Span::from_hours(6)];
+/// The strip's width in its own units.
+const STRIP: i64 = 240;
+
+pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
+    let locale = scene.locale;
+    let window = window(scene);
+    let body = html! {
+        h2 { (locale.word("gateways-label")) }
+        @if scene.view.gateways.is_empty() {
+            p.none { (rich(&locale.word("no-gateways"))) }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label=(locale.word("gateways-label")) {
+                table.matrix {
+                    thead { (head(scene, window)) }
+                    tbody { @for gateway in &scene.view.gateways { (row(scene, gateway, window)) } }
+                }
+            }
+        }
+    };
+    Drawn { label: locale.word("gateways-label"), level: None, body }
+}
+
+fn head(scene: &Scene<'_>, window: Span) -> Markup {
+    let locale = scene.locale;
+    html! {
+        tr {
+            th scope="col" { (locale.word("gateway")) }
+            th scope="col" { (locale.word("state")) }
+            th.odds scope="col" title=(locale.word("odds-hint")) { (locale.word("odds")) }
+            @for layer in Layer::ALL {
+                th.layer scope="col" title=(locale.word("layers-hint")) { (locale.layer(layer)) }
+            }
+            th.count scope="col" { (locale.word("flying")) }
+            th.count scope="col" { (locale.word("unconfirmed-short")) }
+            th.history scope="col" {
+                (locale.word("history")) " "
+                span.quiet { (rich(&locale.say("history-window", &[("window", Arg::text(locale.span(window)))]))) }
+            }
+        }
+    }
+}
+
+fn row(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
+    let locale = scene.locale;
+    let shown = Shown::of(gateway);
+    html! {
+        tr.gone[!gateway.configured] {
+            th scope="row" {
+                bdi.name dir="ltr" { (gateway.name) }
+                span.quiet { (locale.channel(gateway.channel)) }
+            }
+            td.state-cell {
+                (shown.draw(locale)) " "
+                span.quiet { (since(scene, gateway.since)) }
+                @for note in notes(scene, gateway, shown) { span.note { (rich(&note)) } }
+            }
+            td.odds { (odds(scene, gateway)) }
+            @for layer in Layer::ALL { td.layer { (layer_mark(scene, gateway, layer)) } }
+            td.count { bdi { (locale.number(gateway.in_flight.into())) } }
+            td.count { bdi { (locale.number(gateway.unconfirmed.into())) } }
+            td.history { (strip(scene, gateway, window)) }
+        }
+    }
+}
+
+fn since(scene: &Scene<'_>, at: Timestamp) -> Markup {
+    html! { (scene.age(at)) }
+}
+
+/// What is to be said of a gateway beside its state.
+fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> Vec<String> {
+    let locale = scene.locale;
+    let mut notes = Vec::new();
+    if let Some(overlay) = &gateway.overlay {
+        let (who, reason) = (("who", Arg::text(&*overlay.who)), ("reason", Arg::text(&*overlay.reason)));
+        notes.push(match overlay.kind {
+            OverlayKind::Held => locale.say("overlay-held", &[who, reason]),
+            OverlayKind::Maintenance { until } => locale
+                .say("overlay-maintenance", &[("until", Arg::text(scene.time_text(until))), who, reason]),
+        });
+    }
+    if !gateway.configured {
+        notes.push(locale.word("removed"));
+    }
+    match (shown, gateway.reason) {
+        (Shown::State(State::Degraded | State::Down | State::Recovering), Some(reason)) => {
+            notes.push(locale.reason(reason));
+        }
+        _ => {}
+    }
+    if let Some(until) = gateway.deferred_until {
+        notes.push(locale.say("deferred-until", &[("at", Arg::text(scene.time_text(until)))]));
+    }
+    for (quota, left) in gateway.quotas.iter().filter(|(_, left)| *left < 0.2) {
+        let args = [("quota", Arg::text(&**quota)), ("left", Arg::text(locale.percent(*left)))];
+        notes.push(locale.say("quota-left", &args));
+    }
+    if gateway.receipts == Receipts::None {
+        notes.push(locale.word("receipts-none"));
+    }
+    notes
+}
+
+/// Draws the odds as a number and a bar; a gateway of which nothing is known has none.
+fn odds(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
+    if gateway.state == State::Unknown {
+        return html! { "–" };
+    }
+    let width = (gateway.health.clamp(0.0, 1.0) * 40.0).round();
+    html! {
+        bdi { (scene.locale.percent(gateway.health)) }
+        svg.bar viewBox="0 0 40 4" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+            rect.ground width="40" height="4" {}
+            rect class=(format!("fill {}", gateway.state.name())) width=(width) height="4" {}
+        }
+    }
+}
+
+/// What the probes say of one layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Fine,
+    Limited,
+    Failed,
+    /// The evidence is past its validity.
+    Old,
+}
+
+fn layer_mark(scene: &Scene<'_>, gateway: &GatewayView, layer: Layer) -> Markup {
+    let locale = scene.locale;
+    let found = gateway.probes.iter().filter_map(|probe| {
+        let mark = match &probe.verdict {
+            _ if !probe.phases.iter().any(|p| p.layer == layer) && failed_at(probe) != Some(layer) => {
+                return None;
+            }
+            _ if !probe.valid => Mark::Old,
+            Verdict::Failed(_) if failed_at(probe) == Some(layer) => Mark::Failed,
+            Verdict::Limited(_) if probe.layer == layer => Mark::Limited,
+            _ => Mark::Fine,
+        };
+        Some((mark, probe.verdict.reason(), probe.at))
+    });
+    // The newest valid word counts; of two as new, the worse.
+    let newest = found.max_by_key(|(mark, _, at)| (*mark != Mark::Old, *at, *mark as u8));
+    let args = |reason: Option<_>, at| {
+        [
+            ("layer", Arg::text(locale.layer(layer))),
+            ("reason", Arg::text(reason.map_or_else(String::new, |reason| locale.reason(reason)))),
+            ("at", Arg::text(scene.time_text(at))),
+        ]
+    };
+    let (shape, text) = match newest {
+        None => (None, locale.say("layer-none", &args(None, scene.now))),
+        Some((mark, reason, at)) => {
+            let (state, id) = match mark {
+                Mark::Fine => (State::Up, "layer-fine"),
+                Mark::Limited => (State::Degraded, "layer-limited"),
+                Mark::Failed => (State::Down, "layer-failed"),
+                Mark::Old => (State::Unknown, "layer-old"),
+            };
+            (Some(Shown::State(state).shape()), locale.say(id, &args(reason, at)))
+        }
+    };
+    html! {
+        span.mark-cell title=(crate::web::locale::plain(&text)) {
+            @match shape { Some(shape) => (shape), None => span.none aria-hidden="true" { "·" } }
+            span.sr { (rich(&text)) }
+        }
+    }
+}
+
+/// Returns the layer at which a probe failed: the one after the deepest that it reached.
+fn failed_at(probe: &crate::core::view::ProbeView) -> Option<Layer> {
+    let next = probe.reached.map_or(Layer::Dns, |reached| {
+        Layer::ALL.into_iter().find(|layer| *layer > reached).unwrap_or(probe.layer)
+    });
+    probe.verdict.failed().then(|| next.min(probe.layer))
+}
+
+/// Chooses one window for all strips, so that they can be compared.
+fn window(scene: &Scene<'_>) -> Span {
+    let oldest =
+        scene.view.gateways.iter().filter_map(|gateway| gateway.history.first()).map(|(at, _)| *at).min();
+    let age = oldest.map_or(Span::ZERO, |at| scene.now.since(at));
+    WINDOWS.into_iter().find(|window| *window >= age).unwrap_or(WINDOWS[WINDOWS.len() - 1])
+}
+
+/// Draws the states over the window, from earlier to now, in both languages: "before" is on the same side as in
+/// Grafana. States differ in height, so that they are told apart without colour.
+fn strip(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
+    let begin = scene.now - window;
+    let place = |at: Timestamp| (at.since(begin).ms() * STRIP / window.ms().max(1)).clamp(0, STRIP);
+    let ends = gateway.history.iter().skip(1).map(|(at, _)| *at).chain([scene.now]);
+    let bars = gateway.history.iter().zip(ends).filter(|(_, end)| *end > begin).map(|((at, state), end)| {
+        let (from, to) = (place(*at), place(end));
+        (from, (to - from).max(1), *state)
+    });
+    let locale = scene.locale;
+    html! {
+        span.strip dir="ltr" {
+            svg viewBox=(format!("0 0 {STRIP} 16")) preserveAspectRatio="none" aria-hidden="true" focusable="false" {
+                rect.ground y="15" width=(STRIP) height="1" {}
+                @for (from, width, state) in bars {
+                    @let height = bar_height(state);
+                    rect class=(state.name()) x=(from) y=(16 - height) width=(width) height=(height) {}
+                }
+            }
+            span.ends aria-hidden="true" {
+                span lang=(locale.language()) { (locale.word("earlier")) }
+                span lang=(locale.language()) { (locale.word("now-word")) }
+            }
+        }
+    }
+}
+
+const fn bar_height(state: State) -> i64 {
+    match state {
+        State::Up => 4,
+        State::Recovering => 7,
+        State::Degraded => 10,
+        State::Down => 16,
+        State::Unknown => 2,
+    }
+}

@@ -1,0 +1,121 @@
+//! What happened: the last failovers and why, changes of state, acts of operators.
+
+use super::outages::named;
+use super::{Drawn, Scene, Shown};
+use crate::api::ring::{Line, What};
+use crate::core::effect::Event;
+use crate::core::view::State;
+use crate::web::locale::{Arg, rich};
+use maud::{Markup, html};
+
+/// How many lines are shown.
+const SHOWN_MAX: usize = 14;
+
+pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
+    let locale = scene.locale;
+    let mut lines =
+        scene.lines.iter().filter_map(|line| Some((line, tell(scene, line)?))).take(SHOWN_MAX).peekable();
+    let body = html! {
+        h2 { (locale.word("happened-label")) }
+        @if lines.peek().is_none() {
+            p.none { (locale.word("happened-none")) }
+        } @else {
+            ol.story {
+                @for (line, (shape, text)) in lines {
+                    li {
+                        (shape)
+                        p { (scene.time(line.last)) " " (rich(&text)) }
+                    }
+                }
+            }
+        }
+    };
+    Drawn { label: locale.word("happened-label"), level: None, body }
+}
+
+/// The shape of a failover: from one line to another.
+fn turn_shape() -> Markup {
+    html! {
+        svg.shape.turn viewBox="0 0 16 16" aria-hidden="true" focusable="false" {
+            path.line d="M1.5 4.5h4c4 0 2.5 7 6.5 7h2M11.5 8.5l3 3-3 3" {}
+        }
+    }
+}
+
+/// Tells a line in words; `None`: it is not for the page.
+fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
+    let locale = scene.locale;
+    let event = match &line.what {
+        What::Failover { from, to, reason, deliveries } => {
+            let why = reason.map_or_else(|| locale.word("why-wait"), |reason| locale.reason(reason));
+            let args = [
+                ("n", Arg::Count(*deliveries)),
+                ("from", Arg::text(scene.gateway_name(*from))),
+                ("to", Arg::text(scene.gateway_name(*to))),
+                ("why", Arg::text(why)),
+            ];
+            return Some((turn_shape(), locale.say("happened-failover", &args)));
+        }
+        What::Event(event) => event,
+    };
+    let shape = |state| Shown::State(state).shape();
+    let age = |span| Arg::text(locale.span(span));
+    Some(match &**event {
+        Event::State { gateway, to, reason, layer, .. } => {
+            let mut args = vec![
+                ("gateway", Arg::text(scene.gateway_name(*gateway))),
+                ("state", Arg::text(Shown::State(*to).word(locale))),
+            ];
+            let id = match (reason, layer) {
+                _ if *to == State::Up => "happened-state",
+                (None, _) => "happened-state",
+                (Some(_), None) => "happened-why",
+                (Some(_), Some(_)) => "happened-layer",
+            };
+            args.extend(reason.map(|reason| ("why", Arg::text(locale.reason(reason)))));
+            args.extend(layer.map(|layer| ("layer", Arg::text(locale.layer(layer)))));
+            (shape(*to), locale.say(id, &args))
+        }
+        Event::OutageOpened { of, cause, detection, .. } => {
+            let why = Arg::text(locale.reason(*cause));
+            let args = [("what", Arg::text(named(locale, of))), ("why", why), ("age", age(*detection))];
+            (shape(State::Down), locale.say("happened-outage-opened", &args))
+        }
+        Event::OutageClosed { of, lasted, .. } => {
+            let args = [("what", Arg::text(named(locale, of))), ("age", age(*lasted))];
+            (shape(State::Up), locale.say("happened-outage-closed", &args))
+        }
+        Event::DeadlineMissed { message, deliveries, .. } => {
+            let args =
+                [("n", Arg::Count(u64::from(*deliveries))), ("message", Arg::text(message.to_string()))];
+            (shape(State::Degraded), locale.say("happened-deadline", &args))
+        }
+        Event::Uplink { uplink, up } => {
+            let (state, id) =
+                if *up { (State::Up, "happened-uplink-up") } else { (State::Down, "happened-uplink-down") };
+            (shape(state), locale.say(id, &[("name", Arg::text(&**uplink))]))
+        }
+        Event::Overlay { gateway, word, who } => {
+            let what = gateway
+                .map_or_else(|| locale.word("happened-everything"), |gateway| scene.gateway_name(gateway));
+            let (shown, id) = match *word {
+                "held" => (Shown::Held, "happened-held"),
+                "maintenance" => (Shown::Maintenance, "happened-maintenance"),
+                _ => (Shown::State(State::Recovering), "happened-lifted"),
+            };
+            (shown.shape(), locale.say(id, &[("who", Arg::text(&**who)), ("what", Arg::text(what))]))
+        }
+        Event::ClockJumped { by } => {
+            (shape(State::Unknown), locale.say("happened-clock", &[("by", age(*by))]))
+        }
+        Event::PolicyInForce { hash } => {
+            (shape(State::Up), locale.say("happened-policy", &[("hash", Arg::text(&**hash))]))
+        }
+        Event::Accepted { .. }
+        | Event::Answered { .. }
+        | Event::Failover { .. }
+        | Event::Receipt { .. }
+        | Event::StrayReceipt { .. }
+        | Event::Settled { .. } => return None,
+    })
+}
