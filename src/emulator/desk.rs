@@ -62,6 +62,13 @@ pub(crate) struct Fate<R> {
     pub(crate) receipt_after: Duration,
 }
 
+impl<R> Fate<R> {
+    /// Says whether the news of the message is parked, with the message or without it.
+    pub(crate) const fn is_held(&self) -> bool {
+        matches!(self.deliver, Some(DeliverFault::Hold)) || matches!(self.receipt, Some(ReceiptFault::Held))
+    }
+}
+
 #[derive(Debug)]
 struct Layers<R> {
     tcp: Mix<TcpFault>,

@@ -239,6 +239,9 @@ pub enum DeliverFault<R> {
 pub enum ReceiptFault {
     /// Never sent.
     Missing,
+    /// Parked, while the message itself is brought, until [`super::Handle::release`] or
+    /// [`super::Handle::clear`].
+    Held,
     /// Sent twice.
     Doubled,
     /// The later news first (read, delivered, sent).

@@ -311,6 +311,11 @@ impl Wire {
             Stream::Tls(_) | Stream::Gone => Err(io::ErrorKind::InvalidInput.into()),
         }
     }
+
+    /// Says whether the connection is under TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
 }
 
 impl Drop for Wire {

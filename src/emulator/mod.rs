@@ -31,6 +31,7 @@ mod listen;
 mod received;
 pub mod signal_cli;
 pub mod smsc;
+pub mod smtp;
 pub mod telegram;
 pub mod tls;
 pub mod whatsapp;

@@ -267,8 +267,7 @@ impl Call<'_> {
         if self.daemon.options.read_receipts {
             plan.push((told * 2, self.news(number, Stage::Read)));
         }
-        let hold = matches!(fate.deliver, Some(DeliverFault::Hold));
-        self.arrange(plan, fate.receipt, hold);
+        self.arrange(plan, fate.receipt, fate.is_held());
     }
 
     fn news(&self, number: &str, stage: Stage) -> News {
@@ -302,7 +301,7 @@ impl Call<'_> {
                 let stranger = self.daemon.sender("+15559999999");
                 news = news.into_iter().map(|n| n.from(stranger.clone())).collect();
             }
-            None => {}
+            Some(ReceiptFault::Held) | None => {}
         }
         for (after, news) in times.into_iter().zip(news) {
             feed.agenda.push(after, news);

@@ -213,7 +213,7 @@ impl Smsc {
     }
 
     fn arrange(&self, mut plan: Vec<(Duration, Delivery)>, fate: &Fate<Refusal>, after: Duration) {
-        if matches!(fate.deliver, Some(DeliverFault::Hold)) {
+        if fate.is_held() {
             for (_, delivery) in plan {
                 self.agenda.hold(Due::Deliver(delivery));
             }
@@ -238,7 +238,7 @@ impl Smsc {
             Some(ReceiptFault::Doubled) => {
                 plan = plan.into_iter().flat_map(|entry| [entry.clone(), entry]).collect();
             }
-            Some(ReceiptFault::Early) | None => {}
+            Some(ReceiptFault::Early | ReceiptFault::Held) | None => {}
         }
         for (time, delivery) in plan {
             self.agenda.push(after + time, Due::Deliver(delivery));

@@ -166,7 +166,8 @@ impl Hooks {
         }
         self.failed.fetch_add(1, Ordering::Relaxed);
         for mut news in batch {
-            if news.repeats < REPEATS_MAX {
+            // A forgery that was refused has done what it was for.
+            if news.repeats < REPEATS_MAX && !news.forged {
                 let wait = REPEAT_WAIT * 2_u32.saturating_pow(news.repeats);
                 news.repeats += 1;
                 self.agenda.push(wait, news);

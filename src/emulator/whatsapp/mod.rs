@@ -407,7 +407,7 @@ impl WhatsApp {
             plan.push((told * 2, news(Status::Read, None)));
         }
         desk.keep(received(message, &wamid));
-        self.arrange(plan, fate.receipt, matches!(fate.deliver, Some(DeliverFault::Hold))).await;
+        self.arrange(plan, fate.receipt, fate.is_held()).await;
         wamid
     }
 
@@ -443,7 +443,7 @@ impl WhatsApp {
                     agenda.push(after, news.forged());
                 }
             }
-            None => {
+            Some(ReceiptFault::Held) | None => {
                 for (after, news) in plan {
                     agenda.push(after, news);
                 }

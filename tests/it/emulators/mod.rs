@@ -5,6 +5,7 @@ mod listener;
 mod raw;
 mod signal_cli;
 mod smsc;
+mod smtp;
 mod telegram;
 mod tls;
 mod whatsapp;

@@ -201,6 +201,13 @@ async fn receipts_go_wrong_in_every_way() {
     assert_eq!(words(&statuses(&mut receiver, 1).await), ["sent"]);
     assert!(receiver.is_quiet().await);
 
+    handle.clear();
+    order(ReceiptFault::Held);
+    send(&handle).await;
+    assert!(receiver.is_quiet().await);
+    handle.clear();
+    statuses(&mut receiver, 2).await;
+
     handle.fault(Fault::Deliver(Mix::always(DeliverFault::Hold)));
     send(&handle).await;
     assert!(receiver.is_quiet().await);
