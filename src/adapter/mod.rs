@@ -14,6 +14,7 @@ pub mod net;
 mod retry_after;
 mod settings;
 mod signal_cli;
+pub mod sms_smpp;
 mod verdict;
 mod whatsapp_cloud;
 
@@ -51,7 +52,7 @@ pub struct Kind {
 }
 
 /// Every kind of gateway. A new one is one file and one line.
-pub const ADAPTERS: &[Kind] = &[whatsapp_cloud::KIND, signal_cli::KIND];
+pub const ADAPTERS: &[Kind] = &[whatsapp_cloud::KIND, signal_cli::KIND, sms_smpp::KIND];
 
 /// Returns what the reader of `wasl.toml` must know of every kind.
 pub fn kinds() -> Vec<AdapterKind> {

@@ -1,6 +1,7 @@
 //! A file's text and places in it.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::nearest::nearest;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -10,11 +11,21 @@ use std::sync::Arc;
 /// The largest file that is read. A policy of 1,000 rules is about a quarter of it.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Words in a key that make its literal a secret to be masked wherever its line is shown.
-const SECRET_WORDS: [&str; 7] =
-    ["token", "secret", "password", "passwd", "passphrase", "credential", "apikey"];
-/// Whole keys that hold secrets without saying so.
-const SECRET_KEYS: [&str; 4] = ["pin", "api_key", "auth", "authorization"];
+/// Words in a key that make its literal a secret to be masked wherever its line is shown; misspelt ones too.
+const SECRET_WORDS: [&str; 10] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "passphrase",
+    "credential",
+    "credentials",
+    "bearer",
+    "apikey",
+    "authorization",
+];
+/// Short words that count only if they stand exactly so between the underscores of a key.
+const SECRET_PARTS: [&str; 4] = ["pin", "auth", "pwd", "pass"];
 
 /// A file's name, as the user wrote it, and its text.
 #[derive(Debug)]
@@ -146,7 +157,11 @@ impl Source {
 /// Says whether a key's literal must be masked.
 pub(super) fn holds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    SECRET_KEYS.contains(&key.as_str()) || SECRET_WORDS.iter().any(|word| key.contains(word))
+    let parts: Vec<&str> = key.split(['_', '-']).collect();
+    let exact = |part: &&str| SECRET_PARTS.contains(part);
+    SECRET_WORDS.iter().any(|word| key.contains(word))
+        || parts.iter().any(|part| exact(part) || nearest(part, SECRET_WORDS).is_some())
+        || (parts.len() > 1 && parts.last() == Some(&"key"))
 }
 
 /// Returns the key that ends a text such as `tls = { cert = "..", api_key `.
@@ -240,5 +255,9 @@ mod tests {
         check(r#"name = "tokens""#, &[]);
         check(r#"password = ["a", "b"]"#, &[r#"["a", "b"]"#]);
         check(r#"password ="#, &[""]);
+        check(r#"webhook_secrt = "x""#, &[r#""x""#]);
+        check(r#"acces_tokn = "x""#, &[r#""x""#]);
+        check(r#"api_key = "x""#, &[r#""x""#]);
+        check(r#"key = "tls.pem""#, &[]);
     }
 }

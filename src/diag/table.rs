@@ -273,7 +273,13 @@ impl Table {
         let entry = self.take(key)?;
         match entry.value.value {
             Value::Table(table) => Some(table),
-            _ => self.wrong_type(key, &entry, "a table", &format!("write `[{key}]` above its keys"), diags),
+            _ => {
+                let remedy = match self.path.is_empty() {
+                    true => format!("write `[{key}]` above its keys"),
+                    false => format!("write `{key} = {{ .. }}`"),
+                };
+                self.wrong_type(key, &entry, "a table", &remedy, diags)
+            }
         }
     }
 
@@ -457,9 +463,11 @@ impl Table {
 fn remedy(message: &str) -> &'static str {
     match message {
         m if m.contains("duplicate key") => "each key may stand once in its table: remove one of them",
+        m if m.contains("unquoted key") => "a key in other letters than a-z stands in double quotes",
+        m if m.contains("boolean") => "a word that is neither `true` nor `false` stands in double quotes",
+        m if m.contains("table") => "a table's header stands alone on its line: `[name]` or `[[name]]`",
         m if m.contains("string") || m.contains("quot") => "text stands in double quotes: `key = \"text\"`",
         m if m.contains("array") => "an array stands in brackets: `key = [\"one\", \"two\"]`",
-        m if m.contains("table") => "a table's header stands alone on its line: `[name]` or `[[name]]`",
         _ => "a line is `key = value`, `[table]`, `[[table]]` or `# comment`; text stands in double quotes",
     }
 }

@@ -8,12 +8,14 @@
 
 mod compile;
 mod criteria;
+pub mod explain;
 mod lints;
 mod parse;
 mod source;
 
 pub use compile::{CheckedPolicy, check};
 pub use criteria::{Example, examples};
+pub use explain::{Described, Explanation, Situation, explain};
 pub use source::{FILES_MAX, PolicyFiles};
 
 use crate::core::gateway::GatewayConfig;

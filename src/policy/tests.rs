@@ -122,3 +122,63 @@ fn the_hash_tells_versions_apart() {
     assert_eq!(hash(&[("a", "x"), ("b", "y")]), hash(&[("b", "y"), ("a", "x")]));
     assert_ne!(hash(&[("a", "x"), ("b", "y")]), hash(&[("a", "xb"), ("", "y")]));
 }
+
+/// The shipped rules, as they lie in the repository.
+fn shipped() -> PolicyFiles {
+    let mut diags = Diagnostics::default();
+    let files = PolicyFiles::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/policies")), &mut diags);
+    assert!(diags.is_empty() && !files.sources().is_empty(), "{diags}");
+    files
+}
+
+#[test]
+fn the_shipped_rules_are_sound_with_any_one_channel() {
+    for channel in Channel::ALL {
+        let mut diags = Diagnostics::default();
+        let one = [gateway("one", channel, &[])];
+        assert!(check(&shipped(), Some(&one), &mut diags).is_some(), "{diags}");
+        assert!(diags.sorted().iter().all(|d| matches!(d.code, "no-gateway" | "never-confirmed")), "{diags}");
+    }
+    let mut diags = Diagnostics::default();
+    let all = Channel::ALL.map(|channel| gateway(channel.name(), channel, &[]));
+    assert!(check(&shipped(), Some(&all), &mut diags).is_some());
+    assert!(diags.is_empty(), "{diags}");
+}
+
+#[test]
+fn the_shipped_rules_take_each_message_where_it_belongs() {
+    use crate::core::message::{Severity, Status, Urgency};
+    let mut diags = Diagnostics::default();
+    let policy = check(&shipped(), None, &mut diags).expect("sound").into_policy();
+    let rule = |severity, status, language: Option<&str>| {
+        let described = Described {
+            severity,
+            urgency: Urgency::Unknown,
+            status,
+            incident: None,
+            tags: Default::default(),
+            language: language.map(Into::into),
+            region: None,
+            sector: None,
+            audiences: Vec::new(),
+            channels: crate::core::channel::ChannelSet::ALL,
+        };
+        explain(&policy, described, &[], &Situation::default()).rule().to_owned()
+    };
+    assert_eq!(rule(Severity::Extreme, Status::Actual, Some("ar-PS")), "life-safety-ar");
+    assert_eq!(rule(Severity::Extreme, Status::Actual, Some("en")), "life-safety");
+    assert_eq!(rule(Severity::Extreme, Status::Actual, None), "life-safety");
+    assert_eq!(rule(Severity::Severe, Status::Actual, Some("ar")), "severe");
+    assert_eq!(rule(Severity::Unknown, Status::Actual, Some("ar")), "routine");
+    assert_eq!(rule(Severity::Extreme, Status::Exercise, Some("ar")), "exercise");
+    assert_eq!(rule(Severity::Extreme, Status::Test, Some("ar")), "system-test");
+    assert_eq!(rule(Severity::Minor, Status::System, None), "system-test");
+}
+
+#[test]
+fn the_readme_shows_every_criterion() {
+    let readme = include_str!("../../policies/README.md");
+    for example in examples() {
+        assert!(readme.contains(&format!("| `{}` |", example.example)), "{}", example.example);
+    }
+}

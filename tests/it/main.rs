@@ -1,4 +1,5 @@
 //! The integration tests: one binary, one module a matter.
 
+mod diagnostics;
 mod emulators;
 mod service;

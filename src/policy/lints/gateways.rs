@@ -1,7 +1,7 @@
 //! Channels and failure domains that no configured gateway has.
 //!
-//! Bad: `never_domains = ["metta"]`. Good: the name as in `wasl.toml`. A channel without a gateway is told once, where
-//! it is first named: shipped rules name more channels than most have. A rule that is left with nothing is told always.
+//! Bad: `never_domains = ["metta"]`. Good: the name as in `wasl.toml`. Channels without a gateway are told
+//! together and once: shipped rules name more channels than most have. A rule that is left with nothing is told always.
 
 use super::Set;
 use crate::core::gateway::GatewayConfig;
@@ -16,17 +16,17 @@ pub(super) fn check(set: &Set<'_>, diags: &mut Diagnostics) {
 }
 
 fn channels(set: &Set<'_>, gateways: &[GatewayConfig], diags: &mut Diagnostics) {
-    let mut told = BTreeSet::new();
-    for channel in set.rules.iter().flat_map(|rule| &rule.steps).flat_map(|step| &step.channels) {
-        if gateways.iter().any(|gateway| gateway.channel == channel.value) || !told.insert(channel.value) {
-            continue;
-        }
-        diags.push(
-            Diagnostic::warning("no-gateway", format!("no gateway serves `{}`", channel.value))
-                .at(&channel.place, "is passed over here and in every other step")
-                .help(format!("add a `[[gateway]]` with `channel = \"{}\"` to wasl.toml", channel.value)),
-        );
-    }
+    let named = set.rules.iter().flat_map(|rule| &rule.steps).flat_map(|step| &step.channels);
+    let idle: Vec<_> =
+        named.filter(|channel| gateways.iter().all(|gateway| gateway.channel != channel.value)).collect();
+    let Some(first) = idle.first() else { return };
+    let channels: BTreeSet<_> = idle.iter().map(|channel| channel.value).collect();
+    let words: Vec<_> = channels.iter().map(|channel| format!("`{channel}`")).collect();
+    diags.push(
+        Diagnostic::warning("no-gateway", format!("no gateway serves {}", words.join(", ")))
+            .at(&first.place, "passed over, here and in every other step")
+            .help("add a `[[gateway]]` for it to wasl.toml; if you do without it on purpose, nothing need be done"),
+    );
 }
 
 fn rules(set: &Set<'_>, gateways: &[GatewayConfig], diags: &mut Diagnostics) {
