@@ -234,7 +234,7 @@ impl Client {
                     }
                 },
             };
-            if now() >= expires {
+            if is_past(expires) {
                 self.keep(wire);
                 return Called { answer: Err(Failure::Expired), took: Span::ZERO };
             }
@@ -321,6 +321,11 @@ impl Client {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says whether it is too late to send.
+pub(super) fn is_past(expires: Timestamp) -> bool {
+    now() >= expires
 }
 
 fn now() -> Timestamp {

@@ -8,6 +8,7 @@
 //! supervisor runs its [`Adapter::run`]. No address, text or secret reaches a log or an error.
 
 mod back_off;
+mod email_smtp;
 mod hook;
 mod http;
 pub mod net;
@@ -15,6 +16,7 @@ mod retry_after;
 mod settings;
 mod signal_cli;
 pub mod sms_smpp;
+mod telegram_bot;
 mod verdict;
 mod whatsapp_cloud;
 
@@ -52,7 +54,14 @@ pub struct Kind {
 }
 
 /// Every kind of gateway. A new one is one file and one line.
-pub const ADAPTERS: &[Kind] = &[whatsapp_cloud::KIND, signal_cli::KIND, sms_smpp::KIND];
+#[rustfmt::skip]
+pub const ADAPTERS: &[Kind] = &[
+    whatsapp_cloud::KIND,
+    signal_cli::KIND,
+    telegram_bot::KIND,
+    sms_smpp::KIND,
+    email_smtp::KIND,
+];
 
 /// Returns what the reader of `wasl.toml` must know of every kind.
 pub fn kinds() -> Vec<AdapterKind> {

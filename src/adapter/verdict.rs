@@ -32,7 +32,7 @@ pub(super) fn by_status(response: &Response) -> Outcome {
         504 | 524 => unknown(Reason::Timeout),
         500..=599 => deferred(Reason::ProviderFault, response.retry_after),
         // A redirect is not followed, since a token would follow it: the address is wrong, or somebody stands between.
-        300..=399 | 400..=499 => rejected(Reason::Configuration),
+        300..=499 => rejected(Reason::Configuration),
         _ => unknown(Reason::Unreadable),
     }
 }
