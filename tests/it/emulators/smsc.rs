@@ -315,7 +315,7 @@ async fn receipts_speak_dialects_and_go_wrong() {
 
 #[tokio::test]
 async fn a_receipt_waits_for_a_receiver_and_is_repeated() {
-    let options = Options { repeat_after: Duration::from_millis(100), ..Options::default() };
+    let options = Options { repeat_after: Duration::from_millis(600), ..Options::default() };
     let handle = smsc::start(options).await.unwrap();
     let mut sender = Client::connect(&handle).await;
     assert_eq!(sender.bind(BIND_TRANSMITTER, "wasl", "secret").await.status, 0);

@@ -34,6 +34,14 @@ fn error(answer: &Answer) -> (u16, String) {
     (answer.status, body["description"].as_str().unwrap().to_owned())
 }
 
+/// Waits until so many requests came, and the last of them is being waited on.
+async fn polled(handle: &Handle, requests: u64) {
+    while handle.requests_count() < requests {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::sleep(QUIET / 2).await;
+}
+
 #[tokio::test]
 async fn a_message_is_taken() {
     let handle = start().await;
@@ -104,7 +112,7 @@ async fn updates_come_by_long_poll() {
     let long = json!({ "timeout": 50, "allowed_updates": ["callback_query"] });
     let poll = call(&handle, "getUpdates", long);
     let (answer, press) = tokio::join!(timeout(SOON, poll), async {
-        tokio::time::sleep(QUIET / 2).await;
+        polled(&handle, 2).await;
         // Not asked for, so never seen.
         handle.inbound_text(555, "hello", None);
         handle.press(555, message, "ack:42")
@@ -133,7 +141,7 @@ async fn a_second_poll_ends_the_first() {
     let handle = start().await;
     let first = call(&handle, "getUpdates", json!({ "timeout": 50 }));
     let (first, _) = tokio::join!(first, async {
-        tokio::time::sleep(QUIET / 2).await;
+        polled(&handle, 1).await;
         call(&handle, "getUpdates", json!({})).await
     });
     assert_eq!(first.status, 409);
