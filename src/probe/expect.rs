@@ -7,6 +7,7 @@
 //!   body = { contains = "running" }
 //!   json."health_status.can_send_message" = "AVAILABLE"
 //!   json."result.*.number" = "{account}"            # `*`: any entry of a list
+//!   otherwise = "configuration"                     # the reason if it does not; `condition` unless said
 //!
 //!   [[probe.unless]]                                # looked at first, in order: the first that holds decides
 //!   json."error.code" = [4, 80007]
@@ -35,6 +36,8 @@ const SECONDS_MAX: f64 = 1e11;
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Expect<T> {
     fine: Conditions<T>,
+    /// The reason where they do not hold.
+    otherwise: Reason,
     /// Looked at first, in order.
     unless: Vec<Case<T>>,
 }
@@ -108,7 +111,8 @@ pub(crate) fn words_of_reasons() -> Vec<(&'static str, Reason)> {
 impl Expect<Text> {
     /// Reads `expect` and `unless`. Without a status of its own, `usual` is expected.
     pub(crate) fn parse(reader: &mut Reader<'_>, usual: RangeInclusive<u16>) -> Expect<Text> {
-        let mut fine = reader.table("expect", Conditions::parse).unwrap_or_else(Conditions::none);
+        let read = |reader: &mut Reader<'_>| (Conditions::parse(reader), reader.reason("otherwise"));
+        let (mut fine, otherwise) = reader.table("expect", read).unwrap_or((Conditions::none(), None));
         if fine.status.is_empty() {
             fine.status.push(usual);
         }
@@ -122,7 +126,7 @@ impl Expect<Text> {
             }
             Some(Case { conditions, then })
         });
-        Expect { fine, unless }
+        Expect { fine, otherwise: otherwise.unwrap_or(Reason::Condition), unless }
     }
 
     /// Fills the placeholders for a gateway.
@@ -131,7 +135,11 @@ impl Expect<Text> {
             .unless
             .iter()
             .map(|case| Ok(Case { conditions: case.conditions.fill(target)?, then: case.then.clone() }));
-        Ok(Expect { fine: self.fine.fill(target)?, unless: unless.collect::<Result<_, _>>()? })
+        Ok(Expect {
+            fine: self.fine.fill(target)?,
+            otherwise: self.otherwise,
+            unless: unless.collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -329,7 +337,7 @@ impl Expect<String> {
         if !self.fine.json.is_empty() && opened.json.is_none() {
             return Err(Reason::Unreadable);
         }
-        if self.fine.hold(&opened) { Ok(Verdict::Fine) } else { Err(Reason::Condition) }
+        if self.fine.hold(&opened) { Ok(Verdict::Fine) } else { Err(self.otherwise) }
     }
 }
 
@@ -575,6 +583,7 @@ mod tests {
         holds("header.x-none = \"1\"", "", false);
         holds("body = \"Jasmin/PONG\"", "Jasmin/PONG\n", true);
         holds("body = { contains = \"running\" }", "Signal is up and running.", true);
+        check(&expect("expect = { json.a = 1, otherwise = \"limited\" }"), 200, "{}", Err(Reason::Limited));
         holds("body = [\"OK\", \"ok\"]", "no", false);
     }
 

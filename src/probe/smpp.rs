@@ -47,8 +47,8 @@ enum Bind {
 
 struct SmppProbe {
     road: Road,
-    /// The bind's PDU; `None`: do not bind.
-    bind: Option<Vec<u8>>,
+    /// Which bind, and its PDU; `None`: do not bind.
+    bind: Option<(u32, Vec<u8>)>,
 }
 
 struct Plan {
@@ -92,7 +92,7 @@ impl Blueprint for Plan {
         };
         let bind = match self.bind {
             Bind::None => None,
-            Bind::As(id) => Some(bind(id, target)?),
+            Bind::As(id) => Some((id, bind(id, target)?)),
         };
         Ok(Box::new(SmppProbe { road: Road { place, tls, limits }, bind }))
     }
@@ -141,16 +141,16 @@ impl Probe for SmppProbe {
 
 impl SmppProbe {
     async fn dialogue(&self, wire: &mut dyn Wire) -> Result<Verdict, Reason> {
-        if let Some(bind) = &self.bind {
+        if let Some((id, bind)) = &self.bind {
             write(wire, bind).await?;
-            let status = response(wire, 1).await?.status;
+            let status = response(wire, *id, 1).await?.status;
             // Not bound, there is no link to ask about.
             if status != 0 {
                 return read_bind(status);
             }
         }
         write(wire, &pdu(Header { id: ENQUIRE_LINK, status: 0, sequence: 2 }, &[])).await?;
-        let answer = response(wire, 2).await?;
+        let answer = response(wire, ENQUIRE_LINK, 2).await?;
         if self.bind.is_some() {
             // A courtesy that frees the centre's slot at once; whether it is answered says nothing more.
             let _ = write(wire, &pdu(Header { id: UNBIND, status: 0, sequence: 3 }, &[])).await;
@@ -183,15 +183,20 @@ fn read_enquiry(status: u32) -> Result<Verdict, Reason> {
     }
 }
 
-/// Waits for the answer of this number; answers the centre's own enquiries and passes over the rest.
-async fn response(wire: &mut dyn Wire, sequence: u32) -> Result<Header, Reason> {
+/// Waits for the answer to a request; answers the centre's own enquiries and passes over the rest.
+async fn response(wire: &mut dyn Wire, id: u32, sequence: u32) -> Result<Header, Reason> {
     for _ in 0..PASSED_MAX {
         let header = read(wire).await?;
         if header.id == ENQUIRE_LINK {
             let answer = Header { id: ENQUIRE_LINK | RESPONSE, status: 0, sequence: header.sequence };
             write(wire, &pdu(answer, &[])).await?;
-        } else if header.id & RESPONSE != 0 && (header.sequence == sequence || header.id == GENERIC_NACK) {
+        } else if header.id == id | RESPONSE && header.sequence == sequence {
             return Ok(header);
+        } else if header.id == GENERIC_NACK {
+            // It could read as little of ours as to give it another number, or none.
+            return Ok(header);
+        } else if header.id & RESPONSE != 0 {
+            return Err(Reason::Unreadable);
         }
     }
     Err(Reason::Unreadable)

@@ -1,6 +1,6 @@
 //! Is it our own line? Rounds over control targets of different networks, which no gateway depends on.
 //!
-//! A control is `dns:9.9.9.9` (a name server answers anything at all), `tcp:192.0.2.10:443` (a port opens) or
+//! A control is `dns:9.9.9.9` (a name server can say who serves the root), `tcp:192.0.2.10:443` (a port opens) or
 //! `https://example.net/` (a page answers with whatever status, its certificate being good). A round asks all of them
 //! at once; it comes every [`INTERVAL`], and every [`IN_DOUBT`] while any of them fails.
 //!
@@ -34,8 +34,10 @@ pub const CONTROLS_MAX: usize = 16;
 /// How long a control may take in each of its steps. A far one answers in a tenth of it.
 pub const LIMIT: Span = Span::from_secs(2);
 
-/// A query for the root's name servers: every name server answers it, be it by refusing. Cites: RFC 1035 section 4.1.
+/// A query for the root's name servers, which every public one answers. Cites: RFC 1035 section 4.1.
 const ROOT_QUERY: [u8; 17] = [0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
+const NO_ERROR: u8 = 0;
+const NAME_ERROR: u8 = 3;
 /// A name server's datagram may be lost on a good line: it is sent again after this.
 const RESEND: Duration = Duration::from_millis(600);
 
@@ -124,7 +126,8 @@ fn road(address: &Address, context: &Context, limits: Limits) -> Result<Road, Un
     Ok(Road { place: address.place.clone(), tls, limits })
 }
 
-/// Asks a name server for the root, again and again, until it says anything.
+/// Asks a name server for the root, again and again, until it says something. A box on our side of a dead line that
+/// answers in its place can only say SERVFAIL or REFUSED, so those do not count.
 async fn ask_root(server: SocketAddr) -> io::Result<()> {
     let any: IpAddr = if server.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
     let socket = UdpSocket::bind((any, 0)).await?;
@@ -140,7 +143,10 @@ async fn ask_root(server: SocketAddr) -> io::Result<()> {
             let length = read?;
             // The same number, and the bit that makes it an answer.
             if length >= 12 && answer[..2] == query[..2] && answer[2] & 0x80 != 0 {
-                return Ok(());
+                return match answer[3] & 0x0F {
+                    NO_ERROR | NAME_ERROR => Ok(()),
+                    _ => Err(io::Error::other("the name server cannot say")),
+                };
             }
         }
     }

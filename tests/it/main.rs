@@ -2,4 +2,5 @@
 
 mod diagnostics;
 mod emulators;
+mod probes;
 mod service;

@@ -1,0 +1,170 @@
+//! SMPP and SMTP; and how mistakes in the files are shown.
+
+use super::*;
+use Layer::{Api, Tcp, Tls};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use wasl::emulator::{AnswerFault, Fault, Mix, TcpFault, smsc};
+
+fn smpp(password: &str, addr: SocketAddr) -> Target {
+    Target::new(G, "g", Channel::Sms, "sms-smpp")
+        .plain("host", addr.ip().to_string())
+        .plain("port", addr.port().to_string())
+        .plain("system_id", "wasl")
+        .hidden("password", Secret::new(password))
+}
+
+const BIND: &str = r#"
+[[probe]]
+name = "bind"
+kind = "smpp"
+gateway = "g"
+timeouts = { connect = "300ms", answer = "300ms" }
+host = "{host}"
+port = "{port}"
+"#;
+
+#[tokio::test]
+async fn a_message_centre_takes_our_bind_or_says_why_not() {
+    let centre = smsc::start(smsc::Options::default()).await.expect("a centre");
+    let context = plain();
+    let (good, bad) = (smpp("secret", centre.addr()), smpp("wrong", centre.addr()));
+    let both = run(&shipped("sms-smpp"), &good, &context).await;
+    check(&both[0], Some(Tcp), Verdict::Fine, &[Tcp]);
+    check(&both[1], Some(Api), Verdict::Fine, &[Tcp, Api]);
+    check(&one(BIND, &bad, &context).await, Some(Tcp), failed(Reason::Credentials), &[Tcp, Api]);
+    let unbound = format!("{BIND}bind = \"none\"\n");
+    check(&one(&unbound, &good, &context).await, Some(Api), Verdict::Fine, &[Tcp, Api]);
+    for (fault, verdict) in [
+        (AnswerFault::Hang, failed(Reason::Timeout)),
+        (AnswerFault::Reset, failed(Reason::ConnectionLost)),
+        (AnswerFault::Garbage, failed(Reason::Unreadable)),
+        (AnswerFault::Status { code: 0x08, retry_after_s: None }, failed(Reason::ProviderFault)),
+    ] {
+        centre.fault(Fault::Answer(Mix::always(fault)));
+        check(&one(BIND, &good, &context).await, Some(Tcp), verdict, &[Tcp, Api]);
+    }
+    for (status, verdict) in [
+        (0x05, Verdict::Fine),
+        (0x58, Verdict::Limited(Reason::Throttled)),
+        (0x14, Verdict::Limited(Reason::Throttled)),
+    ] {
+        centre.fault(Fault::Answer(Mix::always(AnswerFault::Status { code: status, retry_after_s: None })));
+        check(&one(BIND, &good, &context).await, Some(Api), verdict, &[Tcp, Api]);
+    }
+    centre.clear();
+    centre.fault(Fault::Tcp(Mix::always(TcpFault::Refuse)));
+    check(&one(BIND, &good, &context).await, None, failed(Reason::TcpRefused), &[Tcp]);
+}
+
+/// A mail server of one line for each command, for as many clients as come.
+async fn mail_server(script: &'static [(&'static str, &'static str)]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = BufReader::new(stream);
+            let banner =
+                script.iter().find(|(word, _)| word.is_empty()).map_or("220 mx ESMTP\r\n", |(_, b)| b);
+            let _ = stream.get_mut().write_all(banner.as_bytes()).await;
+            let mut line = String::new();
+            while matches!(stream.read_line(&mut line).await, Ok(n) if n > 0) {
+                let found = script.iter().find(|(word, _)| !word.is_empty() && line.starts_with(word));
+                let Some((_, answer)) = found else { break };
+                let _ = stream.get_mut().write_all(answer.as_bytes()).await;
+                line.clear();
+            }
+        }
+    });
+    addr
+}
+
+fn smtp(addr: SocketAddr, tls: &str) -> Target {
+    Target::new(G, "g", Channel::Email, "email-smtp")
+        .plain("host", addr.ip().to_string())
+        .plain("port", addr.port().to_string())
+        .plain("tls", tls)
+        .plain("username", "ops")
+        .hidden("password", Secret::new("pw"))
+}
+
+const EHLO: &str = "[[probe]]\nname = \"mail\"\nkind = \"smtp\"\ngateway = \"g\"\nhost = \"{host}\"\nport = \"{port}\"\n\
+                    login = true\ntimeouts = { tls = \"300ms\", answer = \"300ms\" }\n";
+
+#[tokio::test]
+async fn a_mail_server_greets_and_offers_or_says_why_not() {
+    let context = plain();
+    let hello = ("EHLO", "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n");
+    let cases: [(&'static [(&str, &str)], &str, Option<Layer>, Verdict, &[Layer]); 9] = [
+        (
+            Box::leak(Box::new([hello, ("AUTH PLAIN AG9wcwBwdw==", "235 ok\r\n"), ("NOOP", "250 ok\r\n")])),
+            "none",
+            Some(Api),
+            Verdict::Fine,
+            &[Tcp, Api],
+        ),
+        (
+            &[
+                ("EHLO", "250-mx\r\n250 AUTH LOGIN\r\n"),
+                ("AUTH LOGIN", "334 VXNlcm5hbWU6\r\n"),
+                ("b3Bz", "334 UGFzc3dvcmQ6\r\n"),
+                ("cHc=", "235 ok\r\n"),
+                ("NOOP", "250 ok\r\n"),
+            ],
+            "none",
+            Some(Api),
+            Verdict::Fine,
+            &[Tcp, Api],
+        ),
+        (
+            Box::leak(Box::new([hello, ("AUTH", "535 5.7.8 no\r\n")])),
+            "none",
+            Some(Tcp),
+            failed(Reason::Credentials),
+            &[Tcp, Api],
+        ),
+        (&[("EHLO", "250 mx\r\n")], "starttls", Some(Tcp), failed(Reason::Configuration), &[Tcp, Api]),
+        // It offers TLS, and then says nothing that is TLS.
+        (
+            Box::leak(Box::new([hello, ("STARTTLS", "220 go on\r\n")])),
+            "starttls",
+            Some(Tcp),
+            failed(Reason::TlsFailed),
+            &[Tcp, Tls],
+        ),
+        (&[("", "421 4.3.2 closing\r\n")], "none", Some(Tcp), failed(Reason::ProviderFault), &[Tcp, Api]),
+        (&[("", "hello\r\n")], "none", Some(Tcp), failed(Reason::Unreadable), &[Tcp, Api]),
+        (&[("", "")], "none", Some(Tcp), failed(Reason::Timeout), &[Tcp, Api]),
+        (&[("EHLO", "")], "none", Some(Tcp), failed(Reason::Timeout), &[Tcp, Api]),
+    ];
+    for (script, tls, reached, verdict, phases) in cases {
+        let addr = mail_server(script).await;
+        check(&one(EHLO, &smtp(addr, tls), &context).await, reached, verdict, phases);
+    }
+}
+
+#[test]
+fn mistakes_in_a_file_are_shown_all_at_once() {
+    let toml = "[[probe]]\nname = \"Web\"\nkind = \"htpp\"\nadapter = \"whatsap-cloud\"\n\
+                [[probe]]\nname = \"a\"\nkind = \"http\"\nurl = \"{base_url}\"\nintervall = \"5s\"\n\
+                [[probe]]\nname = \"b\"\nkind = \"tcp\"\ngateway = \"h\"\nadapter = \"signal-cli\"\nhost = \"x\"\n\
+                [[probe]]\nname = \"c\"\nkind = \"dns\"\nadapter = \"signal-clu\"\nhost = \"x\"\ninterval = \"1s\"\nin_doubt = \"2s\"\n";
+    let mut diags = Diagnostics::default();
+    let definitions = parse(&Source::new("probes/t.toml", toml), &mut diags);
+    resolve(&definitions, &[web("http://127.0.0.1")], &ADAPTERS, &plain(), &mut diags);
+    let shown = diags.render();
+    for needle in [
+        "`Web` cannot be a probe's name",
+        "did you mean `http`?",
+        "must say for which gateways it is",
+        "did you mean `interval`?",
+        "one of them says it already",
+        "probe `b` has no `port`",
+        "`in_doubt` of probe `c` is above its interval",
+        "did you mean `signal-cli`?",
+        "no probe is for the gateway `g`",
+        "probes/t.toml:3:8",
+    ] {
+        assert!(shown.contains(needle), "{needle}\n{shown}");
+    }
+}
