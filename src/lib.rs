@@ -18,6 +18,7 @@ pub mod policy;
 pub mod probe;
 pub mod runtime;
 pub mod settings;
+pub mod sim;
 pub mod store;
 pub mod telemetry;
 pub mod web;

@@ -1,1 +1,46 @@
+//! The simulator: many seeds, each with its own mix of faults. `SEED=n` runs one seed; `SIM_SEEDS=n` runs so many.
 
+use wasl::core::outcome::DeliveryResult;
+use wasl::sim;
+
+/// How many seeds a plain run tries.
+const SEEDS: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn nothing_is_lost_nothing_is_doubled_unmarked_and_everything_settles() {
+    let seeds: Vec<u64> = match number("SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("SIM_SEEDS").unwrap_or(SEEDS)).collect(),
+    };
+    let (mut messages, mut crashes, mut results) = (0, 0, [0u64; 7]);
+    for seed in seeds {
+        match sim::run(seed) {
+            Ok(outline) => {
+                messages += outline.messages;
+                crashes += outline.crashes;
+                results.iter_mut().zip(outline.results).for_each(|(sum, n)| *sum += n);
+            }
+            Err(broken) => panic!("{broken}\nrerun: SEED={seed} cargo test --test sim"),
+        }
+    }
+    println!("{messages} messages, {crashes} crashes");
+    for result in DeliveryResult::ALL {
+        println!("  {result:<14}{}", results[result as usize]);
+    }
+    if number("SEED").is_none() {
+        // A simulator in which nothing ever fails or ends badly would prove nothing.
+        assert!(crashes > 0 && results[DeliveryResult::Delivered as usize] > messages / 2);
+        for result in [DeliveryResult::HandedOver, DeliveryResult::Failed, DeliveryResult::Cancelled] {
+            assert!(results[result as usize] > 0, "{result} never happened");
+        }
+    }
+}
+
+#[test]
+fn one_seed_is_one_run() {
+    assert_eq!(sim::run(3), sim::run(3));
+}

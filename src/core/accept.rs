@@ -6,6 +6,7 @@ use super::ids::{DeliveryId, MessageId};
 use super::input::{Accept, Ticket};
 use super::message::{CHUNK_RECIPIENTS, Message, Recipient, Severity};
 use super::outbox::message::{Class, ClassKey, Facts, OpenMessage, SETTLED};
+use super::outbox::queue::Stay;
 use super::outbox::row::{Kind, Row};
 use super::outbox::timers::{Timer, TimerKey};
 use super::policy::LAST_RULE;
@@ -190,7 +191,7 @@ impl Core {
             rounds: 0,
             barred: Default::default(),
             out: GatewaySet::EMPTY,
-            ticket: 0,
+            stay: Stay::default(),
             lanes: 0,
             timer: TimerKey::default(),
             backing_off: false,

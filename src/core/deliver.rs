@@ -4,7 +4,7 @@ use super::channel::{Channel, ChannelSet, GatewayId, GatewaySet};
 use super::effect::{Effect, Event, Order};
 use super::ids::AttemptId;
 use super::message::Severity;
-use super::outbox::queue::{Entry, Ladder};
+use super::outbox::queue::{Entry, Ladder, Stay};
 use super::outbox::row::{AttemptState, Kind, LANE_ANY, OpenAttempt, Row};
 use super::outbox::timers::{Timer, TimerKey};
 use super::outcome::{DeliveryResult, Reason};
@@ -141,14 +141,15 @@ impl Core {
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.lanes |= 1 << lane;
         let rank = (frame.severity as u64) << 61 | (frame.deadline.ms().max(0) as u64 & ((1 << 61) - 1));
-        let entry = Entry { rank, order: row.order(frame.number), row: handle, ticket: row.ticket, lane };
+        let entry = Entry { rank, order: row.order(frame.number), row: handle, stay: row.stay.in_lane(lane) };
         self.queues.push(ladder, entry);
     }
 
     /// Takes a delivery out of its queues: its entries are disowned, and dropped when they surface.
     pub(super) fn dequeue(&mut self, handle: Handle) {
+        let stay = Stay::next(&mut self.stays);
         if let Some(row) = self.rows.get_mut(handle) {
-            row.ticket = row.ticket.wrapping_add(1);
+            row.stay = stay;
             row.lanes = 0;
         }
     }
@@ -204,8 +205,10 @@ impl Core {
             let popped = self.queues.pop(
                 |ladder, entry| !choice(ladder, entry, &tiers, free, scouts).is_empty(),
                 |entry| {
-                    rows.get(entry.row)
-                        .is_some_and(|row| row.ticket == entry.ticket && row.lanes & (1 << entry.lane) != 0)
+                    let lane = entry.stay.lane();
+                    rows.get(entry.row).is_some_and(|row| {
+                        row.stay.in_lane(lane) == entry.stay && row.lanes & (1 << lane) != 0
+                    })
                 },
             );
             let Some((ladder, entry)) = popped else {
@@ -223,12 +226,12 @@ impl Core {
     /// Takes a delivery off its queue for `gateway`.
     fn take(&mut self, entry: Entry, gateway: GatewayId, any_good: bool) {
         let Some(row) = self.rows.get_mut(entry.row) else { return };
-        row.lanes &= !(1 << entry.lane);
+        row.lanes &= !(1 << entry.stay.lane());
         let Some(frame) = self.rows.get(entry.row).and_then(|row| self.frame(row)) else { return };
         if frame.withdrawn.is_some() || frame.expiry <= self.now {
             return self.wind_up(entry.row);
         }
-        if entry.lane == LANE_ANY {
+        if entry.stay.lane() == LANE_ANY {
             let Some(row) = self.rows.get_mut(entry.row) else { return };
             let cumulative = frame.route.ladder(row.level, GatewaySet::EMPTY);
             let in_reach = cumulative.levels.first().is_some_and(|level| level.has(gateway));

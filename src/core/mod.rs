@@ -31,7 +31,7 @@ mod load;
 mod operate;
 mod outage;
 mod outbox;
-mod rng;
+pub(crate) mod rng;
 mod route;
 mod settle;
 mod slab;
@@ -42,7 +42,7 @@ mod watch;
 use channel::{ChannelSet, GatewayId};
 use effect::{Effect, Event};
 use gateway::GatewayConfig;
-use health::uplink::Uplink;
+use health::uplink::{Uplink, VERDICT_PAUSE};
 use ids::{AttemptId, MessageId};
 use input::Input;
 use outage::Ledger;
@@ -127,6 +127,8 @@ pub struct Core {
     tiers: Tiers,
     counts: Counts,
     last_message: u32,
+    /// The last stay of a delivery in a queue.
+    stays: u32,
     audits: u64,
     turn: u64,
     /// The core's time: never goes back.
@@ -184,6 +186,7 @@ impl Core {
             tiers: Tiers::default(),
             counts: Counts::default(),
             last_message: 0,
+            stays: 0,
             audits: 0,
             turn: 0,
             now,
@@ -258,7 +261,14 @@ impl Core {
         if self.more {
             return Some(self.now);
         }
-        let judgements = self.fleet.iter().filter_map(|(_, g)| g.cell.next_judgement(self.config.dwell));
+        // The turn has judged what was due by now; what it did not declare then waits for something else.
+        let judgements = self
+            .fleet
+            .iter()
+            .filter_map(|(_, g)| g.cell.next_judgement(self.config.dwell))
+            .chain(self.uplinks.iter().filter_map(|u| u.back_at.map(|back| back + VERDICT_PAUSE)))
+            .chain(self.fleet.iter().filter_map(|(_, g)| g.maintained_until()))
+            .filter(|due| *due > self.now);
         let free = match self.queues.is_empty() {
             true => None,
             false => self.fleet.next_free(self.queues.wanted(), self.now),

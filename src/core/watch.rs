@@ -86,8 +86,8 @@ impl Core {
         let line_down = self.fleet.line_down;
         let Some(g) = self.fleet.get_mut(id) else { return };
         let needs_line = g.config.needs_internet();
-        let maintained = g.overlay.is_some();
-        let may_declare = !(needs_line && (paused || line_down)) && !maintained;
+        let set_aside = g.set_aside(now);
+        let may_declare = !(needs_line && (paused || line_down)) && !set_aside;
         let changed = g.cell.judge(dwell, may_declare, now);
         let hurry = g.cell.worst() >= DOUBT || matches!(g.cell.state(), State::Down | State::Recovering);
         if std::mem::replace(&mut g.hurried, hurry) != hurry {

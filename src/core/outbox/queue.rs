@@ -17,8 +17,29 @@ pub(crate) struct Entry {
     /// The message's number, then the recipient's index.
     pub(crate) order: u64,
     pub(crate) row: Handle,
-    pub(crate) ticket: u16,
-    pub(crate) lane: u8,
+    /// Which stay of the row in a queue: an entry of an earlier stay, or of an earlier row, is stale.
+    pub(crate) stay: Stay,
+}
+
+/// A number for each stay of a delivery in a queue, with the lane in its lowest four bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct Stay(u32);
+
+impl Stay {
+    /// Returns the next stay, over all deliveries: handles of rows are reused, stays are not until 2^28 others have passed.
+    pub(crate) fn next(last: &mut u32) -> Stay {
+        *last = last.wrapping_add(1) & (u32::MAX >> 4);
+        Stay(*last << 4)
+    }
+
+    /// Returns this stay in one of its lanes.
+    pub(crate) fn in_lane(self, lane: u8) -> Stay {
+        Stay(self.0 & !15 | u32::from(lane & 15))
+    }
+
+    pub(crate) fn lane(self) -> u8 {
+        (self.0 & 15) as u8
+    }
 }
 
 /// What a queue may offer, level by level, each containing the one before it.

@@ -1,5 +1,6 @@
 //! Rows: a delivery that is not settled, and an attempt of it that is open.
 
+use super::queue::Stay;
 use super::timers::TimerKey;
 use crate::core::channel::{Channel, ChannelSet, GatewayId, GatewaySet};
 use crate::core::outcome::{Reason, ReceiptKind};
@@ -38,8 +39,8 @@ pub(crate) struct Row {
     pub(crate) barred: ChannelSet,
     /// Gateways that failed it in this round.
     pub(crate) out: GatewaySet,
-    /// Which entries in the queues are its own: those that carry this number.
-    pub(crate) ticket: u16,
+    /// Which entries in the queues are its own: those of this stay.
+    pub(crate) stay: Stay,
     /// Lanes that it waits in: bit 15 for "any", else one bit a channel.
     pub(crate) lanes: u16,
     /// The wait of its step, or its back-off.

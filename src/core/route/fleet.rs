@@ -59,6 +59,19 @@ impl Gateway {
             hurried: false,
         }
     }
+
+    /// Returns until when planned work is laid over it.
+    pub(crate) fn maintained_until(&self) -> Option<Timestamp> {
+        match self.overlay.as_ref().map(|overlay| overlay.kind) {
+            Some(OverlayKind::Maintenance { until }) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Says whether an operator has taken it out of use: what is seen of it then is no outage.
+    pub(crate) fn set_aside(&self, now: Timestamp) -> bool {
+        self.overlay.is_some() && self.maintained_until().is_none_or(|until| until > now)
+    }
 }
 
 impl Fleet {
@@ -251,12 +264,8 @@ impl Fleet {
     /// Returns when a gateway that somebody waits for may become free, or change its standing by itself.
     pub(crate) fn next_free(&self, wanted: GatewaySet, now: Timestamp) -> Option<Timestamp> {
         let of = |g: &Gateway| {
-            let until = match g.overlay.as_ref().map(|o| o.kind) {
-                Some(OverlayKind::Maintenance { until }) => Some(until),
-                _ => None,
-            };
             let quota = g.capacity.exhausted(now).then_some(now + QUOTA_LOOK);
-            [g.deferred_until, until, Some(g.scout_at), g.capacity.next_token(now), quota]
+            [g.deferred_until, g.maintained_until(), Some(g.scout_at), g.capacity.next_token(now), quota]
                 .into_iter()
                 .flatten()
                 .filter(|t| *t > now)

@@ -1,0 +1,132 @@
+//! What must hold in every run, checked from outside: by what the gateways really saw, not by what the core believes.
+
+use crate::core::effect::Order;
+use crate::core::ids::{AttemptId, DeliveryId};
+use crate::core::message::Severity;
+use crate::core::outcome::{DeliveryResult, Outcome, ReceiptKind};
+use crate::core::record::{Attempt, Delivery, Repeat};
+use crate::core::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("seed {seed} at {at} ms: {what}")]
+pub struct Broken {
+    /// Rerun it with `SEED=.. cargo test --test sim`.
+    pub seed: u64,
+    /// The virtual time in milliseconds.
+    pub at: i64,
+    /// What was seen.
+    pub what: String,
+}
+
+/// What is known of one delivery from outside.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Attempts that left, in order.
+    pub(super) left: Vec<AttemptId>,
+    /// Attempts of which it is certain that they were not sent: the core was told so.
+    pub(super) certain: BTreeSet<u16>,
+    /// Attempts that a gateway really put through.
+    pub(super) went_out: BTreeSet<u16>,
+    /// The furthest receipt that a gateway really issued.
+    pub(super) issued: Option<ReceiptKind>,
+    pub(super) result: Option<DeliveryResult>,
+    pub(super) expires: Option<Timestamp>,
+}
+
+/// The ledger from outside.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    pub(super) seed: u64,
+    pub(super) seen: BTreeMap<DeliveryId, Seen>,
+    /// Messages whose sender heard "accepted".
+    pub(super) promised: BTreeMap<crate::core::ids::MessageId, u32>,
+    /// Attempts on disk.
+    pub(super) on_disk: BTreeMap<AttemptId, Attempt>,
+}
+
+impl Ledger {
+    pub(super) fn broken(&self, at: Timestamp, what: impl Into<String>) -> Broken {
+        Broken { seed: self.seed, at: at.ms(), what: what.into() }
+    }
+
+    /// An order leaves.
+    pub(super) fn leaves(&mut self, order: &Order, held: bool, now: Timestamp) -> Result<(), Broken> {
+        let id = order.attempt;
+        if held {
+            return Err(self.broken(now, format!("{id} was sent by a held gateway")));
+        }
+        if !self.on_disk.contains_key(&id) {
+            return Err(self.broken(now, format!("{id} left before its record was on disk")));
+        }
+        if order.expires <= now {
+            return Err(self.broken(now, format!("{id} was sent after its expiry")));
+        }
+        let seen = self.seen.entry(id.delivery).or_default();
+        seen.expires = Some(order.expires);
+        let settled = seen.result;
+        let maybe_out = seen.left.iter().any(|earlier| !seen.certain.contains(&earlier.n));
+        seen.left.push(id);
+        if let Some(result) = settled {
+            return Err(self.broken(now, format!("{id} was sent though its delivery had ended as {result}")));
+        }
+        if maybe_out && order.repeat == Repeat::No {
+            return Err(self.broken(now, format!("{id} may be a second copy and is not marked")));
+        }
+        Ok(())
+    }
+
+    /// A turn's orders leave in the order of their severity.
+    pub(super) fn in_order(&self, severities: &[Severity], now: Timestamp) -> Result<(), Broken> {
+        match severities.windows(2).find(|pair| pair[0] > pair[1]) {
+            Some(pair) => Err(self.broken(now, format!("{} went before {}", pair[0], pair[1]))),
+            None => Ok(()),
+        }
+    }
+
+    /// The core was told what became of an attempt, and wrote it down.
+    pub(super) fn recorded(&mut self, attempt: &Attempt) {
+        let known = self.on_disk.entry(attempt.id).or_insert_with(|| attempt.clone());
+        known.outcome = attempt.outcome.clone();
+        if let Some((Outcome::Rejected { .. } | Outcome::Deferred { .. }, _)) = &attempt.outcome {
+            self.seen.entry(attempt.id.delivery).or_default().certain.insert(attempt.id.n);
+        }
+    }
+
+    /// A delivery's end was written down.
+    pub(super) fn ended(&mut self, delivery: &Delivery, now: Timestamp) -> Result<(), Broken> {
+        let Some(end) = delivery.result else { return Ok(()) };
+        let seen = self.seen.entry(delivery.id).or_default();
+        let (before, out, issued) = (seen.result.replace(end.result), !seen.went_out.is_empty(), seen.issued);
+        let id = delivery.id;
+        if let Some(before) = before {
+            return Err(self.broken(now, format!("{id} ended as {before} and again as {}", end.result)));
+        }
+        match end.result {
+            DeliveryResult::Delivered | DeliveryResult::Acknowledged => {
+                if issued.is_none_or(|kind| kind < ReceiptKind::Delivered) {
+                    return Err(self.broken(now, format!("{id} counts as {} without a receipt", end.result)));
+                }
+            }
+            DeliveryResult::Expired | DeliveryResult::Cancelled if out => {
+                return Err(self.broken(now, format!("{id} went out and counts as {}", end.result)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// At the end every promise is kept: one result each, none missing, none after its time.
+    pub(super) fn all_settled(&self, now: Timestamp) -> Result<(), Broken> {
+        for (message, deliveries) in &self.promised {
+            for index in 0..*deliveries {
+                let id = DeliveryId::new(*message, index);
+                if self.seen.get(&id).is_none_or(|seen| seen.result.is_none()) {
+                    return Err(self.broken(now, format!("{id} was accepted and never settled")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
