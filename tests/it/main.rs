@@ -4,3 +4,4 @@ mod diagnostics;
 mod emulators;
 mod probes;
 mod service;
+mod tidy;
