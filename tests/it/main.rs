@@ -2,6 +2,11 @@
 
 mod diagnostics;
 mod emulators;
+mod powercut;
 mod probes;
 mod service;
+mod store_conformance;
+mod store_faults;
+#[path = "../support/mod.rs"]
+mod support;
 mod tidy;

@@ -10,7 +10,6 @@
 //! Invariant: reading arbitrary bytes returns an error, never a panic. A version once written is read for ever:
 //! its golden bytes stay in the tests. Whoever raises a row's version raises [`STORE_FORMAT`] too.
 
-#![allow(dead_code, unused_imports)]
 mod bytes;
 mod crc;
 mod delivery;
@@ -25,6 +24,7 @@ pub(crate) use bytes::{Malformed, Reader, Writer};
 pub(crate) use crc::crc32;
 pub(crate) use delivery::ReceiptRow;
 pub(crate) use message::AudienceChunk;
+pub(crate) use reach::CELL;
 pub(crate) use record::{IdempotencyRow, OverlayRow, overlay_key};
 
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
@@ -60,6 +60,8 @@ pub(crate) enum Table {
     Policy = 14,
     /// Kept in reachability, not in the outbox.
     Needles = 15,
+    /// What a store knows about itself; not exported.
+    Meta = 16,
 }
 
 /// Why a stored value cannot be used.
@@ -212,7 +214,7 @@ pub(crate) fn decode_put(table: Table, key: &[u8], value: &[u8]) -> Result<Put, 
         Table::Contact => Put::Contact(decode::<Contact>(key, value)?),
         Table::Token => Put::Token(decode::<TokenRecord>(key, value)?),
         Table::Policy => Put::Policy(decode::<PolicyVersion>(key, value)?),
-        Table::Needles => {
+        Table::Needles | Table::Meta => {
             return Err(CodecError::Malformed { table: table.name(), expected: "a row of the outbox" });
         }
     })
@@ -312,6 +314,7 @@ impl Table {
             Table::Token => "token",
             Table::Policy => "policy",
             Table::Needles => "needles",
+            Table::Meta => "meta",
         }
     }
 

@@ -30,6 +30,8 @@ struct Rows {
     clock: Timestamp,
     messages: BTreeMap<MessageId, Arc<Message>>,
     open: BTreeSet<MessageId>,
+    /// The messages whose deliveries are kept: retention looks at each once.
+    detailed: BTreeSet<MessageId>,
     audiences: BTreeMap<(MessageId, u32), Arc<Vec<Recipient>>>,
     progress: BTreeMap<MessageId, Progress>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -178,6 +180,7 @@ impl Rows {
             Record::Message(message) => {
                 self.messages.insert(message.id, Arc::clone(message));
                 self.open.insert(message.id);
+                self.detailed.insert(message.id);
             }
             Record::Audience { message, chunk, people } => {
                 self.audiences.insert((*message, *chunk), Arc::clone(people));
@@ -343,14 +346,10 @@ impl Rows {
             self.idempotency.remove(key);
         });
         left -= keys.len();
-        let closed_before = |rows: &Rows, at: Timestamp| -> Vec<MessageId> {
-            let old = rows.messages.range(..MessageId::new(at, 0, 0)).map(|(id, _)| *id);
-            old.filter(|id| !rows.open.contains(id)).collect()
-        };
-        for id in closed_before(self, now - keep.deliveries) {
+        for id in self.closed_before(self.detailed.iter(), now - keep.deliveries) {
             left -= self.remove_deliveries(id, left);
         }
-        for id in closed_before(self, now - keep.messages) {
+        for id in self.closed_before(self.messages.keys(), now - keep.messages) {
             left -= self.remove_deliveries(id, left);
             if left > 0 {
                 self.progress.remove(&id);
@@ -359,6 +358,12 @@ impl Rows {
             }
         }
         limit - left
+    }
+
+    /// Returns those accepted before `at` and not open, oldest first.
+    fn closed_before<'a>(&self, ids: impl Iterator<Item = &'a MessageId>, at: Timestamp) -> Vec<MessageId> {
+        let end = MessageId::new(at, 0, 0);
+        ids.take_while(|id| **id < end).filter(|id| !self.open.contains(id)).copied().collect()
     }
 
     /// Removes at most `limit` rows of a message's deliveries, and says how many.
@@ -381,6 +386,9 @@ impl Rows {
         drain(&mut self.deliveries, all, &mut left);
         drain(&mut self.plans, numbered(message), &mut left);
         drain(&mut self.audiences, numbered(message), &mut left);
+        if left > 0 {
+            self.detailed.remove(&message);
+        }
         limit - left
     }
 

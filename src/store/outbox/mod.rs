@@ -3,7 +3,7 @@
 //!
 //! The core is the only authority on state and time: an engine keeps rows, and decides nothing. One writer commits
 //! whole batches; readers on other threads read bounded answers, each with the position that it reflects. Two
-//! engines: redb on disk, and its twin [`memory`] for the simulator; one conformance suite holds them equal.
+//! engines: [`redb`] on disk, and its twin [`memory`] for the simulator; one conformance suite holds them equal.
 //!
 //! Invariants: what [`Outbox::commit`] acknowledged is durable, whole. A commit that failed left what was there before
 //! intact; it may still have become durable itself, so the same batch may be committed again, and that
@@ -11,6 +11,7 @@
 
 pub mod frames;
 pub mod memory;
+pub mod redb;
 
 use super::codec::CodecError;
 use crate::core::ids::MessageId;

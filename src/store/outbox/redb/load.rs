@@ -1,0 +1,86 @@
+//! Reads what is open, and nothing else.
+
+use super::fault::{Fault, bad_key};
+use super::tables::{Index, Place, Reading, each_under, message_of};
+use crate::core::ids::{DeliveryId, MessageId};
+use crate::core::record::{Attempt, Delivery, Loaded, LoadedMessage, Outage, Progress};
+use crate::store::codec::{self, OverlayRow, ReceiptRow, Table, decode};
+use crate::store::outbox::Walk;
+use std::sync::Arc;
+
+pub(super) fn load(reading: &Reading) -> Result<Loaded, Fault> {
+    let mut loaded = Loaded { clock: reading.meta.clock, ..Loaded::default() };
+    each_under(&reading.by(Index::Open)?, &[], |key, _| {
+        loaded.messages.push(load_message(reading, message_of(Place::By(Index::Open), key)?)?);
+        Ok(Walk::On)
+    })?;
+    each_under(&reading.of(Table::Outage)?, &[], |key, value| {
+        let outage: Outage = decode(key, value)?;
+        loaded.last_outage = outage.id.0;
+        loaded.outages.extend(Some(outage).filter(|outage| outage.recovered.is_none()));
+        Ok(Walk::On)
+    })?;
+    each_under(&reading.of(Table::Overlay)?, &[], |key, value| {
+        let OverlayRow { gateway, overlay } = decode(key, value)?;
+        loaded.overlays.push((gateway, overlay));
+        Ok(Walk::On)
+    })?;
+    Ok(loaded)
+}
+
+fn load_message(reading: &Reading, id: MessageId) -> Result<LoadedMessage, Fault> {
+    let key = id.to_bytes();
+    let message = reading.get(&key)?.ok_or(Fault::Missing(Table::Message.name()))?;
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    each_under(&reading.of(Table::Delivery)?, &key, |key, value| {
+        deliveries.push(decode(key, value)?);
+        Ok(Walk::On)
+    })?;
+    let mut attempts: Vec<Attempt> = Vec::new();
+    each_under(&reading.of(Table::Attempt)?, &key, |key, value| {
+        if !settled(&deliveries, delivery_of(Table::Attempt, key)?) {
+            attempts.push(decode(key, value)?);
+        }
+        Ok(Walk::On)
+    })?;
+    let mut receipts = Vec::new();
+    each_under(&reading.of(Table::Receipt)?, &key, |key, value| {
+        if !settled(&deliveries, delivery_of(Table::Receipt, key)?) {
+            let ReceiptRow { attempt, kind, .. } = decode(key, value)?;
+            receipts.push((attempt, kind));
+        }
+        Ok(Walk::On)
+    })?;
+    Ok(LoadedMessage {
+        message: Arc::new(message),
+        progress: reading.get(&key)?.unwrap_or_else(|| Progress::untouched(id)),
+        deliveries,
+        attempts,
+        receipts,
+        last_plan: last_plan(reading, id)?,
+    })
+}
+
+/// `deliveries` are in the order of their index.
+fn settled(deliveries: &[Delivery], id: DeliveryId) -> bool {
+    let place = deliveries.binary_search_by_key(&id, |delivery| delivery.id);
+    place.is_ok_and(|place| deliveries[place].result.is_some())
+}
+
+fn delivery_of(table: Table, key: &[u8]) -> Result<DeliveryId, Fault> {
+    codec::Reader::new(key).delivery_id().map_err(bad_key(table.name()))
+}
+
+fn last_plan(reading: &Reading, id: MessageId) -> Result<u32, Fault> {
+    let (first, last) = (codec::numbered_key(id, 0), codec::numbered_key(id, u32::MAX));
+    let plans = reading.of(Table::Plan)?;
+    let number = match plans.range(&first[..]..=&last[..])?.next_back() {
+        Some(row) => {
+            let (key, _) = row?;
+            let mut key = codec::Reader::new(key.value());
+            key.message_id().and_then(|_| key.u32_key()).map_err(bad_key(Table::Plan.name()))?
+        }
+        None => 0,
+    };
+    Ok(number)
+}

@@ -1,0 +1,212 @@
+//! Answers bounded questions. Each answer is one transaction, and so one position.
+
+use super::Shared;
+use super::fault::Fault;
+use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under};
+use crate::core::ids::{AttemptId, DeliveryId, MessageId};
+use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
+use crate::core::query::{Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
+use crate::core::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
+use crate::store::codec::{
+    self, AudienceChunk, IdempotencyRow, ReceiptRow, Row, Table, decode, delivery_key, numbered_key,
+};
+use crate::store::outbox::{AsOf, Health, PolicyVersion, Position, Put, ReadError, Reader, Walk};
+use redb::{ReadableTable, ReadableTableMetadata};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+impl Reader for Shared {
+    fn answer(&self, query: &Query) -> Result<AsOf<Answer>, ReadError> {
+        self.as_of(|reading| answer(reading, query))
+    }
+
+    fn message(&self, id: MessageId) -> Result<AsOf<Option<Arc<Message>>>, ReadError> {
+        self.as_of(|reading| Ok(reading.get(&id.to_bytes())?.map(Arc::new)))
+    }
+
+    fn audience(&self, message: MessageId, chunk: u32) -> Result<AsOf<Option<Vec<Recipient>>>, ReadError> {
+        self.as_of(|reading| people(reading, message, chunk))
+    }
+
+    fn tokens(&self) -> Result<AsOf<Vec<TokenRecord>>, ReadError> {
+        self.as_of(|reading| collect(reading.of(Table::Token)?.iter()?, usize::MAX))
+    }
+
+    fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError> {
+        self.as_of(|reading| collect(reading.of(Table::Policy)?.iter()?.rev(), limit.min(ROWS_MAX)))
+    }
+
+    fn health(&self) -> Result<Health, ReadError> {
+        self.read(|reading| {
+            Ok(Health {
+                bytes: self.bytes(),
+                free_bytes: self.free_bytes(),
+                position: reading.meta.position,
+                messages: reading.of(Table::Message)?.len()?,
+                open_messages: reading.by(Index::Open)?.len()?,
+                deliveries: reading.of(Table::Delivery)?.len()?,
+                attempts: reading.of(Table::Attempt)?.len()?,
+            })
+        })
+    }
+
+    fn rows(&self, each: &mut dyn FnMut(Put) -> Walk) -> Result<Position, ReadError> {
+        self.read(|reading| {
+            for table in Table::OUTBOX {
+                let mut walk = Walk::On;
+                each_under(&reading.of(table)?, &[], |key, value| {
+                    walk = each(codec::decode_put(table, key, value)?);
+                    Ok(walk)
+                })?;
+                if walk == Walk::Stop {
+                    break;
+                }
+            }
+            Ok(reading.meta.position)
+        })
+    }
+}
+
+impl Shared {
+    fn as_of<T>(&self, read: impl FnOnce(&Reading) -> Result<T, Fault>) -> Result<AsOf<T>, ReadError> {
+        self.read(|reading| Ok(AsOf { position: reading.meta.position, value: read(reading)? }))
+    }
+}
+
+type Pair<'a> =
+    Result<(redb::AccessGuard<'a, &'static [u8]>, redb::AccessGuard<'a, &'static [u8]>), redb::StorageError>;
+
+/// Reads at most `limit` rows.
+fn collect<'a, R: Row>(rows: impl Iterator<Item = Pair<'a>>, limit: usize) -> Result<Vec<R>, Fault> {
+    let read = |row: Pair<'a>| {
+        let (key, value) = row?;
+        Ok(decode(key.value(), value.value())?)
+    };
+    rows.take(limit).map(read).collect()
+}
+
+/// Reads the newest rows whose key is before `before`.
+fn newest<R: Row>(table: &impl Readable, before: Option<&[u8]>, limit: usize) -> Result<Vec<R>, Fault> {
+    let upper = before.map_or(Bound::Unbounded, Bound::Excluded);
+    collect(table.range::<&[u8]>((Bound::Unbounded, upper))?.rev(), limit.min(ROWS_MAX))
+}
+
+fn answer(reading: &Reading, query: &Query) -> Result<Answer, Fault> {
+    Ok(match query {
+        Query::Message(id) => match reading.get::<Message>(&id.to_bytes())? {
+            Some(message) => Answer::Message(Arc::new(message), progress(reading, *id)?),
+            None => Answer::Nothing,
+        },
+        Query::Messages { before, limit } => {
+            let before = before.map(MessageId::to_bytes);
+            let found = newest(&reading.of(Table::Message)?, before.as_ref().map(|id| &id[..]), *limit)?;
+            let with_progress = |message: Message| Ok((progress(reading, message.id)?, Arc::new(message)));
+            let pairs: Result<Vec<_>, Fault> = found.into_iter().map(with_progress).collect();
+            Answer::Messages(pairs?.into_iter().map(|(progress, message)| (message, progress)).collect())
+        }
+        Query::Deliveries { message, after, limit } => match reading.get::<Message>(&message.to_bytes())? {
+            Some(message) => Answer::Deliveries(stories(reading, &message, *after, *limit)?),
+            None => Answer::Nothing,
+        },
+        Query::Delivery(id) => {
+            let (chunk, place) = place_of(id.index);
+            match people(reading, id.message, chunk)?.and_then(|people| people.into_iter().nth(place)) {
+                Some(recipient) => Answer::Deliveries(vec![story(reading, *id, recipient)?]),
+                None => Answer::Nothing,
+            }
+        }
+        Query::Outages { before, limit } => {
+            let before = before.map(|id| id.0.to_be_bytes());
+            let table = reading.of(Table::Outage)?;
+            Answer::Outages(newest::<Outage>(&table, before.as_ref().map(|id| &id[..]), *limit)?)
+        }
+        Query::Contacts { after, limit } => {
+            let lower = after.as_ref().map_or(Bound::Unbounded, |id| Bound::Excluded(id.as_bytes()));
+            let table = reading.of(Table::Contact)?;
+            let next = table.range::<&[u8]>((lower, Bound::Unbounded))?;
+            Answer::Contacts(collect(next, (*limit).min(ROWS_MAX))?)
+        }
+        Query::Contact(id) => match reading.get(id.as_bytes())? {
+            Some(contact) => Answer::Contacts(vec![contact]),
+            None => Answer::Nothing,
+        },
+        Query::Audience(name) => Answer::Contacts(audience(reading, name)?),
+        Query::Idempotency(key) => match reading.get::<IdempotencyRow>(&key.key)? {
+            Some(row) => Answer::Idempotency(row.key.body, row.message, row.deliveries),
+            None => Answer::Nothing,
+        },
+        Query::AuditLog { limit } => {
+            Answer::AuditLog(newest::<Audit>(&reading.of(Table::Audit)?, None, *limit)?)
+        }
+    })
+}
+
+fn progress(reading: &Reading, id: MessageId) -> Result<Progress, Fault> {
+    Ok(reading.get(&id.to_bytes())?.unwrap_or_else(|| Progress::untouched(id)))
+}
+
+fn people(reading: &Reading, message: MessageId, chunk: u32) -> Result<Option<Vec<Recipient>>, Fault> {
+    let row = reading.get::<AudienceChunk>(&numbered_key(message, chunk))?;
+    Ok(row.map(|row| Arc::unwrap_or_clone(row.people)))
+}
+
+/// Returns in which chunk a recipient is, and at which place.
+fn place_of(index: u32) -> (u32, usize) {
+    (index / CHUNK_RECIPIENTS as u32, index as usize % CHUNK_RECIPIENTS)
+}
+
+fn audience(reading: &Reading, name: &str) -> Result<Vec<Contact>, Fault> {
+    let prefix = audience_prefix(name);
+    let contacts = reading.of(Table::Contact)?;
+    let mut found = Vec::new();
+    each_under(&reading.by(Index::Audience)?, &prefix, |key, _| {
+        let contact = super::tables::get(&contacts, &key[prefix.len()..])?;
+        found.push(contact.ok_or(Fault::Missing(Place::Of(Table::Contact).name()))?);
+        Ok(Walk::On)
+    })?;
+    Ok(found)
+}
+
+fn stories(
+    reading: &Reading,
+    message: &Message,
+    after: Option<u32>,
+    limit: usize,
+) -> Result<Vec<DeliveryStory>, Fault> {
+    let first = after.map_or(Some(0), |index| index.checked_add(1)).unwrap_or(u32::MAX);
+    let mut found = Vec::new();
+    let mut loaded: Option<(u32, Vec<Recipient>)> = None;
+    for index in (first..message.recipients).take(limit.min(ROWS_MAX)) {
+        let (chunk, place) = place_of(index);
+        if loaded.as_ref().is_none_or(|(number, _)| *number != chunk) {
+            loaded = people(reading, message.id, chunk)?.map(|people| (chunk, people));
+        }
+        let Some(recipient) = loaded.as_ref().and_then(|(_, people)| people.get(place)) else { break };
+        found.push(story(reading, DeliveryId::new(message.id, index), recipient.clone())?);
+    }
+    Ok(found)
+}
+
+fn story(reading: &Reading, id: DeliveryId, recipient: Recipient) -> Result<DeliveryStory, Fault> {
+    let key = delivery_key(id);
+    let mut attempts: Vec<Attempt> = Vec::new();
+    each_under(&reading.of(Table::Attempt)?, &key, |key, value| {
+        attempts.push(decode(key, value)?);
+        Ok(Walk::On)
+    })?;
+    let mut receipts = Vec::new();
+    each_under(&reading.of(Table::Receipt)?, &key, |key, value| {
+        let ReceiptRow { attempt: AttemptId { n, .. }, kind, at, .. } = decode(key, value)?;
+        receipts.push((n, kind, at));
+        Ok(Walk::On)
+    })?;
+    let mut plans = BTreeMap::new();
+    for number in attempts.iter().map(|attempt| attempt.plan) {
+        if let Some(plan) = reading.get::<Plan>(&numbered_key(id.message, number))? {
+            plans.insert(number, plan);
+        }
+    }
+    let delivery = reading.get::<Delivery>(&key)?;
+    Ok(DeliveryStory { recipient, delivery, id, attempts, receipts, plans })
+}

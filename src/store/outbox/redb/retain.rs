@@ -1,0 +1,125 @@
+//! Removes what is older than retention says, a bounded number of rows at a time.
+//!
+//! First callers' keys, then what is known of each delivery, then messages. Nothing of an open message is removed.
+
+use super::apply::provider_key_of;
+use super::fault::Fault;
+use super::tables::{Index, Place, Writing, message_of};
+use crate::core::ids::MessageId;
+use crate::core::record::Attempt;
+use crate::core::time::Timestamp;
+use crate::store::codec::{Table, decode, time_key};
+use crate::store::outbox::Retention;
+use redb::ReadableTable;
+
+/// The tables that go with a message's deliveries, what refers before what is referred to.
+const OF_DELIVERIES: [Table; 5] =
+    [Table::Receipt, Table::Attempt, Table::Delivery, Table::Plan, Table::Audience];
+
+/// Removes at most `limit` rows, and says how many.
+pub(super) fn step(
+    tables: &mut Writing<'_>,
+    keep: &Retention,
+    now: Timestamp,
+    limit: usize,
+) -> Result<usize, Fault> {
+    let mut left = limit;
+    left -= remove_keys(tables, now - keep.idempotency, left)?;
+    let detailed = Place::By(Index::Detailed);
+    for id in closed_before(tables, detailed, now - keep.deliveries, left)? {
+        left -= remove_deliveries(tables, id, left)?;
+    }
+    for id in closed_before(tables, Place::Of(Table::Message), now - keep.messages, left)? {
+        left -= remove_deliveries(tables, id, left)?;
+        if left == 0 {
+            break;
+        }
+        tables.of(Table::Progress)?.remove(&id.to_bytes()[..])?;
+        tables.of(Table::Message)?.remove(&id.to_bytes()[..])?;
+        left -= 1;
+    }
+    Ok(limit - left)
+}
+
+fn remove_keys(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let by_time = Place::By(Index::IdempotencyByTime);
+    let mut stale = tables.some_under(by_time, &[], limit)?;
+    stale.retain(|(key, _)| key[..8] < time_key(before)[..]);
+    tables.remove(Place::Of(Table::Idempotency), stale.iter().map(|(key, _)| &key[8..]))?;
+    tables.remove(by_time, stale.iter().map(|(key, _)| key.as_slice()))?;
+    Ok(stale.len())
+}
+
+/// Returns messages accepted before `before` and not open, oldest first; at most `limit`.
+fn closed_before(
+    tables: &mut Writing<'_>,
+    place: Place,
+    before: Timestamp,
+    limit: usize,
+) -> Result<Vec<MessageId>, Fault> {
+    let end = MessageId::new(before, 0, 0).to_bytes();
+    let mut found = Vec::new();
+    let mut from = Some([0; 16]);
+    while let Some(start) = from.take() {
+        let candidates = some_ids(tables, place, start, end, limit)?;
+        let is_whole = candidates.len() == limit;
+        from = candidates.last().and_then(|last| next_id(*last)).filter(|_| is_whole);
+        let open = tables.by(Index::Open)?;
+        for id in candidates {
+            if found.len() < limit && open.get(&id.to_bytes()[..])?.is_none() {
+                found.push(id);
+            }
+        }
+        from = from.filter(|_| found.len() < limit);
+    }
+    Ok(found)
+}
+
+fn some_ids(
+    tables: &mut Writing<'_>,
+    place: Place,
+    start: [u8; 16],
+    end: [u8; 16],
+    limit: usize,
+) -> Result<Vec<MessageId>, Fault> {
+    if start >= end {
+        return Ok(Vec::new());
+    }
+    let table = tables.at(place)?;
+    let rows = table.range::<&[u8]>(&start[..]..&end[..])?.take(limit);
+    rows.map(|row| message_of(place, row?.0.value())).collect()
+}
+
+fn next_id(id: MessageId) -> Option<[u8; 16]> {
+    u128::from_be_bytes(id.to_bytes()).checked_add(1).map(u128::to_be_bytes)
+}
+
+/// Removes at most `limit` rows of a message's deliveries, and says how many.
+fn remove_deliveries(tables: &mut Writing<'_>, id: MessageId, limit: usize) -> Result<usize, Fault> {
+    let mut left = limit;
+    for table in OF_DELIVERIES {
+        let rows = tables.some_under(Place::Of(table), &id.to_bytes(), left)?;
+        if table == Table::Attempt {
+            forget_provider_ids(tables, &rows)?;
+        }
+        tables.remove(Place::Of(table), rows.iter().map(|(key, _)| key.as_slice()))?;
+        left -= rows.len();
+    }
+    if left > 0 {
+        tables.by(Index::Detailed)?.remove(&id.to_bytes()[..])?;
+    }
+    Ok(limit - left)
+}
+
+/// An id that a later attempt took over stays.
+fn forget_provider_ids(tables: &mut Writing<'_>, attempts: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Fault> {
+    for (key, value) in attempts {
+        let Some(id) = provider_key_of(&decode::<Attempt>(key, value)?) else { continue };
+        let index = tables.by(Index::ProviderId)?;
+        let is_its_own = index.get(id.as_slice())?.is_some_and(|attempt| attempt.value() == key.as_slice());
+        if is_its_own {
+            index.remove(id.as_slice())?;
+        }
+    }
+    Ok(())
+}

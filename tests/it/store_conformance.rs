@@ -1,0 +1,263 @@
+//! One model, every engine: random batches, retention and crashes, and after each the engines must tell the same.
+//!
+//! The model is the outbox in memory. It is held against redb in a folder, which is closed and opened again at random
+//! points, and against redb on a recording back end, which is cut off without warning.
+
+use crate::support::media::{Disk, Survivors};
+use crate::support::puts::{FEW_MESSAGES, Keys, few_message, put};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use wasl::core::ids::{DeliveryId, OutageId};
+use wasl::core::input::IdempotencyKey;
+use wasl::core::query::{Answer, Query};
+use wasl::core::record::Loaded;
+use wasl::core::time::{Span, Timestamp};
+use wasl::store::outbox::memory::MemoryOutbox;
+use wasl::store::outbox::redb::RedbOutbox;
+use wasl::store::outbox::{Batch, Outbox, Position, Put, Reader, Retention, Walk, frames};
+
+/// One thing that happens to a store.
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Batch),
+    /// It is closed, or its power goes, and it is opened again.
+    Reopen,
+    /// A day of the few messages' ids has passed retention.
+    Retain {
+        day: i64,
+        limit: usize,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => vec(put(Keys::Few), 0..12).prop_map(Step::Commit),
+        1 => Just(Step::Reopen),
+        1 => (0..FEW_MESSAGES as i64 + 2, 1usize..20).prop_map(|(day, limit)| Step::Retain { day, limit }),
+    ]
+}
+
+/// An engine that can be taken down and brought back.
+trait Engine {
+    fn outbox(&mut self) -> &mut dyn Outbox;
+    fn reopen(&mut self);
+}
+
+struct InFolder {
+    folder: tempfile::TempDir,
+    outbox: Option<RedbOutbox>,
+}
+
+impl InFolder {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let outbox = RedbOutbox::open(&folder.path().join("outbox.redb")).expect("opened");
+        InFolder { folder, outbox: Some(outbox) }
+    }
+}
+
+impl Engine for InFolder {
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        self.outbox.as_mut().expect("open")
+    }
+
+    fn reopen(&mut self) {
+        self.outbox = None;
+        self.outbox = Some(RedbOutbox::open(&self.folder.path().join("outbox.redb")).expect("opened again"));
+    }
+}
+
+struct OnRecorder {
+    disk: Disk,
+    outbox: Option<RedbOutbox>,
+}
+
+impl OnRecorder {
+    fn new() -> Self {
+        let disk = Disk::new();
+        let outbox = disk.clone();
+        OnRecorder { disk, outbox: Some(RedbOutbox::open_on(move || Ok(outbox.backend())).expect("opened")) }
+    }
+}
+
+impl Engine for OnRecorder {
+    fn outbox(&mut self) -> &mut dyn Outbox {
+        self.outbox.as_mut().expect("open")
+    }
+
+    /// The power goes while it runs: what was never synced is gone.
+    fn reopen(&mut self) {
+        let after = self.disk.after_cut(self.disk.writes(), &mut |_| Survivors::None);
+        self.outbox = None;
+        self.disk = after.clone();
+        self.outbox = Some(RedbOutbox::open_on(move || Ok(after.backend())).expect("opened after a cut"));
+    }
+}
+
+fn run(engine: &mut dyn Engine, steps: &[Step]) {
+    let mut model = MemoryOutbox::new();
+    for step in steps {
+        match step {
+            Step::Commit(batch) => {
+                let position = engine.outbox().commit(batch).expect("committed");
+                assert_eq!(position, model.commit(batch).expect("committed"));
+            }
+            Step::Reopen => engine.reopen(),
+            Step::Retain { day, limit } => {
+                let keep = Retention {
+                    deliveries: Span::from_hours(24),
+                    messages: Span::from_hours(48),
+                    idempotency: Span::from_hours(24),
+                };
+                let now = Timestamp::from_ms(Span::from_hours(24 * day).ms());
+                retain_all(engine.outbox(), &keep, now, *limit);
+                retain_all(&mut model, &keep, now, *limit);
+            }
+        }
+        agree(engine.outbox(), &model);
+    }
+    moves(engine.outbox(), &model);
+}
+
+fn retain_all(outbox: &mut dyn Outbox, keep: &Retention, now: Timestamp, limit: usize) {
+    for _ in 0..10_000 {
+        let retained = outbox.retain(keep, now, limit).expect("retained");
+        assert!(retained.removed <= limit);
+        if !retained.more {
+            return;
+        }
+    }
+    panic!("retention never ends");
+}
+
+/// Everything that can be asked gives the same answer.
+fn agree(engine: &dyn Outbox, model: &MemoryOutbox) {
+    assert_eq!(told(&engine.load().expect("loaded")), told(&model.load().expect("loaded")));
+    let (engine, model) = (engine.reader(), model.reader());
+    assert_eq!(rows(engine.as_ref()).0, rows(model.as_ref()).0);
+    for query in queries() {
+        let [mine, theirs] =
+            [&engine, &model].map(|reader| facts(&reader.answer(&query).expect("answered").value));
+        assert_eq!(mine, theirs, "{query:?}");
+    }
+    let (mine, theirs) = (engine.health().expect("health"), model.health().expect("health"));
+    assert_eq!(
+        (mine.messages, mine.open_messages, mine.deliveries, mine.attempts),
+        (theirs.messages, theirs.open_messages, theirs.deliveries, theirs.attempts)
+    );
+    assert_eq!(engine.tokens().expect("tokens").value, model.tokens().expect("tokens").value);
+    assert_eq!(
+        engine.policy_versions(3).expect("versions").value,
+        model.policy_versions(3).expect("versions").value
+    );
+    for which in 0..FEW_MESSAGES {
+        let id = few_message(which);
+        assert_eq!(engine.message(id).expect("read").value, model.message(id).expect("read").value);
+        for chunk in 0..2 {
+            let [mine, theirs] =
+                [&engine, &model].map(|reader| reader.audience(id, chunk).expect("read").value);
+            assert_eq!(mine, theirs);
+        }
+    }
+}
+
+fn rows(reader: &dyn Reader) -> (Vec<Put>, Position) {
+    let mut rows = Vec::new();
+    let position = reader.rows(&mut |put| {
+        rows.push(put);
+        Walk::On
+    });
+    (rows, position.expect("read"))
+}
+
+fn told(loaded: &Loaded) -> String {
+    format!("{loaded:?}")
+}
+
+/// `Debug` of an answer hides texts and addresses; those are compared by `message` and `audience`.
+fn facts(answer: &Answer) -> String {
+    format!("{answer:?}")
+}
+
+fn queries() -> Vec<Query> {
+    let message = few_message;
+    let names = ["a", "ab", "sms-main", ""];
+    let mut queries = vec![
+        Query::Messages { before: None, limit: 3 },
+        Query::Messages { before: Some(message(2)), limit: 9 },
+        Query::Outages { before: None, limit: 9 },
+        Query::Outages { before: Some(OutageId(2)), limit: 1 },
+        Query::Contacts { after: None, limit: 2 },
+        Query::Contacts { after: Some("a".into()), limit: 9 },
+        Query::AuditLog { limit: 4 },
+    ];
+    queries.extend((0..FEW_MESSAGES).flat_map(|which| {
+        let message = message(which);
+        [
+            Query::Message(message),
+            Query::Deliveries { message, after: None, limit: 9 },
+            Query::Deliveries { message, after: Some(0), limit: 1 },
+            Query::Delivery(DeliveryId::new(message, 1)),
+        ]
+    }));
+    queries.extend(names.iter().flat_map(|name| {
+        let name = (*name).to_owned();
+        [Query::Contact(name.clone()), Query::Audience(name)]
+    }));
+    queries.extend(
+        [[0; 16], [1; 16], [0xFF; 16]].map(|key| Query::Idempotency(IdempotencyKey { key, body: [0; 16] })),
+    );
+    queries
+}
+
+/// What is exported and imported into an empty store is the same, whichever engine wrote it.
+fn moves(engine: &dyn Outbox, model: &MemoryOutbox) {
+    let exported = |reader: &dyn Reader| {
+        let mut file = Vec::new();
+        frames::export(reader, &mut file).expect("exported");
+        file
+    };
+    let file = exported(engine.reader().as_ref());
+    assert_eq!(file, exported(model.reader().as_ref()));
+    let mut copy = MemoryOutbox::new();
+    let count = frames::import(&mut copy, &mut file.as_slice()).expect("imported");
+    let (mine, theirs) = (rows(copy.reader().as_ref()).0, rows(model.reader().as_ref()).0);
+    assert_eq!((count as usize, mine), (theirs.len(), theirs));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn redb_in_a_folder_is_as_its_twin(steps in vec(step(), 1..24)) {
+        run(&mut InFolder::new(), &steps);
+    }
+
+    #[test]
+    fn redb_whose_power_goes_is_as_its_twin(steps in vec(step(), 1..24)) {
+        run(&mut OnRecorder::new(), &steps);
+    }
+}
+
+#[test]
+fn a_damaged_export_is_refused_wherever_the_damage_is() {
+    let mut outbox = MemoryOutbox::new();
+    let audit = |number| wasl::core::record::Audit {
+        at: Timestamp::from_ms(1),
+        number,
+        who: "amal".into(),
+        act: "hold".into(),
+        on: "sms-main".into(),
+        reason: "مطر".into(),
+    };
+    let batch: Batch = (0..3).map(|n| wasl::core::record::Record::Audit(audit(n)).into()).collect();
+    outbox.commit(&batch).expect("committed");
+    let mut file = Vec::new();
+    frames::export(outbox.reader().as_ref(), &mut file).expect("exported");
+    for place in 0..file.len() {
+        let mut damaged = file.clone();
+        damaged[place] ^= 0x10;
+        assert!(frames::import(&mut MemoryOutbox::new(), &mut damaged.as_slice()).is_err(), "{place}");
+        assert!(frames::import(&mut MemoryOutbox::new(), &mut &file[..place]).is_err(), "{place}");
+    }
+}

@@ -1,0 +1,462 @@
+//! Full disks, failing disks, a second process, a newer program, damage: each gives a clear error, no panic, nothing
+//! that was acknowledged is lost, and writing goes on by itself when it can.
+
+use crate::support::media::{Disk, Failing};
+use crate::support::seeded::{Rng, base_seed, with_seed};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use wasl::core::ids::{DeliveryId, MessageId};
+use wasl::core::message::{Message, Recipient, Severity, Status, Urgency};
+use wasl::core::outcome::DeliveryResult;
+use wasl::core::record::{Delivery, Needles, Progress, Record, Settled};
+use wasl::core::time::Timestamp;
+use wasl::store::outbox::redb::RedbOutbox;
+use wasl::store::outbox::{Batch, CommitError, Outbox, Put, ReadError, Reader, Walk};
+use wasl::store::reachability::sled::SledReachability;
+use wasl::store::reachability::{Cell, CellRow, Notice, Reachability};
+use wasl::store::{OpenError, Stores, folder::Folder};
+
+/// The reserve on the small disk.
+const RESERVE: u64 = 16 << 20;
+/// How many people a made-up message is for.
+const PEOPLE: u32 = 500;
+
+fn id(number: u64) -> MessageId {
+    MessageId::new(Timestamp::from_ms(1_790_000_000_000), 1, number)
+}
+
+/// A message and its frozen audience, as one turn accepts them.
+fn accepted(number: u64) -> Batch {
+    let message = Message {
+        id: id(number),
+        author: "duty-desk".into(),
+        accepted_at: Timestamp::from_ms(1_790_000_000_000),
+        severity: Severity::Extreme,
+        urgency: Urgency::Immediate,
+        status: Status::Actual,
+        incident: None,
+        expires: None,
+        text: [("ar".to_owned(), "غادروا الآن".to_owned())].into(),
+        template: None,
+        tags: Default::default(),
+        recipients: PEOPLE,
+        audiences: vec![],
+    };
+    let person = |n: u32| Recipient { contact: Some(format!("c-{number}-{n}")), ..Recipient::default() };
+    let people = Arc::new((0..PEOPLE).map(person).collect());
+    vec![
+        Record::Message(Arc::new(message)).into(),
+        Record::Audience { message: id(number), chunk: 0, people }.into(),
+    ]
+}
+
+/// Every delivery of a message settles.
+fn settled(number: u64) -> Batch {
+    let end = Settled {
+        result: DeliveryResult::Delivered,
+        at: Timestamp::from_ms(1_790_000_060_000),
+        channel: None,
+        attempt: None,
+        reason: None,
+        duplicated: false,
+    };
+    let delivery = |index| Delivery {
+        id: DeliveryId::new(id(number), index),
+        step: 0,
+        attempts: 1,
+        rounds: 0,
+        barred: 0,
+        result: Some(end),
+    };
+    let progress =
+        Progress { open: false, settled: [PEOPLE, 0, 0, 0, 0, 0, 0], ..Progress::untouched(id(number)) };
+    let mut batch: Batch = (0..PEOPLE).map(|index| Record::Delivery(delivery(index)).into()).collect();
+    batch.push(Record::Progress(progress).into());
+    batch
+}
+
+fn rows(reader: &dyn Reader) -> Vec<Put> {
+    let mut rows = Vec::new();
+    let read = reader.rows(&mut |put| {
+        rows.push(put);
+        Walk::On
+    });
+    read.expect("read");
+    rows
+}
+
+fn on(disk: &Disk) -> RedbOutbox {
+    let disk = disk.clone();
+    RedbOutbox::open_on(move || Ok(disk.backend())).expect("opened")
+}
+
+/// Commits until it fails; returns how many were acknowledged, and why no more.
+fn until_it_fails(outbox: &mut RedbOutbox, from: u64) -> (u64, CommitError) {
+    for number in from..from + 10_000 {
+        if let Err(error) = outbox.commit(&accepted(number)) {
+            return (number, error);
+        }
+    }
+    panic!("it never failed");
+}
+
+fn check_fault(failing: impl Fn(&Disk) -> Failing, expected: impl Fn(&CommitError) -> bool) {
+    let disk = Disk::new();
+    let mut outbox = on(&disk);
+    for number in 0..5 {
+        outbox.commit(&accepted(number)).expect("committed");
+    }
+    disk.fail(failing(&disk));
+    let (reached, error) = until_it_fails(&mut outbox, 5);
+    assert!(expected(&error), "{error:?}");
+    assert_eq!(outbox.commit(&accepted(reached)).expect_err("still failing").to_string(), error.to_string());
+    disk.fail(Failing::No);
+    outbox.commit(&accepted(reached)).expect("goes on by itself");
+    let held = rows(outbox.reader().as_ref());
+    assert_eq!(outbox.load().expect("loaded").messages.len() as u64, reached + 1);
+    drop(outbox);
+    assert_eq!(rows(on(&disk).reader().as_ref()), held, "as it was after opening again");
+}
+
+#[test]
+fn a_full_disk_is_said_and_writing_goes_on_when_there_is_room() {
+    check_fault(|disk| Failing::FullBeyond(disk.len()), |error| *error == CommitError::Full);
+}
+
+#[test]
+fn a_failing_disk_is_said_and_writing_goes_on_when_it_is_well() {
+    let unavailable = |error: &CommitError| matches!(error, CommitError::Unavailable(_));
+    check_fault(|_| Failing::Writes, unavailable);
+    check_fault(|_| Failing::Syncs, unavailable);
+}
+
+#[test]
+fn readers_go_on_while_the_disk_is_full() {
+    let disk = Disk::new();
+    let mut outbox = on(&disk);
+    let reader = outbox.reader();
+    outbox.commit(&accepted(0)).expect("committed");
+    disk.fail(Failing::FullBeyond(disk.len()));
+    until_it_fails(&mut outbox, 1);
+    assert!(reader.message(id(0)).expect("read").value.is_some());
+    assert_eq!(reader.audience(id(0), 0).expect("read").value.map(|people| people.len()), Some(500));
+}
+
+// === a real disk that fills up ===
+
+/// A small file system of its own, unmounted when dropped.
+struct Tmpfs(tempfile::TempDir);
+
+impl Tmpfs {
+    fn mount(mib: u32) -> Result<Tmpfs, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"])
+            .arg(folder.path())
+            .output()
+            .map_err(|error| format!("mount cannot be run: {error}"))?;
+        if mounted.status.success() {
+            return Ok(Tmpfs(folder));
+        }
+        Err(format!("needs root to mount a small disk: {}", String::from_utf8_lossy(&mounted.stderr).trim()))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        // Lazily, so that a failing test that still has files open does not leave it mounted.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_full_real_disk_stops_intake_first_and_still_settles_everything() {
+    let disk = match Tmpfs::mount(96) {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped: store_faults::a_full_real_disk: {why}"),
+    };
+    let path = disk.path().join("wasl");
+    let mut stores = Stores::open(&path, RESERVE).expect("opened");
+    // Intake: as the service does, it asks before each message, and looks at the room again and again.
+    let mut taken = 0;
+    let unsettled = |messages: u64| messages * u64::from(PEOPLE);
+    while stores.space.intake_allowed(u64::from(PEOPLE)) {
+        stores.outbox.commit(&accepted(taken)).expect("there is room while intake is open");
+        taken += 1;
+        stores.space.refresh(unsettled(taken)).expect("room");
+        assert!(taken < 50_000, "intake never stopped");
+    }
+    assert!(taken > 50, "{taken} messages are few for 96 MiB");
+    assert!(
+        stores.space.refresh(unsettled(taken - 1)).expect("room").reserve_bytes >= RESERVE,
+        "it is intact"
+    );
+    // Somebody else takes the rest of the disk.
+    let ballast = disk.path().join("ballast");
+    fill(&ballast);
+    // Everything that was taken settles all the same: the reserve is given up when it must be.
+    let mut released = 0;
+    for number in 0..taken {
+        while let Err(error) = stores.outbox.commit(&settled(number)) {
+            assert_eq!(error, CommitError::Full);
+            assert!(stores.space.release().expect("released"), "no room for message {number} of {taken}");
+            released += 1;
+        }
+    }
+    assert_eq!(released, 1, "the reserve was needed, once, and was enough");
+    assert!(!stores.space.intake_allowed(1));
+    assert_eq!(stores.outbox.load().expect("loaded").messages.len(), 0, "all settled");
+    // A restart on the full disk, and one with room again.
+    let more = disk.path().join("more");
+    fill(&more);
+    drop(stores);
+    let mut stores = Stores::open(&path, RESERVE).expect("opens on a full disk");
+    assert!(!stores.space.intake_allowed(1));
+    assert_eq!(stores.outbox.reader().health().expect("health").messages, taken);
+    assert!(matches!(stores.reachability.notice, Some(Notice::NotKept { .. })));
+    fs::remove_file(&ballast).expect("removed");
+    fs::remove_file(&more).expect("removed");
+    assert!(stores.space.refresh(0).expect("room").intake_allowed, "open again by itself");
+    stores.outbox.commit(&accepted(taken)).expect("committed");
+}
+
+/// Fills the disk to the last block.
+fn fill(path: &Path) {
+    let zeros = vec![0u8; 64 << 10];
+    let mut file = fs::File::create(path).expect("a file");
+    while std::io::Write::write_all(&mut file, &zeros).is_ok() {}
+}
+
+// === one process at a time ===
+
+/// Set for the second process of the test below: the folder that it shall try to open.
+const SECOND: &str = "WASL_TEST_SECOND_PROCESS";
+
+#[test]
+fn a_second_process_is_refused_with_the_path_and_the_holder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let held = Folder::open(folder.path()).expect("opened");
+    let output = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "store_faults::the_second_process", "--nocapture"])
+        .env(SECOND, folder.path())
+        .output()
+        .expect("run");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected =
+        format!("{} is in use by another process (process {})", folder.path().display(), std::process::id());
+    assert!(said.contains(&expected), "{said}");
+    drop(held);
+    Folder::open(folder.path()).expect("free again");
+}
+
+#[test]
+fn the_second_process() {
+    if let Some(path) = std::env::var_os(SECOND) {
+        let refused = Folder::open(Path::new(&path)).expect_err("it is in use");
+        println!("{refused}");
+    }
+}
+
+// === a newer program ===
+
+const META: TableDefinition<&[u8], &[u8]> = TableDefinition::new("meta");
+const MESSAGES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("message");
+
+/// A folder with an outbox of three messages, into which a newer program then writes a row.
+fn written_by_a_newer_program(
+    table: TableDefinition<&[u8], &[u8]>,
+    key: &[u8],
+    value: &[u8],
+) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = made(folder.path());
+    let database = Database::open(path).expect("opened");
+    let transaction = database.begin_write().expect("begun");
+    transaction.open_table(table).expect("a table").insert(key, value).expect("written");
+    transaction.commit().expect("committed");
+    folder
+}
+
+/// Makes an outbox of three messages and returns its file.
+fn made(folder: &Path) -> PathBuf {
+    let folder = Folder::open(folder).expect("opened");
+    let mut outbox = folder.open_outbox().expect("opened");
+    for number in 0..3 {
+        outbox.commit(&accepted(number)).expect("committed");
+    }
+    folder.path().join("outbox.redb")
+}
+
+fn raw_rows(path: &Path, table: TableDefinition<&[u8], &[u8]>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let database = Database::open(path).expect("opened");
+    let table = database.begin_read().expect("begun").open_table(table).expect("a table");
+    let pairs = table.iter().expect("rows").map(|row| row.expect("a row"));
+    pairs.map(|(key, value)| (key.value().to_vec(), value.value().to_vec())).collect()
+}
+
+#[test]
+fn a_store_of_a_newer_program_is_refused_with_both_versions_and_left_alone() {
+    // Plain, row version 1, format 999, position 7, clock 0.
+    let meta = [0, 1, 0xE7, 0x07, 7, 0];
+    let folder = written_by_a_newer_program(META, &[], &meta);
+    let path = folder.path().join("outbox.redb");
+    let before = (raw_rows(&path, META), raw_rows(&path, MESSAGES));
+    let locked = Folder::open(folder.path()).expect("opened");
+    let Err(refused) = locked.open_outbox() else { panic!("it was opened") };
+    assert_eq!(refused, OpenError::Newer { path: path.clone(), what: "the store", found: 999, known: 1 });
+    let said = refused.to_string();
+    assert!(
+        said.contains("999") && said.contains("up to 1") && said.contains("nothing was changed"),
+        "{said}"
+    );
+    drop(locked);
+    assert_eq!((raw_rows(&path, META), raw_rows(&path, MESSAGES)), before);
+}
+
+#[test]
+fn a_row_of_a_newer_program_is_named_with_both_versions() {
+    let folder = written_by_a_newer_program(MESSAGES, &id(1).to_bytes(), &[0, 200, 1, 2, 3]);
+    let locked = Folder::open(folder.path()).expect("opened");
+    let outbox = locked.open_outbox().expect("the store itself is known");
+    let refused = outbox.load().expect_err("a row is newer");
+    assert_eq!(refused, ReadError::Newer { what: "message", found: 200, known: 1 });
+}
+
+// === damage ===
+
+#[test]
+fn a_damaged_outbox_is_refused_with_a_remedy_and_no_panic() {
+    let check = |damage: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        damage(&made(folder.path()));
+        let locked = Folder::open(folder.path()).expect("opened");
+        let Err(refused) = locked.open_outbox() else { panic!("it was opened") };
+        let said = refused.to_string();
+        assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused:?}");
+        assert!(said.contains("outbox.redb is damaged") && said.contains("restore a backup"), "{said}");
+    };
+    check(&|path| fs::write(path, b"this was a letter to the editor").expect("written"));
+    check(&|path| fs::write(path, b"").expect("written"));
+    check(&|path| fs::remove_file(path).expect("removed"));
+    check(&|path| {
+        let mut bytes = fs::read(path).expect("read");
+        bytes[..4096].fill(0xA5);
+        fs::write(path, bytes).expect("written");
+    });
+}
+
+#[test]
+fn damage_anywhere_is_an_error_or_harmless_and_never_a_panic() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let good = fs::read(made(folder.path())).expect("read");
+    let base = base_seed();
+    for round in 0..60 {
+        with_seed(base.wrapping_add(round), |rng| {
+            let disk = Disk::holding(damaged(&good, rng));
+            let found = disk.clone();
+            let Ok(mut outbox) = RedbOutbox::open_on(move || Ok(found.backend())) else { return };
+            let _ = outbox.load();
+            let _ = outbox.reader().rows(&mut |_| Walk::On);
+            let _ = outbox.commit(&accepted(9));
+        });
+    }
+}
+
+fn damaged(good: &[u8], rng: &mut Rng) -> Vec<u8> {
+    let mut bytes = good.to_vec();
+    for _ in 0..1 + rng.below(4) {
+        let at = rng.below(bytes.len());
+        let len = (1 + rng.below(6000)).min(bytes.len() - at);
+        bytes[at..at + len].iter_mut().for_each(|byte| *byte = rng.next() as u8);
+    }
+    bytes
+}
+
+// === reachability ===
+
+fn cell(gateway: &str, dead: u32) -> CellRow {
+    CellRow { cell: Cell::of_gateway(gateway), needles: Needles { dead, ..Needles::default() } }
+}
+
+/// A folder in which three gateways are known.
+fn known(folder: &Path) -> PathBuf {
+    let path = folder.join("reachability");
+    let opened = SledReachability::open(&path).expect("opened");
+    assert_eq!((opened.cells, opened.notice), (vec![], None));
+    opened.reachability.remember(vec![cell("a", 1), cell("b", 1)]);
+    opened.reachability.remember(vec![cell("c", 1), cell("a", 2)]);
+    opened.reachability.close();
+    path
+}
+
+#[test]
+fn reachability_is_there_after_a_restart_and_the_last_value_won() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = known(folder.path());
+    let opened = SledReachability::open(&path).expect("opened");
+    assert_eq!((opened.cells, opened.notice), (vec![cell("a", 2), cell("b", 1), cell("c", 1)], None));
+}
+
+#[test]
+fn unusable_reachability_is_moved_aside_and_starts_empty() {
+    let check = |damage: &dyn Fn(&Path)| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = known(folder.path());
+        damage(&path);
+        let opened = SledReachability::open(&path).expect("opened");
+        assert_eq!(opened.cells, []);
+        let Some(Notice::MovedAside { to, .. }) = &opened.notice else { panic!("{:?}", opened.notice) };
+        assert!(to.exists() && to.to_string_lossy().contains("reachability.bad-"), "{}", to.display());
+        assert!(opened.notice.as_ref().is_some_and(|notice| notice.to_string().contains("starts empty")));
+        opened.reachability.remember(vec![cell("d", 7)]);
+        opened.reachability.close();
+        let again = SledReachability::open(&path).expect("opened");
+        assert_eq!((again.cells, again.notice), (vec![cell("d", 7)], None));
+    };
+    // Every page is changed.
+    check(&|path| {
+        let db = path.join("db");
+        let mut bytes = fs::read(&db).expect("read");
+        bytes.iter_mut().for_each(|byte| *byte ^= 0x5A);
+        fs::write(db, bytes).expect("written");
+    });
+    // It opens, and is empty: what a power cut makes of sled without a real sync.
+    check(&|path| {
+        fs::remove_dir_all(path).expect("removed");
+    });
+    // It is not a folder.
+    check(&|path| {
+        fs::remove_dir_all(path).expect("removed");
+        fs::write(path, b"?").expect("written");
+    });
+}
+
+#[test]
+fn a_snapshot_that_was_never_finished_is_cleared_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = known(folder.path());
+    fs::write(path.join("snap.00000000DEADBEEF.generating"), b"half").expect("written");
+    let opened = SledReachability::open(&path).expect("opened");
+    assert_eq!((opened.cells.len(), opened.notice), (3, None));
+}
+
+#[test]
+fn only_a_few_unusable_folders_are_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for _ in 0..6 {
+        let path = folder.path().join("reachability");
+        let _ = fs::remove_dir_all(&path);
+        fs::write(&path, b"?").expect("written");
+        drop(SledReachability::open(&path).expect("opened"));
+    }
+    let names = fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("an entry").file_name());
+    let aside = names.filter(|name| name.to_string_lossy().contains("bad-")).count();
+    assert_eq!(aside, 3);
+}
