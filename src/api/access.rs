@@ -14,7 +14,7 @@ use std::net::IpAddr;
 /// The session's cookie.
 pub(crate) const COOKIE: &str = "wasl_session";
 /// Where a script puts the value that forms carry as `csrf`.
-pub(crate) const CSRF_HEADER: &str = "x-csrf-token";
+const CSRF_HEADER: &str = "x-csrf-token";
 /// A longer token is not ours: 256 bits and a prefix need 48 characters.
 const TOKEN_BYTES_MAX: usize = 128;
 
@@ -81,6 +81,10 @@ pub(crate) fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted
         let detail =
             format!("this call needs the role {}; the token is a {}", role.name(), caller.role.name());
         return Err(Problem::new(Kind::WrongRole, detail));
+    }
+    // A page's form carries the value itself, and its handler looks there.
+    if parts.method == Method::POST && matches!(access, Access::Role(_)) {
+        caller.check_csrf(parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()))?;
     }
     Ok(Admitted::Yes(caller))
 }

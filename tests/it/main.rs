@@ -1,12 +1,18 @@
 //! The integration tests: one binary, one module a matter.
 
+mod authz;
 mod diagnostics;
 mod emulators;
+mod page;
 mod powercut;
 mod probes;
 mod service;
 mod store_conformance;
 mod store_faults;
+mod tidy;
+
+#[path = "../support/stand_in.rs"]
+mod stand_in;
+
 #[path = "../support/mod.rs"]
 mod support;
-mod tidy;

@@ -1,0 +1,365 @@
+//! A stand-in for the runtime: answers the interface from plain fields, and keeps what it was asked to do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use wasl::adapter::{HookAnswer, HookRequest};
+use wasl::api::ring::EventRing;
+use wasl::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
+use wasl::api::session;
+use wasl::core::channel::{Channel, GatewayId};
+use wasl::core::effect::{Event, Reply};
+use wasl::core::evidence::{Layer, Phase, Verdict};
+use wasl::core::gateway::Receipts;
+use wasl::core::ids::{DeliveryId, MessageId, OutageId};
+use wasl::core::input::{Accept, Command};
+use wasl::core::message::Severity;
+use wasl::core::outcome::Reason;
+use wasl::core::query::{Answer, Contact, Query, Role};
+use wasl::core::record::{Outage, OutageOf, Overlay, OverlayKind};
+use wasl::core::time::{Span, Timestamp};
+use wasl::core::view::{ChannelView, Counts, GatewayView, OpenDelivery, ProbeView, State, UplinkView, View};
+
+/// The stand-in's clock: 2021-10-04 16:05:07 UTC, which is 19:05:07 in Gaza.
+pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_633_363_507_000);
+
+/// The token of each role is its name doubled, so that a test can write it down.
+pub(crate) fn token(role: Role) -> String {
+    format!("{0}-{0}", role.name())
+}
+
+/// Returns an instant before the stand-in's now.
+pub(crate) fn ago(secs: i64) -> Timestamp {
+    NOW - Span::from_secs(secs)
+}
+
+/// Any message's id.
+pub(crate) fn message_id() -> MessageId {
+    MessageId::new(ago(30), 0, 7)
+}
+
+/// The stand-in.
+pub(crate) struct StandIn {
+    pub(crate) view: Arc<View>,
+    pub(crate) events: EventRing,
+    pub(crate) trouble: Option<PolicyTrouble>,
+    pub(crate) contacts: Vec<Contact>,
+    /// What a message or a change is answered with; `None`: accepted.
+    pub(crate) refusal: Option<Result<Reply, Trouble>>,
+    pub(crate) readiness: Readiness,
+    pub(crate) keys: Mutex<BTreeMap<[u8; 16], ([u8; 16], MessageId, u32)>>,
+    pub(crate) accepted: Mutex<Vec<Accept>>,
+    pub(crate) commands: Mutex<Vec<(String, Command)>>,
+    pub(crate) changes: Mutex<Vec<(String, Change)>>,
+    pub(crate) hooked: Mutex<Vec<HookRequest>>,
+}
+
+impl StandIn {
+    /// Builds one that has a view and nothing else.
+    pub(crate) fn new(view: View) -> StandIn {
+        StandIn {
+            view: Arc::new(view),
+            events: EventRing::new(ago(3_600)),
+            trouble: None,
+            contacts: Vec::new(),
+            refusal: None,
+            readiness: Readiness { healthy: true, ready: true, why: Vec::new() },
+            keys: Mutex::default(),
+            accepted: Mutex::default(),
+            commands: Mutex::default(),
+            changes: Mutex::default(),
+            hooked: Mutex::default(),
+        }
+    }
+
+    fn answer(&self, query: &Query) -> Answer {
+        let found = |contacts: Vec<Contact>| match contacts.is_empty() {
+            true => Answer::Nothing,
+            false => Answer::Contacts(contacts),
+        };
+        match query {
+            Query::Contact(id) => found(self.contacts.iter().filter(|c| c.id == *id).cloned().collect()),
+            Query::Contacts { .. } => Answer::Contacts(self.contacts.clone()),
+            Query::Audience(name) => {
+                found(self.contacts.iter().filter(|c| c.person.audiences.contains(name)).cloned().collect())
+            }
+            Query::Idempotency(key) => match self.keys.lock().unwrap().get(&key.key) {
+                Some((body, message, deliveries)) => Answer::Idempotency(*body, *message, *deliveries),
+                None => Answer::Nothing,
+            },
+            Query::Outages { .. } => Answer::Outages(self.view.outages.clone()),
+            _ => Answer::Nothing,
+        }
+    }
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> Doing<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Service for StandIn {
+    fn view(&self) -> Arc<View> {
+        self.view.clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>> {
+        if let Some(refusal) = &self.refusal {
+            return ready(refusal.clone());
+        }
+        let (message, deliveries) = (message_id(), accept.recipients.len() as u32);
+        if let Some(key) = accept.idempotency {
+            self.keys.lock().unwrap().insert(key.key, (key.body, message, deliveries));
+        }
+        self.accepted.lock().unwrap().push(accept);
+        ready(Ok(Reply::Accepted { message, deliveries }))
+    }
+
+    fn command(&self, who: String, command: Command) -> Doing<'_, Result<Reply, Trouble>> {
+        self.commands.lock().unwrap().push((who, command));
+        ready(self.refusal.clone().unwrap_or(Ok(Reply::Done { changed: 1 })))
+    }
+
+    fn read(&self, query: Query) -> Doing<'_, Result<Answer, Trouble>> {
+        ready(Ok(self.answer(&query)))
+    }
+
+    fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>> {
+        if let Some(Err(trouble)) = &self.refusal {
+            return ready(Err(trouble.clone()));
+        }
+        self.changes.lock().unwrap().push((who, change));
+        ready(Ok(()))
+    }
+
+    fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)> {
+        let role = Role::ALL.into_iter().find(|role| session::hash(&token(*role)) == *hash)?;
+        Some((format!("{}-desk", role.name()), role))
+    }
+
+    fn hook(&self, gateway: &str, request: HookRequest) -> Doing<'_, Result<Option<HookAnswer>, Trouble>> {
+        let known = self.view.gateways.iter().any(|g| g.name == gateway);
+        let signed = request.headers.iter().any(|(name, _)| name == "x-signature");
+        self.hooked.lock().unwrap().push(request);
+        let (status, result) = if signed { (200, "ok") } else { (401, "bad_signature") };
+        ready(Ok(known.then(|| HookAnswer { status, body: result.into(), receipts: Vec::new(), result })))
+    }
+
+    fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    fn policy_trouble(&self) -> Option<PolicyTrouble> {
+        self.trouble.clone()
+    }
+
+    fn metrics(&self) -> String {
+        "# TYPE wasl_drill_active gauge\nwasl_drill_active 0\n".into()
+    }
+
+    fn gateways(&self) -> Vec<(String, Channel)> {
+        self.view.gateways.iter().map(|g| (g.name.clone(), g.channel)).collect()
+    }
+
+    fn next_view(&self, _turn: u64) -> Doing<'_, Arc<View>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn events(&self) -> &EventRing {
+        &self.events
+    }
+}
+
+/// A view in which nothing is configured and nothing waits.
+pub(crate) fn empty() -> View {
+    View {
+        at: NOW,
+        turn: 1,
+        policy: "0f3a9c".into(),
+        gateways: Vec::new(),
+        channels: Vec::new(),
+        uplinks: Vec::new(),
+        held_all: None,
+        deliveries: Counts::default(),
+        oldest: [None; 5],
+        oldest_deliveries: Vec::new(),
+        outages: Vec::new(),
+        events: Vec::new(),
+    }
+}
+
+/// One gateway that works.
+pub(crate) fn gateway(place: u8, name: &str, channel: Channel) -> GatewayView {
+    GatewayView {
+        id: GatewayId(place),
+        name: name.into(),
+        channel,
+        configured: true,
+        state: State::Up,
+        since: ago(7_200),
+        health: 0.98,
+        needles: [0; 3],
+        reason: None,
+        overlay: None,
+        deferred_until: None,
+        probes: vec![probe(Layer::Api, Some(Layer::Api), Verdict::Fine)],
+        in_flight: 2,
+        unconfirmed: 4,
+        receipts: Receipts::Delivered,
+        time_out: Span::from_secs(5),
+        quotas: Vec::new(),
+        failure_domains: vec!["internet".into()],
+        history: vec![(ago(7_200), State::Unknown), (ago(7_190), State::Up)],
+    }
+}
+
+/// A probe that went through every layer up to the one reached.
+pub(crate) fn probe(aims_at: Layer, reached: Option<Layer>, verdict: Verdict) -> ProbeView {
+    let through = Layer::ALL.into_iter().filter(|layer| reached.is_some_and(|reached| *layer <= reached));
+    ProbeView {
+        name: aims_at.name().into(),
+        layer: aims_at,
+        reached,
+        verdict,
+        at: ago(4),
+        took: Span::from_ms(80),
+        phases: through.map(|layer| Phase { layer, micros: 20_000 }).collect(),
+        valid: true,
+    }
+}
+
+/// Gathers the channels of gateways.
+pub(crate) fn channels(gateways: &[GatewayView]) -> Vec<ChannelView> {
+    let of = |channel: Channel| {
+        let all: Vec<_> = gateways.iter().filter(|g| g.channel == channel).collect();
+        let state = all.iter().map(|g| g.state).min()?;
+        let usable = all.iter().filter(|g| g.overlay.is_none() && g.state != State::Down).count() as u32;
+        Some(ChannelView { channel, state, gateways: all.len() as u32, usable })
+    };
+    Channel::ALL.into_iter().filter_map(of).collect()
+}
+
+/// 4 October 2021: WhatsApp's name is gone, Telegram is crowded, Signal and SMS carry, a modem is being mended.
+pub(crate) fn meta_is_gone() -> View {
+    let mut whatsapp = gateway(0, "whatsapp-main", Channel::Whatsapp);
+    whatsapp.state = State::Down;
+    whatsapp.since = ago(1_490);
+    whatsapp.health = 0.03;
+    whatsapp.reason = Some(Reason::DnsServfail);
+    whatsapp.probes = vec![probe(Layer::Api, None, Verdict::Failed(Reason::DnsServfail))];
+    whatsapp.in_flight = 0;
+    whatsapp.unconfirmed = 31;
+    whatsapp.history =
+        vec![(ago(20_000), State::Up), (ago(1_510), State::Degraded), (ago(1_490), State::Down)];
+    let signal = gateway(1, "signal-a", Channel::Signal);
+    let mut telegram = gateway(2, "telegram-bot", Channel::Telegram);
+    telegram.state = State::Degraded;
+    telegram.since = ago(600);
+    telegram.health = 0.61;
+    telegram.reason = Some(Reason::Throttled);
+    telegram.deferred_until = Some(NOW + Span::from_secs(21));
+    telegram.probes = vec![probe(Layer::Api, Some(Layer::Api), Verdict::Limited(Reason::Throttled))];
+    telegram.history = vec![(ago(20_000), State::Up), (ago(600), State::Degraded)];
+    let mut smsc = gateway(3, "sms-smsc", Channel::Sms);
+    smsc.health = 0.95;
+    smsc.in_flight = 25;
+    smsc.quotas = vec![("10000 messages/24h".into(), 0.12)];
+    for probe in &mut smsc.probes {
+        probe.phases.retain(|phase| !matches!(phase.layer, Layer::Tls | Layer::Http));
+    }
+    let mut modem = gateway(4, "sms-modem", Channel::Sms);
+    modem.receipts = Receipts::None;
+    modem.state = State::Unknown;
+    modem.probes.clear();
+    modem.overlay = Some(Overlay {
+        kind: OverlayKind::Maintenance { until: NOW + Span::from_hours(2) },
+        who: "ali".into(),
+        reason: "new SIM <card>".into(),
+        since: ago(900),
+    });
+    let gateways = vec![whatsapp, signal, telegram, smsc, modem];
+    let mut oldest = [None; 5];
+    (oldest[0], oldest[1]) = (Some(ago(41)), Some(ago(12)));
+    let open = |index, severity, since, gateway, state| OpenDelivery {
+        id: DeliveryId::new(message_id(), index),
+        message: message_id(),
+        severity,
+        since: ago(since),
+        deadline: ago(since) + Span::from_secs(if index == 0 { 30 } else { 120 }),
+        step: 1,
+        gateway,
+        state,
+    };
+    View {
+        turn: 48_123,
+        channels: channels(&gateways),
+        uplinks: vec![UplinkView { name: "fibre".into(), up: true, since: ago(90_000), failed: (1, 3) }],
+        deliveries: Counts {
+            waiting: 38,
+            backing_off: 2,
+            in_flight: 27,
+            unconfirmed: 44,
+            late: 1,
+            materialising: 0,
+            settled: [12_403, 0, 91, 3, 0, 1, 0],
+            messages_open: 4,
+        },
+        oldest,
+        oldest_deliveries: vec![
+            open(0, Severity::Extreme, 41, Some(GatewayId(3)), "unconfirmed"),
+            open(7, Severity::Extreme, 40, Some(GatewayId(1)), "in_flight"),
+            open(9, Severity::Severe, 12, None, "waiting"),
+        ],
+        outages: vec![
+            outage(2, OutageOf::Gateway("whatsapp-main".into()), 1_510, 1_490, None),
+            outage(1, OutageOf::Uplink("fibre".into()), 90_300, 90_290, Some(90_000)),
+        ],
+        gateways,
+        ..empty()
+    }
+}
+
+fn outage(number: u64, of: OutageOf, onset: i64, detected: i64, recovered: Option<i64>) -> Outage {
+    Outage {
+        id: OutageId(number),
+        of,
+        channel: Channel::Whatsapp,
+        onset: ago(onset),
+        detected: ago(detected),
+        recovered: recovered.map(ago),
+        cause: Reason::DnsServfail,
+        layer: Some(Layer::Dns),
+        attempts_failed: 31,
+    }
+}
+
+/// What happened on that day, as the ring tells it.
+pub(crate) fn events_of_the_day(ring: &EventRing) {
+    let state = |gateway, from, to, reason, layer| Event::State {
+        gateway: GatewayId(gateway),
+        from,
+        to,
+        reason,
+        layer,
+    };
+    let failover = |index, reason| Event::Failover {
+        delivery: DeliveryId::new(message_id(), index),
+        from: GatewayId(0),
+        to: GatewayId(3),
+        reason,
+    };
+    let push = |secs, event| ring.push(ago(secs), [Arc::new(event)]);
+    push(3_600, Event::PolicyInForce { hash: "0f3a9c".into() });
+    push(1_510, state(0, State::Up, State::Degraded, Some(Reason::DnsServfail), Some(Layer::Dns)));
+    (0..31).for_each(|index| push(1_509, failover(index, Some(Reason::DnsServfail))));
+    push(1_490, state(0, State::Degraded, State::Down, Some(Reason::DnsServfail), Some(Layer::Dns)));
+    let of = OutageOf::Gateway("whatsapp-main".into());
+    let detection = Span::from_secs(20);
+    push(1_490, Event::OutageOpened { outage: OutageId(2), of, cause: Reason::DnsServfail, detection });
+    push(900, Event::Overlay { gateway: Some(GatewayId(4)), word: "maintenance", who: "ali".into() });
+    push(600, state(2, State::Up, State::Degraded, Some(Reason::Throttled), None));
+    push(40, failover(31, None));
+    push(11, Event::DeadlineMissed { message: message_id(), deliveries: 1, severity: Severity::Extreme });
+}
