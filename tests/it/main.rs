@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a matter.
 
 mod authz;
+mod contract_suite;
 mod diagnostics;
 mod emulators;
 mod page;

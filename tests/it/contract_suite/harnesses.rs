@@ -1,0 +1,259 @@
+//! What each kind of gateway is tried against: its emulator, and its own words for what every provider has.
+
+use super::rig::{Ordered, Stand};
+use serde_json::Value;
+use std::time::Duration;
+use wasl::adapter::Doing;
+use wasl::emulator::signal_cli::{self, ResultKind, SignalCli};
+use wasl::emulator::smsc::{self, Smsc};
+use wasl::emulator::smtp::{self, Reply, Smtp, Stage};
+use wasl::emulator::telegram::{self, Telegram};
+use wasl::emulator::whatsapp::{self, WhatsApp};
+use wasl::emulator::{AcceptFault, Delay, Fault, Handle, Mix, Provider, ReceiptFault, TcpFault};
+
+/// Starts one kind's provider.
+pub(super) struct Harness {
+    pub(super) kind: &'static str,
+    pub(super) start: fn() -> Doing<'static, Box<dyn Stand>>,
+}
+
+/// One line for each kind of gateway.
+#[rustfmt::skip]
+pub(super) const HARNESSES: &[Harness] = &[
+    Harness { kind: "whatsapp-cloud", start: || Box::pin(whatsapp()) },
+    Harness { kind: "signal-cli", start: || Box::pin(signal()) },
+    Harness { kind: "telegram-bot", start: || Box::pin(telegram()) },
+    Harness { kind: "sms-smpp", start: || Box::pin(sms()) },
+    Harness { kind: "email-smtp", start: || Box::pin(email()) },
+];
+
+/// A provider's emulator, and what is its own about it.
+struct Emulated<P: Provider> {
+    handle: Handle<P>,
+    keys: String,
+    address: &'static str,
+    /// Its word for a recipient who cannot be reached.
+    refusal: P::Refusal,
+    /// Its word for a quota that is used up.
+    exhausted: P::Refusal,
+    expire: fn(&Handle<P>),
+    call_back: fn(&Handle<P>, &str),
+    traits: Traits,
+    /// Confirms the last message so many times, by its own hand or by a stranger's.
+    press: Option<fn(&Handle<P>, usize, bool)>,
+}
+
+/// What a provider does at all.
+#[derive(Clone, Copy, Default)]
+struct Traits {
+    /// The answer's status stands apart from what garbage replaces.
+    status_in_head: bool,
+    link: bool,
+    tells_when: bool,
+    receipts: bool,
+    early: bool,
+    signs: bool,
+}
+
+async fn whatsapp() -> Box<dyn Stand> {
+    let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
+    let keys = format!(
+        "base_url = \"http://{}\"\nphone_number_id = \"106853218861309\"\naccess_token = \"emulated-token\"\n\
+         app_secret = \"app-secret\"\nverify_token = \"ours\"\n",
+        handle.addr()
+    );
+    Box::new(Emulated::<WhatsApp> {
+        handle,
+        keys,
+        address: "+15551230000",
+        refusal: whatsapp::Refusal::new(131_026),
+        exhausted: whatsapp::Refusal::new(131_064),
+        expire: |handle| handle.set_token("renewed"),
+        call_back: |handle, url| handle.set_callback(Some(url)),
+        traits: Traits { tells_when: true, receipts: true, early: true, signs: true, ..Traits::default() },
+        press: None,
+    })
+}
+
+async fn signal() -> Box<dyn Stand> {
+    let handle = signal_cli::start(signal_cli::Options::default()).await.unwrap();
+    let keys = format!("base_url = \"http://{}\"\naccount = \"+15550001111\"\n", handle.addr());
+    Box::new(Emulated::<SignalCli> {
+        handle,
+        keys,
+        address: "+15551230000",
+        refusal: signal_cli::Refusal::result(ResultKind::UnregisteredFailure),
+        exhausted: signal_cli::Refusal::proof_required(),
+        expire: |handle| handle.set_accounts(&[]),
+        call_back: |_, _| {},
+        traits: Traits { link: true, tells_when: true, receipts: true, early: true, ..Traits::default() },
+        press: None,
+    })
+}
+
+async fn telegram() -> Box<dyn Stand> {
+    let handle = telegram::start(telegram::Options::default()).await.unwrap();
+    let keys = format!(
+        "base_url = \"http://{}\"\nbot_token = \"42:emulated-token\"\nupdates = \"polling\"\n",
+        handle.addr()
+    );
+    Box::new(Emulated::<Telegram> {
+        handle,
+        keys,
+        address: "81234567",
+        refusal: telegram::Refusal::blocked(),
+        exhausted: telegram::Refusal::flood(3_000),
+        expire: |handle| handle.set_token("42:renewed"),
+        call_back: |_, _| {},
+        traits: Traits { tells_when: true, receipts: true, signs: true, ..Traits::default() },
+        press: Some(press),
+    })
+}
+
+/// Presses the button under the last message, or has a stranger's client send what it would.
+fn press(handle: &telegram::Handle, times: usize, forged: bool) {
+    let received = handle.received();
+    let last = received.last().expect("a message");
+    let buttons: Value = serde_json::from_str(&last.details["buttons"]).expect("a keyboard");
+    let data = buttons[0][0]["callback_data"].as_str().expect("data");
+    let bare = data.rsplit_once(':').expect("a tag").0;
+    for _ in 0..times {
+        let message = last.provider_id.parse().expect("a number");
+        handle.press(81_234_567, message, if forged { bare } else { data });
+    }
+}
+
+async fn sms() -> Box<dyn Stand> {
+    let handle = smsc::start(smsc::Options::default()).await.unwrap();
+    let addr = handle.addr();
+    let keys = format!(
+        "host = \"{}\"\nport = {}\nsystem_id = \"wasl\"\npassword = \"secret\"\nsource = \"ALERT\"\n",
+        addr.ip(),
+        addr.port()
+    );
+    Box::new(Emulated::<Smsc> {
+        handle,
+        keys,
+        address: "+15551230000",
+        refusal: smsc::Refusal::Status(0x0B),
+        exhausted: smsc::Refusal::Status(0x14),
+        expire: |handle| {
+            handle.refuse_binds(Some(0x0E));
+            handle.cut();
+        },
+        call_back: |_, _| {},
+        traits: Traits { link: true, receipts: true, early: true, status_in_head: true, ..Traits::default() },
+        press: None,
+    })
+}
+
+async fn email() -> Box<dyn Stand> {
+    let login = Some(("ops".to_owned(), "secret".to_owned()));
+    let handle = smtp::start(smtp::Options { login, ..smtp::Options::default() }).await.unwrap();
+    let addr = handle.addr();
+    let keys = format!(
+        "host = \"{}\"\nport = {}\ntls = \"none\"\nusername = \"ops\"\npassword = \"secret\"\nfrom = \"Alerts \
+         <alerts@example.org>\"\n",
+        addr.ip(),
+        addr.port()
+    );
+    Box::new(Emulated::<Smtp> {
+        handle,
+        keys,
+        address: "amal@example.net",
+        refusal: smtp::Refusal::recipient(550, "5.1.1 No such user"),
+        exhausted: smtp::Refusal::mail(452, "4.3.1 Insufficient system storage"),
+        expire: |handle| handle.reply_at(Stage::Auth, Some(Reply::new(535, "5.7.8 Credentials invalid"))),
+        call_back: |_, _| {},
+        traits: Traits::default(),
+        press: None,
+    })
+}
+
+impl<P: Provider> Stand for Emulated<P> {
+    fn keys(&self) -> String {
+        self.keys.clone()
+    }
+
+    fn address(&self) -> &'static str {
+        self.address
+    }
+
+    fn call_back(&self, url: &str) {
+        (self.call_back)(&self.handle, url);
+    }
+
+    fn has_link(&self) -> bool {
+        self.traits.link
+    }
+
+    fn order(&self, ordered: Ordered) {
+        let fault = match ordered {
+            Ordered::Refuse => AcceptFault::Reject(self.refusal.clone()),
+            Ordered::Throttle { secs } => AcceptFault::Throttle { retry_after_s: secs },
+            Ordered::Exhaust => AcceptFault::Reject(self.exhausted.clone()),
+            Ordered::Hang => AcceptFault::Hang { taken: true },
+            Ordered::Reset => AcceptFault::Reset { taken: true },
+            Ordered::Garbage => AcceptFault::Garbage { taken: true },
+        };
+        assert!(self.handle.fault_next(fault));
+    }
+
+    fn refuse_connections(&self, refuse: bool) {
+        self.handle.fault(Fault::Tcp(if refuse { Mix::always(TcpFault::Refuse) } else { Mix::good() }));
+    }
+
+    fn cut(&self) {
+        self.handle.cut();
+    }
+
+    fn expire(&self) {
+        (self.expire)(&self.handle);
+    }
+
+    fn accepted_count(&self) -> u64 {
+        self.handle.accepted_count()
+    }
+
+    fn last_text(&self) -> Option<String> {
+        self.handle.received().pop().map(|received| received.text)
+    }
+
+    fn tells_when(&self) -> bool {
+        self.traits.tells_when
+    }
+
+    fn status_outlives_garbage(&self) -> bool {
+        self.traits.status_in_head
+    }
+
+    fn order_receipts(&self, fault: Option<ReceiptFault>, late: Duration) -> bool {
+        let mix = fault.map_or(Mix::good(), Mix::always);
+        self.handle.fault(Fault::Receipt(mix.delayed(Delay::Fixed(late))));
+        self.traits.receipts
+    }
+
+    fn can_be_early(&self) -> bool {
+        self.traits.early
+    }
+
+    fn signs(&self) -> bool {
+        self.traits.signs
+    }
+
+    fn confirm(&self, times: usize) -> Doing<'_, ()> {
+        Box::pin(async move {
+            if let Some(press) = self.press {
+                press(&self.handle, times, false);
+            }
+        })
+    }
+
+    fn forge(&self) -> Doing<'_, ()> {
+        Box::pin(async move {
+            if let Some(press) = self.press {
+                press(&self.handle, 1, true);
+            }
+        })
+    }
+}
