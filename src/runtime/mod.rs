@@ -8,6 +8,7 @@
 //! Invariant: nothing leaves before its cause is on disk (`writer.rs`); every queue here has a limit.
 
 pub mod clock;
+pub mod configuration;
 pub mod gateways;
 pub mod listener;
 

@@ -2,6 +2,7 @@
 
 mod authz;
 mod contract_suite;
+mod configuration;
 mod diagnostics;
 mod emulators;
 mod page;

@@ -1,0 +1,70 @@
+//! A whole set of files: sound and put to work, or refused with everything that is wrong with all of them.
+
+use std::path::Path;
+use wasl::runtime::configuration::Configuration;
+
+const GATEWAY: &str = r#"
+[[gateway]]
+name = "signal-a"
+channel = "signal"
+adapter = "signal-cli"
+base_url = "http://127.0.0.1:1"
+account = "+970599000001"
+"#;
+const PROBE: &str = "[[probe]]\nname = \"port\"\nkind = \"tcp\"\ngateway = \"signal-a\"\nhost = \"127.0.0.1\"\nport = 1\n\
+                     interval = \"15s\"\n";
+const RULE: &str = "[[rule]]\nname = \"all\"\n[[rule.step]]\nchannels = [\"signal\"]\n";
+
+fn write(folder: &Path, name: &str, text: &str) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    std::fs::write(path, text).expect("written");
+}
+
+fn load(files: &[(&str, &str)], known: &[String]) -> (Option<Configuration>, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        write(folder.path(), name, text);
+    }
+    let (configuration, diags) = Configuration::load(&folder.path().join("wasl.toml"), known);
+    assert_eq!(configuration.is_some(), !diags.has_errors(), "{diags}");
+    (configuration, diags.render())
+}
+
+#[test]
+fn a_sound_set_is_ready_to_work() {
+    let files = [("wasl.toml", GATEWAY), ("probes/signal.toml", PROBE), ("policies/all.toml", RULE)];
+    let (configuration, shown) = load(&files, &["gone".into()]);
+    assert_eq!(shown, "");
+    let configuration = configuration.expect("sound");
+    assert_eq!(configuration.lineup.len(), 1);
+    assert_eq!(configuration.policy.policy().rules.len(), 2);
+    let gateways: Vec<_> = configuration.probes.iter().map(|probe| probe.gateway.0).collect();
+    assert_eq!(gateways, [1], "a gateway that is gone keeps its place");
+}
+
+#[test]
+fn what_is_wrong_with_every_file_is_told_at_once() {
+    let wrong = GATEWAY.replace("account", "acount");
+    let files = [
+        ("wasl.toml", wrong.as_str()),
+        ("probes/a.toml", "[[probe]]\nname = \"x\"\nkind = \"tpc\"\ngateway = \"signal-a\"\n"),
+        ("policies/b.toml", "[[rule]]\nname = \"all\"\n[[rule.step]]\nchannels = [\"signall\"]\n"),
+    ];
+    let (_, shown) = load(&files, &[]);
+    for expected in ["`acount`", "did you mean `tcp`?", "did you mean `signal`?"] {
+        assert!(shown.contains(expected), "{expected}\n---\n{shown}");
+    }
+    let broken = [("wasl.toml", "listen ="), files[1], files[2]];
+    let (_, shown) = load(&broken, &[]);
+    for expected in ["error[syntax]", "did you mean `tcp`?", "did you mean `signal`?"] {
+        assert!(shown.contains(expected), "{expected}\n---\n{shown}");
+    }
+    assert!(!shown.contains("no gateway serves"), "{shown}");
+}
+
+#[test]
+fn a_missing_file_says_where_it_was_looked_for() {
+    let (configuration, shown) = load(&[], &[]);
+    assert!(configuration.is_none() && shown.contains("error[unreadable-file]") && shown.contains("wasl.toml"));
+}
