@@ -3,11 +3,13 @@
 //! Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 the service or the store could not be reached.
 
 mod cancel;
+mod check;
 mod client;
 mod completions;
 mod exit;
 mod hold;
 mod outages;
+mod policy;
 mod send;
 mod status;
 mod table;
@@ -29,6 +31,10 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Validate every file
+    Check(check::Args),
+    /// Look into the routing rules
+    Policy(policy::Args),
     /// Send a message through the running service
     Send(send::Args),
     /// Recall what was not yet sent of a message
@@ -60,6 +66,8 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Check(args) => check::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Cancel(args) => cancel::run(&args),
         Command::Status(args) => status::run(&args),
