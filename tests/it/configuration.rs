@@ -66,5 +66,31 @@ fn what_is_wrong_with_every_file_is_told_at_once() {
 #[test]
 fn a_missing_file_says_where_it_was_looked_for() {
     let (configuration, shown) = load(&[], &[]);
-    assert!(configuration.is_none() && shown.contains("error[unreadable-file]") && shown.contains("wasl.toml"));
+    assert!(
+        configuration.is_none() && shown.contains("error[unreadable-file]") && shown.contains("wasl.toml")
+    );
+}
+
+#[test]
+fn the_command_says_how_it_went_by_its_exit_code() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "wasl.toml", GATEWAY);
+    write(folder.path(), "policies/all.toml", RULE);
+    let wasl = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wasl"));
+        let output = command.args(args).current_dir(folder.path()).output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, shown) = wasl(&["check"]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("1 gateway, 0 probes, 1 rule: 0 errors, 1 warning"), "{shown}");
+    let (code, shown) = wasl(&["policy", "explain", "--severity", "extreme", "--offline"]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("Right now it would go through `signal-a`."), "{shown}");
+    assert_eq!(wasl(&["policy", "explain", "--severity", "extrem"]).0, Some(2));
+    write(folder.path(), "policies/all.toml", &RULE.replace("signal", "signall"));
+    let (code, shown) = wasl(&["check", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!((code, json["errors"].as_u64(), json["ok"].as_bool()), (Some(1), Some(1), Some(false)));
+    assert_eq!(wasl(&["check", "--config", "nowhere.toml"]).0, Some(1));
 }

@@ -283,10 +283,9 @@ fn ladder(rule: &Rule, ranked: &[Ranked]) -> Vec<StepVerdict> {
     let mut steps = Vec::new();
     for (place, step) in rule.steps.iter().enumerate() {
         let gateways = in_order(step, ranked);
-        let turns = match step.send {
-            SendMode::Each => step.channels.iter().filter(|c| usable(&gateways, **c)).count().max(1),
-            SendMode::Best | SendMode::All => 1,
-        };
+        // A step without a road for this person costs no time.
+        let roads = step.channels.iter().filter(|channel| usable(&gateways, **channel)).count();
+        let turns = if step.send == SendMode::Each { roads } else { roads.min(1) };
         steps.push(StepVerdict {
             number: place + 1,
             send: step.send,

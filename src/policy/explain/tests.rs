@@ -96,15 +96,23 @@ fn each_rule_and_each_gateway_says_why() {
         "settled once delivered (strict: a road without receipts never settles it); after an unknown outcome: repeat; \
          expires after 1 h",
         "Step 1, at once: the best of whatsapp, signal; waits 20 s",
-        "  > signal-b  signal    unknown      99 %  taken: nothing is known against it",
+        "  > signal-b  signal    unknown         -  taken: nothing is known against it",
         "    wa        whatsapp  down          2 %  the evidence says that it is down",
-        "    signal-a  signal    unknown      99 %  the rule forbids the failure domain `aws`",
+        "    signal-a  signal    unknown         -  the rule forbids the failure domain `aws`",
         "Step 2, after 20 s, or as soon as nothing before it can be used: at once: sms, voice; waits 30 s",
-        "    mail      email     unknown      99 %  no step of the rule names `email`",
+        "    mail      email     unknown         -  no step of the rule names `email`",
         "Right now it would go through `signal-b`.",
     ] {
         assert!(text.contains(expected), "{expected}\n---\n{text}");
     }
+}
+
+#[test]
+fn a_step_without_a_road_costs_no_time() {
+    let no_messengers = Described { channels: [Channel::Voice].into_iter().collect(), ..extreme() };
+    let explanation = check_taken(&Situation::default(), no_messengers, &["voice-a"]);
+    let starts: Vec<_> = explanation.steps.iter().map(|step| step.starts_after).collect();
+    assert_eq!(starts, [Span::ZERO, Span::ZERO]);
 }
 
 #[test]

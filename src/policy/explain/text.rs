@@ -3,6 +3,7 @@
 use super::{Described, Explanation, GatewayVerdict, RuleVerdict, StepVerdict};
 use crate::core::policy::SendMode;
 use crate::core::time::Span;
+use crate::core::view::State;
 use std::fmt::{self, Display, Formatter, Write};
 
 impl Display for Explanation {
@@ -125,9 +126,13 @@ fn step_line(step: &StepVerdict) -> String {
 
 fn gateway_line(gateway: &GatewayVerdict, (name, channel): (usize, usize)) -> String {
     let mark = if gateway.taken { '>' } else { ' ' };
-    let odds = (gateway.now.health * 100.0).round();
+    // Without evidence a share would be a claim.
+    let odds = match gateway.now.state {
+        State::Unknown => "    -".to_owned(),
+        _ => format!("{:>3.0} %", gateway.now.health * 100.0),
+    };
     format!(
-        "  {mark} {:name$}  {:channel$}  {:10}  {odds:>3} %  {}{}",
+        "  {mark} {:name$}  {:channel$}  {:10}  {odds}  {}{}",
         gateway.gateway,
         gateway.channel,
         gateway.now.state,
