@@ -9,9 +9,13 @@ mod page;
 mod powercut;
 mod probes;
 mod service;
+mod smpp;
 mod store_conformance;
 mod store_faults;
 mod tidy;
+
+#[path = "../support/road.rs"]
+mod road;
 
 #[path = "../support/stand_in.rs"]
 mod stand_in;

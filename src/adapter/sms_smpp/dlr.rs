@@ -27,9 +27,9 @@ pub(super) enum Ids {
     /// Alike.
     #[default]
     Opaque,
-    /// Hexadecimal in the response, decimal in the receipt's text.
+    /// Hexadecimal in the response, decimal in the receipt.
     HexDecimal,
-    /// Decimal in the response, hexadecimal in the receipt's text.
+    /// Decimal in the response, hexadecimal in the receipt.
     DecimalHex,
     /// Hexadecimal in both, in small letters here and in capitals there.
     Hex,
@@ -110,8 +110,8 @@ fn id(delivered: &Delivered, fields: &Fields<'_>, ids: Ids) -> Option<String> {
     let text = fields.get(Key::Id);
     let id = match ids {
         Ids::Opaque => parameter.or(text)?.to_owned(),
-        // The habit concerns the text; the parameter repeats the response.
-        _ => text.map(|id| ids.of_receipt(id)).or_else(|| parameter.map(|id| ids.of_response(id)))?,
+        // The habit is known of the text; what stands in the parameter differs by vendor.
+        _ => ids.of_receipt(text.or(parameter)?),
     };
     (id.len() <= PROVIDER_ID_BYTES_MAX).then_some(id)
 }

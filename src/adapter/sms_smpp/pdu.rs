@@ -19,6 +19,9 @@ pub(super) const SEQUENCE_MAX: u32 = 0x7FFF_FFFF;
 /// The most octets of `short_message`.
 pub(super) const SHORT_MESSAGE_MAX: usize = 254;
 
+/// The most octets of a message id, without its NUL. Cites: SMPP 3.4, 5.2.23.
+const MESSAGE_ID_MAX: usize = 64;
+
 /// Cites: SMPP 3.4, 5.1.2.1 (command_id).
 mod id {
     pub(super) const BIND_RECEIVER: u32 = 0x01;
@@ -255,8 +258,11 @@ impl<'a> Reader<'a> {
 
     /// Reads a response's message id: none where it is empty or the submit failed.
     fn message_id(&mut self, status: u32) -> Option<Option<String>> {
+        let ends = self.0.contains(&0);
         let id = self.text();
-        if id.len() > PROVIDER_ID_BYTES_MAX {
+        // A vendor may take more than the standard's length, or leave out the NUL; who does both sends rubbish.
+        let most = if ends { PROVIDER_ID_BYTES_MAX } else { MESSAGE_ID_MAX };
+        if id.len() > most {
             return None;
         }
         Some(Some(id.trim().to_owned()).filter(|id| !id.is_empty() && status == 0))

@@ -290,7 +290,9 @@ fn vendors_shortcuts_are_taken() {
     assert_eq!(resp(0, b"abc"), "abc");
     assert_eq!(resp(0, b""), "");
     assert_eq!(resp(0x58, b""), "");
-    assert_eq!(resp(0, &[b'x'; 201]), "unreadable");
+    assert_eq!(resp(0, &[b'x'; 65]), "unreadable");
+    assert_eq!(resp(0, &[&[b'x'; 200][..], b"\0"].concat()).len(), 200);
+    assert_eq!(resp(0, &[&[b'x'; 201][..], b"\0"].concat()), "unreadable");
     // A parameter that claims more than there is ends the reading, and what came before it counts.
     let short = [
         &b"\0\x01\x01a\0\x01\x01b\0\x04\0\0\0\0\x01\0\0\0\x02hi"[..],
