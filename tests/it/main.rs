@@ -12,10 +12,8 @@ mod service;
 mod smpp;
 mod store_conformance;
 mod store_faults;
+mod third_party_smpp;
 mod tidy;
-
-#[path = "../support/road.rs"]
-mod road;
 
 #[path = "../support/stand_in.rs"]
 mod stand_in;

@@ -11,7 +11,7 @@ use wasl::emulator::smsc::{self, Alphabet, Dialect, Handle, IdForm, Options, Ref
 use wasl::emulator::tls::Authority;
 use wasl::emulator::{AcceptFault, AnswerFault, Common, DeliverFault, Fault, Mix, Rate, ReceiptFault};
 
-use crate::road::{self, Road, SOON, until};
+use crate::support::road::{self, Road, SOON, until};
 
 const ARABIC: &str = "السيل يقترب من الحي الشرقي. غادروا الآن نحو المدرسة، ولا تعبروا الوادي بالسيارات. خذوا معكم الماء والدواء \
                       وهواتفكم، وساعدوا جيرانكم من كبار السن. تابعوا التعليمات من الدفاع المدني فقط. 🌊🚨";

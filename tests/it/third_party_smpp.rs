@@ -10,8 +10,8 @@ use serde_json::Value;
 use wasl::core::outcome::{Outcome, Reason, ReceiptKind, ReceiptRef};
 use wasl::core::time::Span;
 
-use crate::road::{self, Road, until};
-use crate::skip::skip;
+use crate::support::road::{self, Road, until};
+use crate::support::skip::skip;
 
 /// How many messages go through while the centre is killed.
 const MESSAGES: usize = 300;

@@ -2,4 +2,6 @@
 
 pub mod media;
 pub mod puts;
+pub mod road;
 pub mod seeded;
+pub mod skip;

@@ -22,14 +22,14 @@ use wasl::diag::Diagnostics;
 use wasl::settings::{Resolver, Settings};
 
 /// Longer than anything on loopback takes, a first rest before reconnecting included.
-pub(crate) const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(15);
 /// Long enough for what should not come to have come.
 const QUIET: Duration = Duration::from_millis(300);
 /// How often a test looks again.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A running adapter.
-pub(crate) struct Road {
+pub struct Road {
     adapter: Arc<dyn Adapter>,
     ear: Arc<Kept>,
     running: JoinHandle<()>,
@@ -57,7 +57,7 @@ impl Ear for Kept {
 }
 
 /// Builds and runs the adapter of a gateway that has these keys.
-pub(crate) fn open(keys: &str) -> Road {
+pub fn open(keys: &str) -> Road {
     let folder = tempfile::tempdir().expect("a folder");
     let adapter = from_file(folder.path(), keys);
     let ear = Arc::new(Kept::default());
@@ -80,7 +80,7 @@ fn from_file(folder: &Path, keys: &str) -> Arc<dyn Adapter> {
 }
 
 /// Waits until something holds.
-pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
+pub async fn until(what: &str, holds: impl Fn() -> bool) {
     let looking = async {
         while !holds() {
             sleep(LOOK).await;
@@ -91,7 +91,7 @@ pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
 
 impl Road {
     /// Returns an attempt to hand over, each of another delivery.
-    pub(crate) fn outgoing(&self, address: &str, text: &str, time_out: Span) -> Outgoing {
+    pub fn outgoing(&self, address: &str, text: &str, time_out: Span) -> Outgoing {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let now = Timestamp::from_ms(now.as_millis() as i64);
         let message = MessageId::new(now, 1, 7);
@@ -116,47 +116,47 @@ impl Road {
         }
     }
 
-    pub(crate) async fn send(&self, address: &str, text: &str) -> Answered {
+    pub async fn send(&self, address: &str, text: &str) -> Answered {
         self.send_outgoing(self.outgoing(address, text, Span::from_secs(5))).await
     }
 
-    pub(crate) async fn send_outgoing(&self, outgoing: Outgoing) -> Answered {
+    pub async fn send_outgoing(&self, outgoing: Outgoing) -> Answered {
         self.adapter.send(outgoing).await
     }
 
     /// Sends, for a task of its own.
-    pub(crate) fn sending(&self, outgoing: Outgoing) -> impl Future<Output = Answered> + Send + use<> {
+    pub fn sending(&self, outgoing: Outgoing) -> impl Future<Output = Answered> + Send + use<> {
         let adapter = Arc::clone(&self.adapter);
         async move { adapter.send(outgoing).await }
     }
 
     /// Waits for the next receipt.
-    pub(crate) async fn receipt(&self) -> Receipt {
+    pub async fn receipt(&self) -> Receipt {
         let next = self.ear.taken.fetch_add(1, Ordering::Relaxed) as usize;
         until("a receipt", || self.receipts_count() > next).await;
         self.ear.receipts.lock().expect("no test panics within")[next].clone()
     }
 
     /// Returns how many receipts came so far.
-    pub(crate) fn receipts_count(&self) -> usize {
+    pub fn receipts_count(&self) -> usize {
         self.ear.receipts.lock().expect("no test panics within").len()
     }
 
     /// Makes sure that no further receipt comes.
-    pub(crate) async fn silent(&self) {
+    pub async fn silent(&self) {
         sleep(QUIET).await;
         assert_eq!(self.receipts_count(), self.ear.taken.load(Ordering::Relaxed) as usize);
     }
 
-    pub(crate) async fn is_up(&self) {
+    pub async fn is_up(&self) {
         self.link("the link is up", |state| state == Ok(())).await;
     }
 
-    pub(crate) async fn is_down(&self, reason: Reason) {
+    pub async fn is_down(&self, reason: Reason) {
         self.link(&format!("the link is down: {reason}"), |state| state == Err(reason)).await;
     }
 
-    pub(crate) async fn is_down_somehow(&self) {
+    pub async fn is_down_somehow(&self) {
         self.link("the link is down", |state| state.is_err()).await;
     }
 
@@ -168,7 +168,7 @@ impl Road {
     }
 
     /// Stops what stands.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         self.running.abort();
         until("it has stopped", || self.running.is_finished()).await;
     }
