@@ -10,6 +10,7 @@ mod exit;
 mod hold;
 mod outages;
 mod policy;
+mod probe;
 mod send;
 mod status;
 mod table;
@@ -45,6 +46,8 @@ enum Command {
     Watch(watch::Args),
     /// List the outages on record
     Outages(outages::Args),
+    /// Ask a gateway once, from here: how deep one comes, and why no deeper
+    Probe(probe::Args),
     /// Stop a gateway, or all of them, until released
     Hold(hold::Args),
     /// Let a held gateway, or all of them, go on
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Outages(args) => outages::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Hold(args) => hold::run(&args, hold::Act::Hold),
         Command::Release(args) => hold::run(&args, hold::Act::Release),
         Command::Token(args) => token::run(&args),

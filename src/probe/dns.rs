@@ -217,12 +217,12 @@ struct Plan {
 
 /// Reads the keys of kind `dns`.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Option<Box<dyn Blueprint>> {
-    Some(Box::new(Plan { place: PlaceText::parse(reader, 53)? }))
+    Some(Box::new(Plan { place: PlaceText::parse(reader)? }))
 }
 
 impl Blueprint for Plan {
     fn build(&self, target: &Target, _: &Context, limits: Limits) -> Result<Box<dyn Probe>, Unbuildable> {
-        Ok(Box::new(DnsProbe { place: self.place.fill(target)?, limits }))
+        Ok(Box::new(DnsProbe { place: self.place.fill(target, Some(53))?, limits }))
     }
 }
 

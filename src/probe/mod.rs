@@ -33,7 +33,7 @@ mod trace;
 pub mod uplink;
 
 pub use context::Context;
-pub use definition::{Definition, Unbuildable, parse, read_folder, resolve};
+pub use definition::{Definition, READY, Unbuildable, parse, read_folder, resolve};
 pub use target::{Target, Unset};
 pub use trace::{Limits, Trace};
 
@@ -41,6 +41,8 @@ use crate::core::channel::GatewayId;
 use crate::core::evidence::{Layer, ProbeReport, Verdict};
 use crate::core::outcome::Reason;
 use crate::core::time::{Span, Timestamp};
+use crate::diag::Diagnostics;
+use crate::settings::{GatewaySettings, Settings};
 use definition::Reader;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -169,6 +171,21 @@ impl ProbeSet {
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()
     }
+}
+
+/// Reads the probes of a service: the files beside its `wasl.toml`, for its gateways. `id` says which place a gateway
+/// has; one without is left out. Call before the adapters are built, which take their own keys away.
+pub fn load(
+    settings: &Settings,
+    adapters: &[&str],
+    id: impl Fn(&str) -> Option<GatewayId>,
+    context: &Context,
+    diags: &mut Diagnostics,
+) -> ProbeSet {
+    let definitions = read_folder(&settings.probes_dir(), diags);
+    let target = |gateway: &GatewaySettings| Some(Target::of(id(&gateway.config.name)?, gateway));
+    let targets: Vec<_> = settings.gateways.iter().filter_map(target).collect();
+    resolve(&definitions, &targets, adapters, context, diags)
 }
 
 /// Runs every probe of a gateway once, all at the same time, and returns the reports in the order of the files.

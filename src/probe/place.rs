@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::definition::{Reader, Unbuildable};
-use super::target::{Escape, Target, Text};
+use super::target::{Escape, Target, Text, Unset};
 use super::tcp;
 use super::tls::Handshake;
 use super::trace::{Limits, Trace};
@@ -32,10 +32,10 @@ pub(crate) struct Road {
     pub(crate) limits: Limits,
 }
 
-/// A place as its file writes it: a host and a port, or a URL that has both.
+/// A place as its file writes it: a URL, or a host and a port. What is left out is the gateway's own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum PlaceText {
-    Parts { host: Text, port: Text },
+    Parts { host: Option<Text>, port: Option<Text> },
     Url(Text),
 }
 
@@ -86,61 +86,51 @@ impl Road {
 // === impl PlaceText ===
 
 impl PlaceText {
-    /// Reads `url`, or `host` and `port`; without a port, `port`.
-    pub(crate) fn parse(reader: &mut Reader<'_>, port: u16) -> Option<PlaceText> {
-        PlaceText::read(reader, Some(port))
-    }
-
-    /// Reads `url`, or `host` and `port`, which must be there.
-    pub(crate) fn parse_with_port(reader: &mut Reader<'_>) -> Option<PlaceText> {
-        PlaceText::read(reader, None)
-    }
-
-    fn read(reader: &mut Reader<'_>, default_port: Option<u16>) -> Option<PlaceText> {
+    /// Reads `url`, or `host` and `port`.
+    pub(crate) fn parse(reader: &mut Reader<'_>) -> Option<PlaceText> {
         if let Some(url) = reader.text("url") {
             return Some(PlaceText::Url(url));
         }
-        let host = reader.required_text("host");
-        let port = match (reader.loose("port"), default_port) {
-            (Some(port), _) => match port.value {
-                Loose::Text(text) => Some(Text::parse(&text)),
-                Loose::Whole(number) if (1..=65_535).contains(&number) => {
-                    Some(Text::parse(&number.to_string()))
-                }
-                _ => {
-                    reader.bad_value(
-                        "port",
-                        &port.place,
-                        "a port",
-                        "write a number from 1 to 65535, or \"{port}\"",
-                    );
-                    None
-                }
-            },
-            (None, Some(port)) => Some(Text::parse(&port.to_string())),
-            (None, None) => {
-                reader.missing("port");
-                None
+        let host = reader.text("host");
+        let Some(port) = reader.loose("port") else { return Some(PlaceText::Parts { host, port: None }) };
+        let text = match port.value {
+            Loose::Text(text) => text,
+            Loose::Whole(number) if (1..=65_535).contains(&number) => number.to_string(),
+            _ => {
+                reader.bad_value(
+                    "port",
+                    &port.place,
+                    "a port",
+                    "write a number from 1 to 65535, or \"{port}\"",
+                );
+                return None;
             }
         };
-        Some(PlaceText::Parts { host: host?, port: port? })
+        Some(PlaceText::Parts { host, port: Some(Text::parse(&text)) })
     }
 
-    /// Fills it for a gateway.
-    pub(crate) fn fill(&self, target: &Target) -> Result<Place, Unbuildable> {
-        match self {
-            PlaceText::Url(url) => Ok(Address::parse(&url.fill(target, Escape::Url)?)?.place),
-            PlaceText::Parts { host, port } => {
-                let host = host.fill(target, Escape::None)?;
-                let port = port.fill(target, Escape::None)?;
-                // Brackets around an IPv6 address are a URL's habit.
-                let host = host.trim_matches(['[', ']']).to_owned();
-                let port = port.parse().ok().filter(|port| *port > 0);
-                match port {
-                    Some(port) if !host.is_empty() => Ok(Place { host, port }),
-                    _ => Err(Unbuildable::BadPlace),
-                }
-            }
+    /// Fills it for a gateway. `usual` is the port where neither the file nor the gateway names one.
+    pub(crate) fn fill(&self, target: &Target, usual: Option<u16>) -> Result<Place, Unbuildable> {
+        let (host, port) = match self {
+            PlaceText::Url(url) => return Ok(Address::parse(&url.fill(target, Escape::Url)?)?.place),
+            PlaceText::Parts { host, port } => (host, port),
+        };
+        // Another host than the gateway's has its own usual port, where there is one.
+        let own_port = target.value("port").filter(|_| host.is_none() || usual.is_none()).map(str::to_owned);
+        let port = match port {
+            Some(port) => Some(port.fill(target, Escape::None)?),
+            None => own_port.or_else(|| usual.map(|port| port.to_string())),
+        };
+        let port = port.ok_or_else(|| Unset("port".to_owned()))?;
+        let host = match host {
+            Some(host) => host.fill(target, Escape::None)?,
+            None => target.required("host")?.to_owned(),
+        };
+        // Brackets around an IPv6 address are a URL's habit.
+        let host = host.trim_matches(['[', ']']).to_owned();
+        match port.parse().ok().filter(|port| *port > 0) {
+            Some(port) if !host.is_empty() => Ok(Place { host, port }),
+            _ => Err(Unbuildable::BadPlace),
         }
     }
 }

@@ -2,11 +2,9 @@
 //!
 //! ```toml
 //! kind = "smpp"
-//! host = "{host}"
-//! port = "{port}"
 //! bind = "transmitter"     # receiver, transceiver; "none" only asks, on a connection that is not bound
 //! ```
-//! The credentials are the gateway's own `system_id`, `password` and `system_type`; `tls` as well.
+//! Everything else is the gateway's own: `host`, `port`, `tls`, `system_id`, `password`, `system_type`.
 //!
 //! A probe must not take the adapter's place. Bound as transmitter it is sent no receipts; a centre that allows one
 //! bind alone answers ALYBND, which shows that the centre works and that somebody of ours is bound.
@@ -28,6 +26,9 @@ const PDU_MAX: usize = 70_000;
 /// The most PDUs that are passed over while one is awaited: a centre may have receipts to hand out first.
 const PASSED_MAX: usize = 1_000;
 const HEADER: usize = 16;
+/// Where a centre listens unless the gateway says otherwise. Cites: IANA's registry for the one, habit for the other.
+const PORT: u16 = 2775;
+const PORT_TLS: u16 = 3550;
 
 const BIND_RECEIVER: u32 = 0x01;
 const BIND_TRANSMITTER: u32 = 0x02;
@@ -66,7 +67,7 @@ struct Header {
 
 /// Reads the keys of kind `smpp`.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Option<Box<dyn Blueprint>> {
-    let place = PlaceText::parse(reader, 2775);
+    let place = PlaceText::parse(reader);
     let words = [
         ("none", Bind::None),
         ("receiver", Bind::As(BIND_RECEIVER)),
@@ -84,12 +85,13 @@ impl Blueprint for Plan {
         context: &Context,
         limits: Limits,
     ) -> Result<Box<dyn Probe>, Unbuildable> {
-        let place = self.place.fill(target)?;
-        let tls = match target.value("tls") {
-            None | Some("false" | "none") => None,
-            Some("true" | "required") => Some(context.trust.handshake(&place, target)?),
+        let encrypted = match target.value("tls") {
+            None | Some("false") => false,
+            Some("true") => true,
             Some(_) => return Err(Unbuildable::BadWord { key: "tls", words: "true or false" }),
         };
+        let place = self.place.fill(target, Some(if encrypted { PORT_TLS } else { PORT }))?;
+        let tls = encrypted.then(|| context.trust.handshake(&place, target)).transpose()?;
         let bind = match self.bind {
             Bind::None => None,
             Bind::As(id) => Some((id, bind(id, target)?)),

@@ -2,13 +2,11 @@
 //!
 //! ```toml
 //! kind  = "smtp"
-//! host  = "{host}"
-//! port  = "{port}"
 //! ehlo  = "localhost"      # how we call ourselves
 //! login = true             # log in with the gateway's `username` and `password`, where it has them
 //! ```
-//! The gateway's `tls` says how: `required` from the first byte, `starttls` (the default), or `none`. Nothing is ever
-//! verified about recipients, and no mail is begun.
+//! `host`, `port` and `tls` are the gateway's own. `tls` says how: `required` from the first byte, `starttls` (the
+//! default), or `none`. Nothing is ever asked about recipients, and no mail is begun.
 //!
 //! Limits: a reply of at most [`REPLY_LINES_MAX`] lines of [`LINE_MAX`] bytes. Cites: RFC 5321 sections 4.2, 4.5.3.1;
 //! RFC 3207; RFC 4954.
@@ -45,6 +43,13 @@ struct Plan {
     login: bool,
 }
 
+/// When the dialogue becomes secret.
+enum Secret {
+    AtOnce,
+    AfterHello,
+    Never,
+}
+
 /// What is shown at the door. Has no `Debug`: it is a secret.
 struct Login {
     username: String,
@@ -63,7 +68,7 @@ struct Talk<W>(BufReader<W>);
 
 /// Reads the keys of kind `smtp`.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Option<Box<dyn Blueprint>> {
-    let place = PlaceText::parse(reader, 587);
+    let place = PlaceText::parse(reader);
     let ehlo = reader.text("ehlo");
     let login = reader.bool("login").unwrap_or(false);
     Some(Box::new(Plan { place: place?, ehlo, login }))
@@ -76,15 +81,21 @@ impl Blueprint for Plan {
         context: &Context,
         limits: Limits,
     ) -> Result<Box<dyn Probe>, Unbuildable> {
-        let place = self.place.fill(target)?;
-        let shake = || context.trust.handshake(&place, target);
-        let (tls, starttls) = match target.value("tls") {
-            Some("required") => (Some(shake()?), None),
-            None | Some("starttls") => (None, Some(shake()?)),
-            Some("none") => (None, None),
+        // Cites: RFC 8314 section 7.3 (465), RFC 6409 (587), RFC 5321 (25).
+        let (usual, when) = match target.value("tls") {
+            Some("required") => (465, Secret::AtOnce),
+            None | Some("starttls") => (587, Secret::AfterHello),
+            Some("none") => (25, Secret::Never),
             Some(_) => {
                 return Err(Unbuildable::BadWord { key: "tls", words: "`required`, `starttls` or `none`" });
             }
+        };
+        let place = self.place.fill(target, Some(usual))?;
+        let shake = || context.trust.handshake(&place, target);
+        let (tls, starttls) = match when {
+            Secret::AtOnce => (Some(shake()?), None),
+            Secret::AfterHello => (None, Some(shake()?)),
+            Secret::Never => (None, None),
         };
         let ehlo = self.ehlo.as_ref().map(|text| text.fill(target, Escape::None)).transpose()?;
         let ehlo = ehlo.unwrap_or_else(|| "localhost".to_owned());

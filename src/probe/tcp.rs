@@ -59,12 +59,12 @@ struct Plan {
 
 /// Reads the keys of kind `tcp`.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Option<Box<dyn Blueprint>> {
-    Some(Box::new(Plan { place: PlaceText::parse_with_port(reader)? }))
+    Some(Box::new(Plan { place: PlaceText::parse(reader)? }))
 }
 
 impl Blueprint for Plan {
     fn build(&self, target: &Target, _: &Context, limits: Limits) -> Result<Box<dyn Probe>, Unbuildable> {
-        Ok(Box::new(TcpProbe { place: self.place.fill(target)?, limits }))
+        Ok(Box::new(TcpProbe { place: self.place.fill(target, None)?, limits }))
     }
 }
 

@@ -159,7 +159,7 @@ struct Plan {
 
 /// Reads the keys of kind `tls`.
 pub(super) fn parse(reader: &mut Reader<'_>) -> Option<Box<dyn Blueprint>> {
-    Some(Box::new(Plan { place: PlaceText::parse(reader, 443)? }))
+    Some(Box::new(Plan { place: PlaceText::parse(reader)? }))
 }
 
 impl Blueprint for Plan {
@@ -169,7 +169,7 @@ impl Blueprint for Plan {
         context: &Context,
         limits: Limits,
     ) -> Result<Box<dyn Probe>, Unbuildable> {
-        let place = self.place.fill(target)?;
+        let place = self.place.fill(target, Some(443))?;
         let tls = Some(context.trust.handshake(&place, target)?);
         Ok(Box::new(TlsProbe { road: Road { place, tls, limits } }))
     }

@@ -1,8 +1,8 @@
 //! The integration tests: one binary, one module a matter.
 
 mod authz;
-mod contract_suite;
 mod configuration;
+mod contract_suite;
 mod diagnostics;
 mod emulators;
 mod page;
