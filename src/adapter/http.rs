@@ -402,7 +402,10 @@ impl Wire {
         let work = async { read(sending.await?).await };
         match timeout(time_out.to_std(), self.connection.drive(work)).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(_)) => Err(self.failure(before, Reason::TcpReset, Reason::ConnectionLost)),
+            Ok(Err(error)) => {
+                let sent = if error.is_parse() { Reason::Unreadable } else { Reason::ConnectionLost };
+                Err(self.failure(before, Reason::TcpReset, sent))
+            }
             Err(_) => Err(self.failure(before, Reason::TcpTimeout, Reason::Timeout)),
         }
     }

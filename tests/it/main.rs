@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module a matter.
 
+mod adapters;
 mod authz;
 mod configuration;
 mod contract_suite;

@@ -1,5 +1,6 @@
 //! What several integration tests need.
 
+pub mod adapters;
 pub mod media;
 pub mod puts;
 pub mod road;

@@ -1,6 +1,7 @@
 //! One adapter, one emulator, and a stand-in for the service between them: it hears receipts and takes webhooks.
 
 use super::harnesses::Harness;
+use crate::support::adapters::Sender;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -12,18 +13,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
-use wasl::adapter::net::Net;
-use wasl::adapter::{self, Adapter, Answered, Doing, Ear, HookRequest, Outgoing};
-use wasl::core::channel::{Channel, GatewayId};
-use wasl::core::effect::Order;
-use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
-use wasl::core::message::Severity;
+use wasl::adapter::{Adapter, Answered, Doing, Ear, HookRequest};
+use wasl::core::ids::AttemptId;
 use wasl::core::outcome::{Outcome, Reason, Receipt, ReceiptRef};
-use wasl::core::record::Repeat;
-use wasl::core::time::{Span, Timestamp};
-use wasl::diag::Diagnostics;
+use wasl::core::time::Span;
 use wasl::emulator::ReceiptFault;
-use wasl::settings::{Resolver, Settings};
 
 /// How long to wait for what must come.
 const SOON: Duration = Duration::from_secs(10);
@@ -101,10 +95,9 @@ pub(super) enum Heard {
 /// An adapter at work against a provider.
 pub(super) struct Rig {
     pub(super) stand: Box<dyn Stand>,
-    adapter: Arc<dyn Adapter>,
+    sender: Sender,
     heard: Mutex<mpsc::UnboundedReceiver<Heard>>,
     sent: AtomicU16,
-    channel: Channel,
     _tasks: JoinSet<()>,
 }
 
@@ -128,22 +121,22 @@ impl Rig {
     /// Starts a provider of its own and an adapter for it.
     pub(super) async fn start(harness: &Harness) -> Rig {
         let stand = (harness.start)().await;
-        let (adapter, channel) = build(harness.kind, &stand.keys());
+        let built = Sender::build(harness.kind, &stand.keys());
         let (sender, heard) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         stand.call_back(&format!("http://{}/hooks/g", listener.local_addr().unwrap()));
-        let (hooked, said) = (adapter.clone(), sender.clone());
+        let (hooked, said) = (built.adapter.clone(), sender.clone());
         let router = Router::new().fallback(move |request| call(request, hooked.clone(), said.clone()));
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let (running, link) = (adapter.clone(), watch::Sender::new(false));
+        let (running, link) = (built.adapter.clone(), watch::Sender::new(false));
         let mut up = link.subscribe();
         tasks.spawn(async move { running.run(&Listening { heard: sender, link }).await });
         if stand.has_link() {
             let standing = timeout(SOON, up.wait_for(|up| *up)).await;
             standing.expect("what must stand stands soon").expect("it runs");
         }
-        Rig { stand, adapter, heard: Mutex::new(heard), sent: AtomicU16::new(0), channel, _tasks: tasks }
+        Rig { stand, sender: built, heard: Mutex::new(heard), sent: AtomicU16::new(0), _tasks: tasks }
     }
 
     /// Returns the text of every message.
@@ -159,25 +152,10 @@ impl Rig {
     /// Hands a message over that must be answered in time.
     pub(super) async fn send_within(&self, time_out: Span) -> (AttemptId, Answered) {
         let n = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
-        let message = MessageId::new(Timestamp::from_ms(1_700_000_000_000), 0, 7);
-        let attempt = AttemptId::new(DeliveryId::new(message, 3), n);
-        let outgoing = Outgoing {
-            order: Order {
-                attempt,
-                gateway: GatewayId(0),
-                channel: self.channel,
-                time_out,
-                expires: Timestamp::FAR,
-                repeat: Repeat::No,
-                severity: Severity::Extreme,
-            },
-            address: self.stand.address().to_owned(),
-            language: "ar".to_owned(),
-            text: self.text(),
-            subject: "تنبيه".to_owned(),
-            template: None,
-        };
-        let sending = timeout(SOON * 2, self.adapter.send(outgoing));
+        let mut outgoing = self.sender.attempt(self.stand.address(), &self.text(), n);
+        outgoing.order.time_out = time_out;
+        let attempt = outgoing.order.attempt;
+        let sending = timeout(SOON * 2, self.sender.adapter.send(outgoing));
         (attempt, sending.await.expect("an adapter always answers"))
     }
 
@@ -221,22 +199,6 @@ impl Rig {
             ReceiptRef::Both(id, named) => *named == attempt && Some(id) == provider_id.as_ref(),
         }
     }
-}
-
-/// Builds an adapter from a file, as the service does.
-fn build(kind: &str, keys: &str) -> (Arc<dyn Adapter>, Channel) {
-    let channel = adapter::kinds().into_iter().find(|k| k.name == kind).expect("a known kind").channel;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("wasl.toml");
-    let head = format!("[[gateway]]\nname = \"g\"\nchannel = \"{channel}\"\nadapter = \"{kind}\"\n");
-    std::fs::write(&path, head + keys).unwrap();
-    let mut diags = Diagnostics::default();
-    let settings = Settings::read(&path, &adapter::kinds(), &mut diags).expect("TOML");
-    let net = Net::new(&[Resolver::At(([127, 0, 0, 1], 53).into())]).unwrap();
-    let gateway = settings.gateways.into_iter().next();
-    let adapter = gateway.and_then(|gateway| adapter::build(gateway, &net, &mut diags));
-    assert!(!diags.has_errors(), "{}", diags.render());
-    (adapter.expect("without errors it is built"), channel)
 }
 
 /// Lets the adapter read a webhook's call and answers what it says.

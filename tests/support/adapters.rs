@@ -1,0 +1,66 @@
+//! Adapters as the service builds them, and attempts for them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use wasl::adapter::net::Net;
+use wasl::adapter::{self, Adapter, Outgoing};
+use wasl::core::channel::{Channel, GatewayId};
+use wasl::core::effect::Order;
+use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
+use wasl::core::message::Severity;
+use wasl::core::record::Repeat;
+use wasl::core::time::{Span, Timestamp};
+use wasl::diag::Diagnostics;
+use wasl::settings::{Resolver, Settings};
+
+/// An adapter, and how to hand attempts to it.
+pub struct Sender {
+    /// The adapter.
+    pub adapter: Arc<dyn Adapter>,
+    /// Its channel.
+    pub channel: Channel,
+}
+
+impl Sender {
+    /// Builds an adapter from a file with these keys, with a name server that nobody runs.
+    pub fn build(kind: &str, keys: &str) -> Sender {
+        Sender::build_with(kind, keys, ([127, 0, 0, 1], 53).into())
+    }
+
+    /// Builds an adapter from a file with these keys, and this name server.
+    pub fn build_with(kind: &str, keys: &str, resolver: SocketAddr) -> Sender {
+        let channel = adapter::kinds().into_iter().find(|k| k.name == kind).expect("a known kind").channel;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wasl.toml");
+        let head = format!("[[gateway]]\nname = \"g\"\nchannel = \"{channel}\"\nadapter = \"{kind}\"\n");
+        std::fs::write(&path, head + keys).unwrap();
+        let mut diags = Diagnostics::default();
+        let settings = Settings::read(&path, &adapter::kinds(), &mut diags).expect("TOML");
+        let net = Net::new(&[Resolver::At(resolver)]).unwrap();
+        let gateway = settings.gateways.into_iter().next();
+        let adapter = gateway.and_then(|gateway| adapter::build(gateway, &net, &mut diags));
+        assert!(!diags.has_errors(), "{}", diags.render());
+        Sender { adapter: adapter.expect("without errors it is built"), channel }
+    }
+
+    /// Returns the `n`th attempt of a delivery to this address.
+    pub fn attempt(&self, address: &str, text: &str, n: u16) -> Outgoing {
+        let message = MessageId::new(Timestamp::from_ms(1_700_000_000_000), 0, 7);
+        Outgoing {
+            order: Order {
+                attempt: AttemptId::new(DeliveryId::new(message, 3), n),
+                gateway: GatewayId(0),
+                channel: self.channel,
+                time_out: Span::from_secs(5),
+                expires: Timestamp::FAR,
+                repeat: Repeat::No,
+                severity: Severity::Extreme,
+            },
+            address: address.to_owned(),
+            language: "ar".to_owned(),
+            text: text.to_owned(),
+            subject: "تنبيه".to_owned(),
+            template: None,
+        }
+    }
+}
