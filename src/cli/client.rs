@@ -108,11 +108,11 @@ impl Client {
 
     /// Asks for a change.
     pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        self.call(Method::POST, path, Some(body), None)
+        self.call(Method::POST, path, Some(body.to_string()), None)
     }
 
     /// Asks for a change that is made once, however often it is asked for under the same key.
-    pub(super) fn post_once(&self, path: &str, body: &Value, key: &str) -> Result<Value, Failure> {
+    pub(super) fn post_once(&self, path: &str, body: String, key: &str) -> Result<Value, Failure> {
         self.call(Method::POST, path, Some(body), Some(key))
     }
 
@@ -150,7 +150,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<String>,
         key: Option<&str>,
     ) -> Result<Value, Failure> {
         self.runtime.block_on(async {
@@ -172,7 +172,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<String>,
         key: Option<&str>,
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
@@ -185,7 +185,7 @@ impl Client {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let bytes = body.map(Bytes::from).unwrap_or_default();
         request.body(Full::new(bytes)).map_err(|_| {
             Failure::Usage("the token, the key or the path holds a character that HTTP does not take".into())
         })

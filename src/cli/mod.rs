@@ -6,11 +6,14 @@ mod cancel;
 mod check;
 mod client;
 mod completions;
+mod contacts;
+mod csv;
 mod exit;
 mod hold;
 mod outages;
 mod policy;
 mod probe;
+mod run;
 mod send;
 mod status;
 mod table;
@@ -32,6 +35,8 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Run the service, until SIGTERM
+    Run(run::Args),
     /// Validate every file
     Check(check::Args),
     /// Look into the routing rules
@@ -52,6 +57,8 @@ enum Command {
     Hold(hold::Args),
     /// Let a held gateway, or all of them, go on
     Release(hold::Args),
+    /// Import or export the address book
+    Contacts(contacts::Args),
     /// Make a token
     Token(token::Args),
     /// Print the completions of a shell
@@ -69,6 +76,7 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Send(args) => send::run(&args),
@@ -79,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Hold(args) => hold::run(&args, hold::Act::Hold),
         Command::Release(args) => hold::run(&args, hold::Act::Release),
+        Command::Contacts(args) => contacts::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
     };

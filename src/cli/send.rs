@@ -5,6 +5,7 @@ use super::table::{self, text};
 use super::{Done, Failure};
 use crate::core::channel::Channel;
 use crate::diag::did_you_mean;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::{Duration, Instant};
 
@@ -67,15 +68,15 @@ pub(super) struct Args {
 
 /// Sends it.
 pub(super) fn run(args: &Args) -> Done {
-    let body = body(args)?;
+    let body = serde_json::to_string(&body(args)?).map_err(|error| Failure::Usage(error.to_string()))?;
     let client = args.at.client()?;
     let key = match &args.key {
         Some(key) => key.clone(),
         None => random_key()?,
     };
-    let accepted = match client.post_once("/v1/messages", &body, &key) {
+    let accepted = match client.post_once("/v1/messages", body.clone(), &key) {
         // Nobody can know whether it was taken: the key makes it safe to ask again.
-        Err(Failure::Unreachable(_)) => client.post_once("/v1/messages", &body, &key)?,
+        Err(Failure::Unreachable(_)) => client.post_once("/v1/messages", body, &key)?,
         answer => answer?,
     };
     let id = text(&accepted["id"]).to_string();
@@ -103,8 +104,41 @@ fn show(as_json: bool, value: &Value, people: impl FnOnce()) -> Done {
     Ok(())
 }
 
+/// A message as the service takes it.
+#[derive(Serialize)]
+struct Body<'a> {
+    severity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urgency: Option<&'a str>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incident: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<&'a str>,
+    to: Vec<Value>,
+    text: Pairs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<Template<'a>>,
+    tags: Pairs,
+}
+
+#[derive(Serialize)]
+struct Template<'a> {
+    name: &'a str,
+    params: Pairs,
+}
+
+/// Pairs in the order given, which a template's parameters need.
+struct Pairs(Vec<(String, String)>);
+
+impl Serialize for Pairs {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
 /// Builds the message's body.
-fn body(args: &Args) -> Result<Value, Failure> {
+fn body(args: &Args) -> Result<Body<'_>, Failure> {
     let mut to: Vec<Value> = args.audience.iter().map(|name| json!({"audience": name})).collect();
     for who in &args.to {
         to.push(person(who)?);
@@ -115,38 +149,32 @@ fn body(args: &Args) -> Result<Value, Failure> {
     if args.text.is_empty() && args.template.is_none() {
         return Err(Failure::Usage("nothing to say: give --text or --template".into()));
     }
-    let mut body = json!({
-        "severity": args.severity,
-        "status": if args.drill { "exercise" } else { "actual" },
-        "to": to,
-        "text": texts(args)?,
-    });
-    if let Some(name) = &args.template {
-        body["template"] = json!({"name": name, "params": pairs("--param", &args.param)?});
-    }
-    if !args.tag.is_empty() {
-        body["tags"] = pairs("--tag", &args.tag)?.into();
-    }
-    let optional = [("urgency", &args.urgency), ("incident", &args.incident), ("expires", &args.expires)];
-    for (key, value) in optional {
-        if let Some(value) = value {
-            body[key] = value.as_str().into();
-        }
-    }
-    Ok(body)
+    let template = match &args.template {
+        Some(name) => Some(Template { name, params: pairs("--param", &args.param)? }),
+        None => None,
+    };
+    Ok(Body {
+        severity: &args.severity,
+        urgency: args.urgency.as_deref(),
+        status: if args.drill { "exercise" } else { "actual" },
+        incident: args.incident.as_deref(),
+        expires: args.expires.as_deref(),
+        to,
+        text: texts(args)?,
+        template,
+        tags: pairs("--tag", &args.tag)?,
+    })
 }
 
-fn texts(args: &Args) -> Result<Map<String, Value>, Failure> {
+fn texts(args: &Args) -> Result<Pairs, Failure> {
     let languages = match (args.text.len(), args.lang.len()) {
         (1, 0) => vec!["en".to_string()],
         (texts, languages) if texts == languages => args.lang.clone(),
         _ => return Err(Failure::Usage("give one --lang for each --text, in the same order".into())),
     };
-    let texts: Map<_, _> =
-        languages.into_iter().zip(args.text.iter().map(|text| Value::from(text.as_str()))).collect();
-    match texts.len() == args.text.len() {
-        true => Ok(texts),
-        false => Err(Failure::Usage("a language is given twice".into())),
+    match (1..languages.len()).any(|at| languages[..at].contains(&languages[at])) {
+        true => Err(Failure::Usage("a language is given twice".into())),
+        false => Ok(Pairs(languages.into_iter().zip(args.text.iter().cloned()).collect())),
     }
 }
 
@@ -171,14 +199,15 @@ fn person(who: &str) -> Result<Value, Failure> {
     Ok(person.into())
 }
 
-fn pairs(option: &str, given: &[String]) -> Result<Map<String, Value>, Failure> {
-    given
+fn pairs(option: &str, given: &[String]) -> Result<Pairs, Failure> {
+    let pairs: Result<_, _> = given
         .iter()
         .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => Ok((name.to_string(), value.into())),
+            Some((name, value)) => Ok((name.to_string(), value.to_string())),
             None => Err(Failure::Usage(format!("{option} `{pair}`: write it as name=value"))),
         })
-        .collect()
+        .collect();
+    pairs.map(Pairs)
 }
 
 fn random_key() -> Result<String, Failure> {
@@ -233,26 +262,24 @@ mod tests {
         args: Args,
     }
 
-    fn parse(line: &[&str]) -> Result<Value, Failure> {
+    fn parse(line: &[&str]) -> Result<String, Failure> {
         let words = ["send", "--severity", "extreme"].iter().chain(line);
-        body(&Line::try_parse_from(words).unwrap().args)
+        let line = Line::try_parse_from(words).unwrap();
+        body(&line.args).map(|body| serde_json::to_string(&body).unwrap())
     }
 
     #[test]
     fn a_line_becomes_a_message() {
         let line =
             ["--to", "c-17", "--to", "sms=+970599000001,language=ar", "--text", "غادروا", "--lang", "ar"];
-        let body = parse(&[&line[..], &["--drill", "--tag", "sector=health"]].concat()).unwrap();
+        let text = parse(&[&line[..], &["--drill", "--tag", "sector=health"]].concat()).unwrap();
+        let body: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(body["to"], json!([{"contact": "c-17"}, {"sms": "+970599000001", "language": "ar"}]));
         assert_eq!((&body["text"]["ar"], &body["status"]), (&json!("غادروا"), &json!("exercise")));
-        assert_eq!(body["tags"], json!({"sector": "health"}));
-        let template = ["--audience", "x", "--template", "t", "--param", "b=1", "--param", "a=2"];
-        let body = parse(&template).unwrap();
-        assert_eq!(
-            body["template"].to_string(),
-            r#"{"name":"t","params":{"b":"1","a":"2"}}"#,
-            "in the order given"
-        );
+        assert_eq!((&body["tags"], body.get("urgency")), (&json!({"sector": "health"}), None));
+        let text =
+            parse(&["--audience", "x", "--template", "t", "--param", "b=1", "--param", "a=2"]).unwrap();
+        assert!(text.contains(r#"{"name":"t","params":{"b":"1","a":"2"}}"#), "in the order given: {text}");
     }
 
     #[test]

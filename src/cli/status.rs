@@ -173,8 +173,10 @@ mod tests {
             "gateways": [{"name": "wa", "channel": "whatsapp", "configured": true, "state": "down",
                 "since": "2026-11-22T17:58:00.000Z", "health": 0.031, "overlay": null, "in_flight": 0,
                 "unconfirmed": 2, "reason": {"name": "tcp_timeout"}}],
-            "deliveries": {"counts": {"open": 3, "waiting": 1, "late": 1}, "oldest_since": {"extreme": "2026-11-22T17:59:59.000Z"}},
-            "outages": [{"id": "o-1", "of": {"gateway": "wa"}, "cause": "tcp_timeout", "onset": "2026-11-22T17:57:00.000Z", "recovered": null}],
+            "deliveries": {"counts": {"open": 3, "waiting": 1, "late": 1},
+                "oldest_since": {"extreme": "2026-11-22T17:59:59.000Z"}},
+            "outages": [{"id": "o-1", "of": {"gateway": "wa"}, "cause": "tcp_timeout",
+                "onset": "2026-11-22T17:57:00.000Z", "recovered": null}],
         });
         let drawn = draw(&status, false);
         for word in [
@@ -182,7 +184,7 @@ mod tests {
             "wa       whatsapp  down   2 min  3 %",
             "tcp timeout",
             "3 open (1 waiting",
-            "extreme one waits for 1.0 s",
+            "extreme one waits for 1 s",
             "o-1     gateway wa",
         ] {
             assert!(drawn.contains(word), "{word}\n{drawn}");

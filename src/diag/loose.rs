@@ -4,7 +4,7 @@ use super::diagnostic::Diagnostics;
 use super::secret::Secret;
 use super::source::{Spanned, holds_secret};
 use super::table::Table;
-use super::value::Value;
+use super::value::{Entry, Value};
 use std::collections::BTreeMap;
 
 /// A value of whatever type: a condition may be a word, a number, a list or a table.
@@ -58,6 +58,16 @@ impl Table {
         said.flatten().collect()
     }
 
+    /// Says whether both hold the same unread keys with the same values, secrets fetched, wherever they stand.
+    pub fn says_same(&self, other: &Table) -> bool {
+        let same = |(a, b): ((&String, &Entry), (&String, &Entry))| {
+            a.0 == b.0 && same(&a.1.value.value, &b.1.value.value)
+        };
+        self.entries.len() == other.entries.len()
+            && self.entries.iter().zip(&other.entries).all(same)
+            && self.said() == other.said()
+    }
+
     fn loosen(&self, key: &str, value: Spanned<Value>, diags: &mut Diagnostics) -> Option<Spanned<Loose>> {
         let loose = match value.value {
             Value::String(text) => Loose::Text(text),
@@ -75,6 +85,21 @@ impl Table {
             }
         };
         Some(Spanned { value: loose, place: value.place })
+    }
+}
+
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Integer(a), Value::Integer(b)) => a == b,
+        (Value::Float(a), Value::Float(b)) => a == b,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(&a.value, &b.value))
+        }
+        (Value::Table(a), Value::Table(b)) => a.says_same(b),
+        // What a date is was not kept; to take it for another one is the safe side.
+        _ => false,
     }
 }
 

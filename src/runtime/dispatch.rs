@@ -117,11 +117,11 @@ impl Dispatch {
         match tokio::time::timeout(within, guarded(gateway.adapter.send(outgoing))).await {
             Ok(Some(answered)) => answered,
             Ok(None) => {
-                tracing::error!(gateway = gateway.config.name, %attempt, "the adapter panicked; nobody can know whether the attempt went out");
+                tracing::error!(gateway = gateway.config.name, %attempt, "the adapter panicked; it may have gone out");
                 unknown(Reason::Unreadable, within)
             }
             Err(_) => {
-                tracing::error!(gateway = gateway.config.name, %attempt, "the adapter kept no time; nobody can know whether the attempt went out");
+                tracing::error!(gateway = gateway.config.name, %attempt, "the adapter kept no time; it may have gone out");
                 unknown(Reason::Timeout, within)
             }
         }

@@ -6,6 +6,7 @@ use crate::api::service::Trouble;
 use crate::core::time::{Span, Timestamp};
 use crate::runtime::clock::Clock;
 use crate::store::outbox::{CommitError, Reader};
+use crate::store::space::{Room, Space};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,42 +17,42 @@ const LOOK_EVERY: Span = Span::from_secs(1);
 pub(crate) struct Intake {
     reader: Arc<dyn Reader>,
     clock: Arc<Clock>,
-    /// Free bytes of disk below which nothing new is taken.
-    reserve_bytes: u64,
+    space: Option<Space>,
     stopping: AtomicBool,
-    low: AtomicBool,
     /// What the last commit said, where it failed.
     failed: Mutex<Option<CommitError>>,
+    /// Whether the last look at the disk let messages in.
+    took: AtomicBool,
     looked: AtomicI64,
     bytes: AtomicU64,
 }
 
 impl Intake {
     /// Opens the intake.
-    pub(crate) fn new(reader: Arc<dyn Reader>, clock: Arc<Clock>, reserve_bytes: u64) -> Intake {
+    pub(crate) fn new(reader: Arc<dyn Reader>, clock: Arc<Clock>, space: Option<Space>) -> Intake {
         let intake = Intake {
             reader,
             clock,
-            reserve_bytes,
+            space,
             stopping: AtomicBool::new(false),
-            low: AtomicBool::new(false),
             failed: Mutex::new(None),
+            took: AtomicBool::new(true),
             looked: AtomicI64::new(0),
             bytes: AtomicU64::new(0),
         };
-        intake.look();
+        intake.look(0);
         intake
     }
 
-    /// Says whether something new may be taken now.
-    pub(crate) fn check(&self) -> Result<(), Trouble> {
+    /// Says whether a message of so many deliveries may be taken now.
+    pub(crate) fn check(&self, deliveries: u64) -> Result<(), Trouble> {
         if self.stopping.load(Relaxed) {
             return Err(Trouble::Stopping);
         }
         match &*self.lock() {
             Some(CommitError::Full) => Err(Trouble::DiskFull),
             Some(error) => Err(Trouble::Store(error.to_string())),
-            None if self.low.load(Relaxed) => Err(Trouble::DiskFull),
+            None if self.lacks_room(deliveries) => Err(Trouble::DiskFull),
             None => Ok(()),
         }
     }
@@ -61,13 +62,22 @@ impl Intake {
         self.stopping.store(true, Relaxed);
     }
 
-    /// A commit failed and is tried again.
+    /// A commit failed and is tried again. Where the disk is full, the reserve is given up for it.
     pub(crate) fn failed(&self, error: &CommitError) {
         let mut failed = self.lock();
         if failed.as_ref() != Some(error) {
             tracing::error!(%error, "nothing new is taken until the outbox can be written again");
         }
         *failed = Some(error.clone());
+        if let (CommitError::Full, Some(space)) = (error, &self.space) {
+            match space.release() {
+                Ok(true) => {
+                    tracing::warn!("the reserve of disk is given up, so that what was accepted can settle")
+                }
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the reserve of disk could not be given up"),
+            }
+        }
     }
 
     /// A commit succeeded.
@@ -77,28 +87,32 @@ impl Intake {
         }
     }
 
-    /// Looks at the disk, where that is due.
-    pub(crate) fn look(&self) {
+    /// Looks at the disk, where that is due, with so many deliveries unsettled.
+    pub(crate) fn look(&self, unsettled: u64) {
         let now = self.clock.now();
         if now.since(Timestamp::from_ms(self.looked.load(Relaxed))) < LOOK_EVERY {
             return;
         }
         self.looked.store(now.ms(), Relaxed);
         // Where the store cannot say how it is, its commits will.
-        let Ok(health) = self.reader.health() else { return };
-        self.bytes.store(health.bytes, Relaxed);
-        let low = health.free_bytes.is_some_and(|free| free < self.reserve_bytes);
-        if self.low.swap(low, Relaxed) != low {
-            let (free, reserve) = (health.free_bytes.unwrap_or_default(), self.reserve_bytes);
-            match low {
-                true => tracing::error!(
-                    free,
-                    reserve,
-                    "the disk is below its reserve: nothing new is taken; free some space"
-                ),
-                false => tracing::info!(free, reserve, "there is room on the disk again: messages are taken"),
-            }
+        if let Ok(health) = self.reader.health() {
+            self.bytes.store(health.bytes, Relaxed);
         }
+        let Some(space) = &self.space else { return };
+        match space.refresh(unsettled) {
+            Ok(room) if self.took.swap(room.intake_allowed, Relaxed) == room.intake_allowed => {}
+            Ok(Room { free_bytes, intake_allowed: true, .. }) => {
+                tracing::info!(free_bytes, "there is room on the disk again: messages are taken");
+            }
+            Ok(Room { free_bytes, .. }) => {
+                tracing::error!(free_bytes, "the disk is nearly full: nothing new is taken; free some space");
+            }
+            Err(error) => tracing::error!(%error, "the disk cannot say how much room it has"),
+        }
+    }
+
+    fn lacks_room(&self, deliveries: u64) -> bool {
+        self.space.as_ref().is_some_and(|space| !space.intake_allowed(deliveries))
     }
 
     /// Returns the outbox's size on disk when last seen.
@@ -121,15 +135,15 @@ mod tests {
     #[test]
     fn a_commit_that_failed_closes_it_until_one_succeeds() {
         let clock = Arc::new(Clock::new(Box::new(Os), Timestamp::default()));
-        let intake = Intake::new(MemoryOutbox::new().reader(), clock, 1);
-        assert_eq!(intake.check(), Ok(()));
+        let intake = Intake::new(MemoryOutbox::new().reader(), clock, None);
+        assert_eq!(intake.check(1), Ok(()));
         intake.failed(&CommitError::Full);
-        assert_eq!(intake.check(), Err(Trouble::DiskFull));
+        assert_eq!(intake.check(1), Err(Trouble::DiskFull));
         intake.failed(&CommitError::Unavailable("EIO".into()));
-        assert!(matches!(intake.check(), Err(Trouble::Store(_))));
+        assert!(matches!(intake.check(1), Err(Trouble::Store(_))));
         intake.wrote();
-        assert_eq!(intake.check(), Ok(()));
+        assert_eq!(intake.check(1), Ok(()));
         intake.stop();
-        assert_eq!(intake.check(), Err(Trouble::Stopping));
+        assert_eq!(intake.check(1), Err(Trouble::Stopping));
     }
 }

@@ -20,6 +20,7 @@ use crate::runtime::inbox::{Gone, Inbox, Incoming};
 use crate::runtime::intake::Intake;
 use crate::runtime::reads::Reads;
 use crate::runtime::tickets::Tickets;
+use crate::store::reachability::Reachability;
 use crate::telemetry::metrics::{Metrics, Scrape};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -50,8 +51,7 @@ pub(crate) struct Front {
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) tokens: RwLock<BTreeMap<[u8; 32], TokenRecord>>,
     pub(crate) policy_trouble: watch::Receiver<Option<PolicyTrouble>>,
-    /// Bytes of reachability on disk.
-    pub(crate) reachability_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
+    pub(crate) reachability: Option<Arc<dyn Reachability>>,
 }
 
 impl Front {
@@ -64,7 +64,7 @@ impl Front {
     }
 
     async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
-        self.intake.check()?;
+        self.intake.check(1)?;
         let token = match &change {
             Change::Token(token) => Some(token.clone()),
             Change::Contacts(_) => None,
@@ -97,11 +97,16 @@ impl Front {
         Ok(Some(answer))
     }
 
+    /// Says whether there is any token yet.
+    pub(crate) fn has_tokens(&self) -> bool {
+        !self.tokens.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn readiness(&self) -> Readiness {
         let stuck = self.beats.stuck(self.clock.now());
         let mut why: Vec<String> = stuck.iter().map(|thread| format!("the {thread} does not move")).collect();
         let healthy = why.is_empty();
-        if let Err(trouble) = self.intake.check() {
+        if let Err(trouble) = self.intake.check(1) {
             why.push(trouble.to_string());
         }
         Readiness { healthy, ready: why.is_empty(), why }
@@ -131,7 +136,7 @@ impl Service for Front {
 
     fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>> {
         Box::pin(async move {
-            self.intake.check()?;
+            self.intake.check(accept.recipients.len() as u64)?;
             let (ticket, reply) = self.tickets.give();
             self.put(Incoming::Input(Input::Accept(Box::new(Accept { ticket, ..accept })))).await?;
             on_disk(reply).await
@@ -177,7 +182,7 @@ impl Service for Front {
             now: self.clock.now(),
             skew: self.clock.skew(),
             outbox_bytes: self.intake.bytes(),
-            reachability_bytes: (self.reachability_bytes)(),
+            reachability_bytes: self.reachability.as_ref().map_or(0, |kept| kept.health().bytes),
         };
         self.metrics.render(&self.view(), scrape)
     }

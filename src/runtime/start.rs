@@ -17,12 +17,15 @@ use crate::runtime::intake::Intake;
 use crate::runtime::pantry::Pantry;
 use crate::runtime::reads::Reads;
 use crate::runtime::release::{Pacer, Release};
+use crate::runtime::retainer::Retainer;
 use crate::runtime::service::Front;
 use crate::runtime::supervisor::Supervisor;
 use crate::runtime::tickets::Tickets;
 use crate::runtime::turn::{Cadence, Turns};
 use crate::runtime::writer::{Fatal, Slot, Writer};
-use crate::store::outbox::{Outbox, ReadError};
+use crate::store::outbox::{Outbox, ReadError, Retention};
+use crate::store::reachability::{Cell, CellRow, Reachability};
+use crate::store::space::Space;
 use crate::telemetry::metrics::Metrics;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
@@ -43,16 +46,18 @@ pub struct Parts {
     pub policy: Arc<Policy>,
     /// The outbox's writing side.
     pub outbox: Box<dyn Outbox>,
-    /// Free bytes of disk below which nothing new is taken.
-    pub reserve_bytes: u64,
-    /// What reachability kept of each gateway.
-    pub remembered: Vec<(String, Needles)>,
+    /// The room on the outbox's disk, where it lies on one.
+    pub space: Option<Space>,
+    /// How long what has settled is kept.
+    pub retention: Retention,
+    /// What has been seen of gateways, where it is kept, and what was kept of it.
+    pub reachability: Option<Arc<dyn Reachability>>,
+    /// See `reachability`.
+    pub remembered: Vec<CellRow>,
     /// The clock; it is moved on to the latest moment that the store knows.
     pub clock: Arc<Clock>,
     /// Sets how often a gateway is probed.
     pub pacer: Pacer,
-    /// Returns the size of reachability on disk.
-    pub reachability_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 /// Why a service cannot start.
@@ -76,7 +81,7 @@ pub struct Running {
     inbox: Inbox,
     supervisor: Arc<Supervisor>,
     dispatch: Arc<Dispatch>,
-    needles: watch::Receiver<Vec<(String, Needles)>>,
+    reachability: Option<Arc<dyn Reachability>>,
     policy_trouble: watch::Sender<Option<PolicyTrouble>>,
     ended: oneshot::Receiver<Result<(), Fatal>>,
 }
@@ -90,8 +95,9 @@ impl Wasl {
         let now = parts.clock.now();
         let configured: Vec<_> = parts.lineup.iter().map(|g| g.config.clone()).collect();
         let mut core = Core::new(parts.core, configured.clone(), parts.policy, now);
-        for (gateway, needles) in parts.remembered {
-            core.remember(&gateway, needles);
+        let from_here = |cell: &Cell| *cell == Cell::of_gateway(&cell.gateway);
+        for CellRow { cell, needles } in parts.remembered.into_iter().filter(|row| from_here(&row.cell)) {
+            core.remember(&cell.gateway, needles);
         }
         core.load(loaded, now);
 
@@ -109,10 +115,10 @@ impl Wasl {
         let first = Arc::new(core.view(now));
         metrics.policy_in_force(&first.policy);
         let (view_out, view) = watch::channel(first);
-        let (needles_out, needles) = watch::channel(core.needles());
+        let (needles_out, needles) = watch::channel(Vec::new());
         let (trouble_out, policy_trouble) = watch::channel(None);
         let reads = Reads::new(Arc::clone(&reader));
-        let intake = Arc::new(Intake::new(reader, Arc::clone(&clock), parts.reserve_bytes));
+        let intake = Arc::new(Intake::new(reader, Arc::clone(&clock), parts.space));
         let (slot, events) = (Arc::new(Slot::new()), Arc::new(EventRing::new(now)));
         let dispatch = Arc::new(Dispatch {
             gateways: Arc::clone(&gateways),
@@ -143,6 +149,7 @@ impl Wasl {
             metrics: Arc::clone(&metrics),
             beats: Arc::clone(&beats),
             clock: Arc::clone(&clock),
+            retention: Retainer::new(parts.retention),
         };
         let turns = Turns {
             core,
@@ -165,6 +172,9 @@ impl Wasl {
             let _ = end.send(done);
         })?;
         std::thread::Builder::new().name("core".into()).spawn(move || turns.run())?;
+        if let Some(reachability) = parts.reachability.clone() {
+            tasks.spawn(write_behind(needles, reachability));
+        }
         let supervisor = Arc::new(Supervisor::new(Arc::clone(&gateways), inbox.clone(), tasks));
         supervisor.start();
         let front = Arc::new(Front {
@@ -180,9 +190,17 @@ impl Wasl {
             view,
             tokens: RwLock::new(tokens),
             policy_trouble,
-            reachability_bytes: parts.reachability_bytes,
+            reachability: parts.reachability.clone(),
         });
-        Ok(Running { front, inbox, supervisor, dispatch, needles, policy_trouble: trouble_out, ended })
+        Ok(Running {
+            front,
+            inbox,
+            supervisor,
+            dispatch,
+            reachability: parts.reachability,
+            policy_trouble: trouble_out,
+            ended,
+        })
     }
 }
 
@@ -192,9 +210,19 @@ impl Running {
         Arc::clone(&self.front) as Arc<dyn Service>
     }
 
-    /// Returns the gateways' needles as they move: what reachability writes behind.
-    pub fn needles(&self) -> watch::Receiver<Vec<(String, Needles)>> {
-        self.needles.clone()
+    /// Returns the service's clock.
+    pub fn clock(&self) -> Arc<Clock> {
+        Arc::clone(&self.front.clock)
+    }
+
+    /// Says whether there is any token yet.
+    pub fn has_tokens(&self) -> bool {
+        self.front.has_tokens()
+    }
+
+    /// Returns the names of every gateway since the start, by id.
+    pub fn gateway_names(&self) -> Vec<String> {
+        self.front.gateways.all().iter().map(|g| g.config.name.clone()).collect()
     }
 
     /// Returns the way in for what is seen of the gateways from outside their adapters.
@@ -210,9 +238,11 @@ impl Running {
         }
     }
 
-    /// Puts a policy in force, and lifts the trouble of an earlier refusal.
-    pub fn put_in_force(&self, policy: Arc<Policy>) {
-        let _ = self.inbox.put_now(Incoming::Input(Input::Policy(policy)));
+    /// Says that the files as they are now were taken, with a new policy or the same one.
+    pub fn taken(&self, policy: Option<Arc<Policy>>) {
+        if let Some(policy) = policy {
+            let _ = self.inbox.put_now(Incoming::Input(Input::Policy(policy)));
+        }
         self.front.metrics.reloaded(true);
         self.policy_trouble.send_replace(None);
     }
@@ -244,9 +274,27 @@ impl Running {
         }
         self.supervisor.stop();
         let _ = self.inbox.put_now(Incoming::Stop);
-        match self.ended.await {
+        let done = match self.ended.await {
             Ok(done) => done,
             Err(_) => Err(Fatal("the writer's thread ended".into())),
+        };
+        if let Some(reachability) = self.reachability {
+            // It waits for its disk.
+            drop(tokio::task::spawn_blocking(move || reachability.close()).await);
         }
+        done
+    }
+}
+
+/// Hands the needles on as they move.
+async fn write_behind(
+    mut needles: watch::Receiver<Vec<(String, Needles)>>,
+    reachability: Arc<dyn Reachability>,
+) {
+    while needles.changed().await.is_ok() {
+        let rows = needles.borrow_and_update().clone();
+        let row =
+            |(gateway, needles): (String, Needles)| CellRow { cell: Cell::of_gateway(&gateway), needles };
+        reachability.remember(rows.into_iter().map(row).collect());
     }
 }

@@ -16,6 +16,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::intake::Intake;
 use crate::runtime::pantry::Pantry;
 use crate::runtime::release::Release;
+use crate::runtime::retainer::Retainer;
 use crate::store::outbox::{CommitError, Outbox, Put};
 use crate::telemetry::metrics::Metrics;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -89,6 +90,7 @@ pub(crate) struct Writer {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) beats: Arc<Beats>,
     pub(crate) clock: Arc<Clock>,
+    pub(crate) retention: Retainer,
 }
 
 impl Group {
@@ -206,7 +208,8 @@ impl Writer {
                 self.commit(&puts)?;
             }
             released.into_iter().for_each(|released| self.release.let_go(released));
-            self.intake.look();
+            self.intake.look(self.release.view.borrow().deliveries.open());
+            self.retention.step(&mut *self.outbox, self.clock.now());
         }
         Ok(())
     }

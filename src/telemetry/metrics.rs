@@ -51,14 +51,17 @@ macro_rules! names {
 }
 
 names! {
-    GatewayState "wasl_gateway_state" ["gateway", "channel", "state"] "1 for the state that the gateway is in, 0 for the others.";
-    GatewayHealth "wasl_gateway_health_ratio" ["gateway", "channel"] "The odds that a message sent through the gateway works, from 0 to 1.";
+    GatewayState "wasl_gateway_state" ["gateway", "channel", "state"]
+        "1 for the state that the gateway is in, 0 for the others.";
+    GatewayHealth "wasl_gateway_health_ratio" ["gateway", "channel"]
+        "The odds that a message sent through the gateway works, from 0 to 1.";
     GatewayTransitions "wasl_gateway_transitions_total" ["gateway", "to"] "Changes of a gateway's state.";
     ChannelUp "wasl_channel_up" ["channel"] "Whether the channel's best gateway is up.";
     ProbeSuccess "wasl_probe_success" ["gateway", "probe"] "Whether the probe's last result was not a failure.";
     ProbeDuration "wasl_probe_duration_seconds" ["gateway", "probe"] "How long the probe took last.";
     ProbeFailures "wasl_probe_failures_total" ["gateway", "probe", "reason"] "Probes that failed, by reason.";
-    OutageActive "wasl_outage_active" ["gateway", "channel", "cause"] "1 for each outage that goes on; an outage of a whole channel has no gateway.";
+    OutageActive "wasl_outage_active" ["gateway", "channel", "cause"]
+        "1 for each outage that goes on; an outage of a whole channel has no gateway.";
     Outages "wasl_outages_total" [] "Outages declared.";
     OutageSeconds "wasl_outage_seconds_total" [] "Length of the outages that ended, from onset to recovery.";
     OutageDetection "wasl_outage_detection_seconds" [] "From the first bad sign to the declaration of an outage.";
@@ -67,13 +70,16 @@ names! {
     DeliveriesSettled "wasl_deliveries_settled_total" ["result"] "Deliveries that ended, by result.";
     Attempts "wasl_attempts_total" ["gateway", "outcome", "reason"] "Attempts that were answered.";
     Failovers "wasl_failovers_total" ["from", "to", "reason"] "Deliveries that left one gateway for another.";
-    DeliverySeconds "wasl_delivery_seconds" ["channel"] "From acceptance to the settlement of a delivery that was handed to somebody.";
-    OldestUndelivered "wasl_oldest_undelivered_seconds" ["severity"] "Age of the oldest delivery that is not settled; 0 where there is none.";
+    DeliverySeconds "wasl_delivery_seconds" ["channel"]
+        "From acceptance to the settlement of a delivery that was handed to somebody.";
+    OldestUndelivered "wasl_oldest_undelivered_seconds" ["severity"]
+        "Age of the oldest delivery that is not settled; 0 where there is none.";
     DeadlineMissed "wasl_deadline_missed_total" [] "Deliveries not confirmed by their deadline.";
     ReceiptLag "wasl_receipt_lag_seconds" ["gateway"] "From a provider's answer to its receipt.";
     PolicyReload "wasl_policy_reload_success" [] "Whether the last reload of policies, probes and gateways was taken.";
     PolicyInfo "wasl_policy_info" ["hash"] "1 for the policy in force.";
-    PolicyLastRule "wasl_policy_last_rule_total" [] "Recipients for whom no written rule was, so that the built-in one was used.";
+    PolicyLastRule "wasl_policy_last_rule_total" []
+        "Recipients for whom no written rule was, so that the built-in one was used.";
     StoreCommit "wasl_store_commit_seconds" [] "How long it took to make a group of turns durable.";
     StoreSize "wasl_store_size_bytes" ["store"] "Size on disk.";
     Hooks "wasl_hooks_total" ["gateway", "result"] "Calls of providers.";

@@ -19,7 +19,7 @@ use wasl::core::record::Progress;
 use wasl::core::time::{Span, Timestamp};
 use wasl::runtime::clock::{Clock, Os};
 use wasl::runtime::{Gateway, Lineup, Parts, Running, Wasl};
-use wasl::store::outbox::Outbox;
+use wasl::store::outbox::{Outbox, Retention};
 
 /// How long a test waits for something that must happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -116,11 +116,12 @@ pub(crate) fn start(lineup: Lineup, outbox: impl Outbox + 'static) -> Running {
         lineup,
         policy: Arc::new(Policy::built_in()),
         outbox: Box::new(outbox),
-        reserve_bytes: 0,
+        space: None,
+        retention: Retention::default(),
+        reachability: None,
         remembered: vec![],
         clock: Arc::new(Clock::new(Box::new(Os), Timestamp::default())),
         pacer: Arc::new(|_, _| {}),
-        reachability_bytes: Arc::new(|| 0),
     };
     Wasl::start(parts).unwrap()
 }
