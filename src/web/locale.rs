@@ -189,7 +189,9 @@ impl Locale {
             _ if share >= 1.0 => "100".to_owned(),
             _ => format!("{}", hundredths.clamp(1.0, 99.0)),
         };
-        format!("{} %", self.digits(&text))
+        // Without a space the sign stays with its number in a line that runs from the other side.
+        let sign = if self == Locale::ArIndic { '٪' } else { '%' };
+        format!("{}{sign}", self.digits(&text))
     }
 
     /// Puts digits into the language's own.
@@ -411,7 +413,7 @@ mod tests {
     fn numbers_and_times_read_well() {
         assert_eq!(Locale::En.number(1_234_567), "1\u{202f}234\u{202f}567");
         let percent = [0.0, 0.004, 0.614, 0.999, 1.0].map(|share| Locale::En.percent(share));
-        assert_eq!(percent, ["0 %", "1 %", "61 %", "99 %", "100 %"]);
+        assert_eq!(percent, ["0%", "1%", "61%", "99%", "100%"]);
         assert_eq!(Locale::En.list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
         let zone = Zone::named("Asia/Gaza").unwrap();
         let at = Timestamp::from_ms(1_795_000_000_000);

@@ -2,6 +2,7 @@
 
 mod adapters;
 mod authz;
+mod browser;
 mod configuration;
 mod contract_suite;
 mod diagnostics;

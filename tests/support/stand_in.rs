@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use wasl::adapter::{HookAnswer, HookRequest};
 use wasl::api::ring::EventRing;
 use wasl::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
@@ -51,6 +52,9 @@ pub(crate) struct StandIn {
     pub(crate) commands: Mutex<Vec<(String, Command)>>,
     pub(crate) changes: Mutex<Vec<(String, Change)>>,
     pub(crate) hooked: Mutex<Vec<HookRequest>>,
+    /// Whether its clock runs; else it is always [`NOW`].
+    pub(crate) running: bool,
+    started: Instant,
 }
 
 impl StandIn {
@@ -68,6 +72,8 @@ impl StandIn {
             commands: Mutex::default(),
             changes: Mutex::default(),
             hooked: Mutex::default(),
+            running: false,
+            started: Instant::now(),
         }
     }
 
@@ -102,7 +108,7 @@ impl Service for StandIn {
     }
 
     fn now(&self) -> Timestamp {
-        NOW
+        if self.running { NOW + Span::from_ms(self.started.elapsed().as_millis() as i64) } else { NOW }
     }
 
     fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>> {

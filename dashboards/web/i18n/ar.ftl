@@ -7,7 +7,6 @@ skip = انتقل إلى النظرة العامة
 language-other = English
 digits-label = شكل الأرقام
 as-of = حتى
-live = مباشر
 stale-since = بيانات قديمة منذ
 stale = بيانات قديمة
 paused = متوقف مؤقتًا
@@ -29,7 +28,6 @@ login-wait = محاولات خاطئة كثيرة. حاول مجددًا بعد 
   }.
 no-script = تتجدد هذه الصفحة كل 15 ثانية. مع تشغيل البرامج النصية تصبح مباشرة.
 footer-policy = السياسة { $hash }
-footer-turn = الدورة { $turn }
 footer-version = وصل { $version }
 
 # === الجملة ===
@@ -109,9 +107,6 @@ history = السجل
 history-window = آخر { $window }
 earlier = قبل
 now-word = الآن
-since-age = منذ { $age }
-evidence = الأدلة
-no-probe = بلا فحص
 receipts-none = بلا إشعارات
 deferred-until = طلبت التمهل حتى { $at }
 quota-left = { $quota }: بقي { $left }
@@ -167,8 +162,6 @@ uplink-controls = { $failed } من { $all } نقاط مراقبة صامتة
 outages-label = الانقطاعات
 outages-none = لا انقطاع مسجل.
 outage-of-uplink = خطنا { $name }
-outage-going = منذ { $onset } · { $age }
-outage-over = { $onset } إلى { $recovered } · { $age }
 outage-found = اكتُشف بعد { $age }
 outage-cost = { $n ->
     [zero] لم تُفقد محاولات

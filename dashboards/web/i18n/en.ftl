@@ -7,7 +7,6 @@ skip = Skip to the overview
 language-other = العربية
 digits-label = Form of the digits
 as-of = as of
-live = live
 stale-since = STALE since
 stale = Stale
 paused = Paused
@@ -25,7 +24,6 @@ login-wait = Too many wrong tokens. Try again in { $secs ->
   }.
 no-script = This page renews itself every 15 seconds. With scripts it is live.
 footer-policy = Policy { $hash }
-footer-turn = turn { $turn }
 footer-version = Wasl { $version }
 
 # === the sentence ===
@@ -93,9 +91,6 @@ history = History
 history-window = last { $window }
 earlier = earlier
 now-word = now
-since-age = for { $age }
-evidence = Evidence
-no-probe = not probed
 receipts-none = no receipts
 deferred-until = asked to be left alone until { $at }
 quota-left = { $quota }: { $left } left
@@ -151,8 +146,6 @@ uplink-controls = { $failed } of { $all } controls silent
 outages-label = Outages
 outages-none = No outage on record.
 outage-of-uplink = own line { $name }
-outage-going = since { $onset } · { $age }
-outage-over = { $onset } to { $recovered } · { $age }
 outage-found = found after { $age }
 outage-cost = { $n ->
     [one] one attempt lost

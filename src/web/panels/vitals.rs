@@ -6,6 +6,9 @@ use crate::core::outcome::DeliveryResult;
 use crate::web::locale::{Arg, rich};
 use maud::{Markup, html};
 
+/// More than one failure in so many asks for a look: the same share as the alert rule's.
+const FAILED_ONE_IN: u64 = 50;
+
 pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
     let body = html! {
         dl.tiles { (oldest(scene)) (waiting(scene)) (late(scene)) (delivered(scene)) (channels(scene)) }
@@ -86,7 +89,8 @@ fn delivered(scene: &Scene<'_>) -> Markup {
             @if failed > 0 { span.part { (rich(&locale.say("delivered-failed", &[("n", Arg::Count(failed))]))) } }
         }
     };
-    tile(locale.word("delivered"), if failed > 0 { Level::Watch } else { Level::Calm }, number, more)
+    let level = if failed * FAILED_ONE_IN > all { Level::Watch } else { Level::Calm };
+    tile(locale.word("delivered"), level, number, more)
 }
 
 fn channels(scene: &Scene<'_>) -> Markup {

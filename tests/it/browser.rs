@@ -1,0 +1,57 @@
+//! The page in Debian's chromium: both languages, without script, dark, narrow, in print, when the service falls silent.
+
+use crate::stand_in::{self, StandIn};
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use wasl::api::{ApiConfig, router};
+use wasl::runtime::listener;
+use wasl::web::locale::Zone;
+
+/// How `browser.mjs` says that it has nothing to run with.
+const MISSING: i32 = 77;
+
+/// Serves a stand-in's page on a port of loopback, until the sender says stop.
+async fn serve(address: &str) -> (SocketAddr, watch::Sender<bool>) {
+    let mut service = StandIn::new(stand_in::meta_is_gone());
+    service.running = true;
+    stand_in::events_of_the_day(&service.events);
+    let config = ApiConfig { open: true, zone: Zone::named("Asia/Gaza").unwrap(), ..ApiConfig::default() };
+    let socket = TcpListener::bind(address).await.unwrap();
+    let (stop, stopping) = watch::channel(false);
+    let bound = socket.local_addr().unwrap();
+    tokio::spawn(listener::serve(socket, None, router(Arc::new(service), config), stopping));
+    (bound, stop)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_holds_in_a_browser() {
+    let (address, stop) = serve("127.0.0.1:0").await;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/browser.mjs");
+    let pictures = concat!(env!("CARGO_TARGET_TMPDIR"), "/screenshots");
+    let url = format!("http://{address}/");
+    let run = tokio::task::spawn_blocking(move || Command::new("node").args([script, &url, pictures]).output());
+    match run.await.unwrap() {
+        Ok(output) if output.status.code() == Some(MISSING) => {
+            println!("skipped: browser: {}", String::from_utf8_lossy(&output.stdout).trim());
+        }
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
+            println!("{told}screenshots in {pictures}");
+        }
+        Err(_) => println!("skipped: browser: no node: apt-get install nodejs"),
+    }
+    stop.send_replace(true);
+}
+
+#[tokio::test]
+#[ignore = "serves the page on 127.0.0.1:8099 for ten minutes, to be looked at and to be asked everything"]
+async fn look() {
+    let (address, stop) = serve("127.0.0.1:8099").await;
+    println!("http://{address}/");
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+    stop.send_replace(true);
+}
