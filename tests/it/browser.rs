@@ -32,7 +32,8 @@ async fn the_page_holds_in_a_browser() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/browser.mjs");
     let pictures = concat!(env!("CARGO_TARGET_TMPDIR"), "/screenshots");
     let url = format!("http://{address}/");
-    let run = tokio::task::spawn_blocking(move || Command::new("node").args([script, &url, pictures]).output());
+    let run =
+        tokio::task::spawn_blocking(move || Command::new("node").args([script, &url, pictures]).output());
     match run.await.unwrap() {
         Ok(output) if output.status.code() == Some(MISSING) => {
             println!("skipped: browser: {}", String::from_utf8_lossy(&output.stdout).trim());
