@@ -15,6 +15,7 @@ mod smpp;
 mod store_conformance;
 mod store_faults;
 mod third_party_smpp;
+mod third_party_smtp;
 mod tidy;
 
 #[path = "../support/stand_in.rs"]
