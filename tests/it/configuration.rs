@@ -94,3 +94,23 @@ fn the_command_says_how_it_went_by_its_exit_code() {
     assert_eq!((code, json["errors"].as_u64(), json["ok"].as_bool()), (Some(1), Some(1), Some(false)));
     assert_eq!(wasl(&["check", "--config", "nowhere.toml"]).0, Some(1));
 }
+
+#[test]
+fn the_sample_works_with_the_shipped_probes_and_policies() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    write(folder.path(), "wasl.toml", include_str!("../support/wasl.toml"));
+    write(folder.path(), "secret", "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw\n");
+    write(folder.path(), "smpp-secret", "8-octets\n");
+    for of in ["probes", "policies"] {
+        for entry in std::fs::read_dir(root.join(of)).expect("shipped") {
+            let path = entry.expect("an entry").path();
+            let name = format!("{of}/{}", path.file_name().and_then(|name| name.to_str()).expect("UTF-8"));
+            write(folder.path(), &name, &std::fs::read_to_string(&path).expect("text"));
+        }
+    }
+    let (configuration, diags) = Configuration::load(&folder.path().join("wasl.toml"), &[]);
+    assert_eq!(configuration.map(|set| set.lineup.len()), Some(5), "{diags}");
+    let codes: Vec<_> = diags.sorted().iter().map(|diagnostic| diagnostic.code).collect();
+    assert_eq!(codes, ["no-gateway"], "{diags}");
+}
