@@ -84,12 +84,13 @@ impl Core {
             () if unknown => {
                 self.settle(handle, DeliveryResult::Failed, None, None, left.or(Some(Reason::Timeout)))
             }
-            () if frame.withdrawn.is_some() => {
-                let result = frame.withdrawn.unwrap_or(DeliveryResult::Cancelled);
-                self.settle(handle, result, None, None, None);
-            }
+            // A provider took it and said later that it failed: "recalled before it was sent" would not be true.
             () if was_taken => self.settle(handle, DeliveryResult::Failed, None, None, left),
-            () => self.settle(handle, DeliveryResult::Expired, None, None, left),
+            () => {
+                let result = frame.withdrawn.unwrap_or(DeliveryResult::Expired);
+                let reason = if frame.withdrawn.is_some() { None } else { left };
+                self.settle(handle, result, None, None, reason);
+            }
         }
     }
 
