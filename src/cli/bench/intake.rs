@@ -1,0 +1,185 @@
+//! Figure b, first half: messages over HTTP, each 202 on disk, beside bare nginx that answers the same POST with 200. In
+//! turns, by wrk, over kept-alive connections.
+
+use super::null::{Null, gateway, start};
+use super::{Figure, Skipped};
+use crate::api::{ApiConfig, router};
+use crate::core::channel::Channel;
+use crate::runtime::listener::serve;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// How long wrk runs each time, in seconds.
+const SECS: u32 = 4;
+/// How many turns each side gets.
+const TURNS: usize = 3;
+const BODY: &str = r#"{"severity":"severe","to":[{"whatsapp":"+970599000001","sms":"+970599000001","language":"ar"}],"text":{"ar":"غادروا الآن نحو المدرسة","en":"Leave now for the school"}}"#;
+
+pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
+    if Command::new("wrk").arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        return Err("needs wrk: apt-get install --no-install-recommends wrk".into());
+    }
+    let folder = super::mass::folder()?;
+    let script = folder.path().join("post.lua");
+    let lua = format!("wrk.method = \"POST\"\nwrk.body = [==[{BODY}]==]\nwrk.headers[\"Content-Type\"] = \"application/json\"\n");
+    std::fs::write(&script, lua).map_err(|e| e.to_string())?;
+    let nginx = Nginx::start(folder.path())?;
+
+    let null = Arc::new(Null::default());
+    let (running, port, stop) = runtime.block_on(async {
+        let running = start(vec![gateway(Channel::Whatsapp, &null)], folder.path())?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| e.to_string())?;
+        let port = listener.local_addr().map_err(|e| e.to_string())?.port();
+        let config = ApiConfig { open: true, ..ApiConfig::default() };
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(serve(listener, None, router(running.service(), config), stopped));
+        Ok::<_, String>((running, port, stop))
+    })?;
+    let url = format!("http://127.0.0.1:{port}/v1/messages");
+    let mut figures = Vec::new();
+    let measured: Result<(), String> = (|| {
+        let (mut ours, mut theirs) = (0.0, 0.0);
+        for _ in 0..TURNS {
+            theirs += wrk(&nginx.url(), 64, &script)?.rate / TURNS as f64;
+            ours += wrk(&url, 64, &script)?.rate / TURNS as f64;
+        }
+        figures.push(Figure {
+            name: "intake, 64 connections",
+            value: ours,
+            unit: "messages/s",
+            yardstick: Some(("nginx return 200", theirs)),
+            target: "at least 0.25",
+        });
+        let many = wrk(&url, 256, &script)?;
+        figures.push(Figure {
+            name: "intake, 256 connections: p99",
+            value: many.p99_ms,
+            unit: "ms",
+            yardstick: Some(("its mean", many.mean_ms)),
+            target: "at most 4",
+        });
+        let errors = many.errors as f64;
+        let target = "none";
+        figures.push(Figure { name: "intake, 256 connections: refused", value: errors, unit: "", yardstick: None, target });
+        Ok(())
+    })();
+    // The receiver may be gone; it stops all the same.
+    let _ = stop.send(true);
+    drop(nginx);
+    runtime.block_on(running.stop()).map_err(|fatal| fatal.to_string())?;
+    measured.map(|()| figures)
+}
+
+struct Measured {
+    rate: f64,
+    mean_ms: f64,
+    p99_ms: f64,
+    errors: u64,
+}
+
+fn wrk(url: &str, connections: u32, script: &Path) -> Result<Measured, String> {
+    let output = Command::new("wrk")
+        .args(["-t1", &format!("-c{connections}"), &format!("-d{SECS}s"), "--latency", "-s"])
+        .arg(script)
+        .arg(url)
+        .output()
+        .map_err(|e| format!("wrk: {e}"))?;
+    read(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// Reads wrk's own words.
+fn read(text: &str) -> Result<Measured, String> {
+    let field = |start: &str, place: usize| {
+        let line = text.lines().find(|line| line.trim_start().starts_with(start))?;
+        line.split_whitespace().nth(place).map(str::to_owned)
+    };
+    let rate = field("Requests/sec:", 1).and_then(|r| r.parse().ok()).ok_or_else(|| format!("wrk said: {text}"))?;
+    let time = |t: Option<String>| t.as_deref().and_then(millis).unwrap_or(f64::NAN);
+    let errors = field("Non-2xx", 4).and_then(|n| n.parse().ok()).unwrap_or(0);
+    Ok(Measured { rate, mean_ms: time(field("Latency", 1)), p99_ms: time(field("99%", 1)), errors })
+}
+
+/// Reads `1.20ms`, `350.00us` or `1.01s`.
+fn millis(text: &str) -> Option<f64> {
+    let cut = text.find(|c: char| c.is_alphabetic())?;
+    let number: f64 = text[..cut].parse().ok()?;
+    match &text[cut..] {
+        "us" => Some(number / 1000.0),
+        "ms" => Some(number),
+        "s" => Some(number * 1000.0),
+        _ => None,
+    }
+}
+
+/// A bare nginx on a port of its own, stopped when dropped.
+pub(super) struct Nginx {
+    child: Child,
+    port: u16,
+}
+
+impl Nginx {
+    pub(super) fn start(folder: &Path) -> Result<Nginx, String> {
+        if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
+            return Err("needs nginx: apt-get install --no-install-recommends nginx-light".into());
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
+        let port = free.local_addr().map_err(|e| e.to_string())?.port();
+        drop(free);
+        let root = folder.display();
+        let config = format!(
+            "daemon off; master_process off; worker_processes 1; pid {root}/nginx.pid; error_log {root}/nginx.err;\n\
+             events {{ worker_connections 1024; }}\n\
+             http {{ access_log off; keepalive_requests 100000000;\n\
+               client_body_temp_path {root}/b; proxy_temp_path {root}/p; fastcgi_temp_path {root}/f;\n\
+               uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
+               server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }} }}\n"
+        );
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, config).map_err(|e| e.to_string())?;
+        let child = Command::new("nginx")
+            .arg("-c")
+            .arg(&file)
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| format!("nginx: {e}"))?;
+        let nginx = Nginx { child, port };
+        let began = std::time::Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if began.elapsed().as_secs() > 5 {
+                return Err("nginx does not listen".into());
+            }
+            std::thread::yield_now();
+        }
+        Ok(nginx)
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wrk_prints_is_read() {
+        let text = "  Thread Stats   Avg      Stdev     Max   +/- Stdev\n    Latency     1.20ms  300.00us   9.00ms   80.00%\n  \
+                    Latency Distribution\n     50%    1.10ms\n     99%    3.30ms\n  Non-2xx or 3xx responses: 7\n\
+                    Requests/sec:  25001.50\n";
+        let read = read(text).unwrap();
+        assert_eq!((read.rate, read.mean_ms, read.p99_ms, read.errors), (25_001.5, 1.2, 3.3, 7));
+        assert_eq!(millis("350.00us"), Some(0.35));
+    }
+}

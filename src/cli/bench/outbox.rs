@@ -1,0 +1,83 @@
+//! Figure b, second half: the outbox alone, 256 tasks waiting, beside a plain file with append and fdatasync of the same bytes.
+
+use super::null::message;
+use super::{Figure, Skipped};
+use crate::core::ids::MessageId;
+use crate::core::message::Message;
+use crate::core::record::{Progress, Record};
+use crate::core::time::Timestamp;
+use crate::store::outbox::redb::RedbOutbox;
+use crate::store::outbox::{Outbox, Put};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many tasks wait: each turn commits what all of them brought.
+const WAITING: usize = 256;
+/// How long each side is measured, in turns with the other.
+const SLICE: Duration = Duration::from_millis(700);
+/// How many turns each side gets.
+const SLICES: usize = 4;
+
+pub(super) fn run(_: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
+    let folder = super::mass::folder()?;
+    let told = |e: &dyn std::fmt::Display| e.to_string();
+    let mut outbox = RedbOutbox::open(&folder.path().join("outbox.redb")).map_err(|e| told(&e))?;
+    let mut file = std::fs::File::create(folder.path().join("plain")).map_err(|e| told(&e))?;
+    let mut number = 0u64;
+    let (mut stored, mut stored_secs, mut plain, mut plain_secs) = (0usize, 0.0, 0usize, 0.0);
+    // What one message takes on disk, about: its record, its audience, its state.
+    let bytes = vec![b'w'; WAITING * 480];
+    for _ in 0..SLICES {
+        let began = Instant::now();
+        while began.elapsed() < SLICE {
+            outbox.commit(&batch(&mut number)).map_err(|e| told(&e))?;
+            stored += WAITING;
+        }
+        stored_secs += began.elapsed().as_secs_f64();
+        let began = Instant::now();
+        while began.elapsed() < SLICE {
+            file.write_all(&bytes).and_then(|()| file.sync_data()).map_err(|e| told(&e))?;
+            plain += WAITING;
+        }
+        plain_secs += began.elapsed().as_secs_f64();
+    }
+    Ok(vec![Figure {
+        name: "outbox, 256 waiting",
+        value: stored as f64 / stored_secs,
+        unit: "messages/s",
+        yardstick: Some(("append + fdatasync of the same bytes", plain as f64 / plain_secs)),
+        target: "at least 0.4",
+    }])
+}
+
+fn batch(number: &mut u64) -> Vec<Put> {
+    (0..WAITING)
+        .flat_map(|_| {
+            *number += 1;
+            let id = MessageId::new(Timestamp::from_ms(1_790_000_000_000 + *number as i64), 0, *number);
+            let accept = message(1);
+            let record = Message {
+                id,
+                author: accept.author,
+                accepted_at: Timestamp::from_ms(1_790_000_000_000),
+                severity: accept.severity,
+                urgency: accept.urgency,
+                status: accept.status,
+                incident: None,
+                expires: None,
+                text: accept.text,
+                template: None,
+                tags: accept.tags,
+                recipients: 1,
+                audiences: vec![],
+            };
+            let people = Arc::new(accept.recipients);
+            [
+                Put::Record(Record::Message(Arc::new(record))),
+                Put::Record(Record::Audience { message: id, chunk: 0, people }),
+                Put::Record(Record::Progress(Progress::new(id))),
+            ]
+        })
+        .collect()
+}
