@@ -349,8 +349,8 @@ impl Core {
             return self.stray(waiting);
         };
         let id = id.unwrap_or_else(|| AttemptId::new(self.delivery_id(row), attempt.n));
-        // A receipt proves that the provider had it, whatever its answer was or will be.
-        if state != AttemptState::Sent && receipt.kind != ReceiptKind::Failed {
+        // A receipt proves that the provider had it, whatever its answer was or will be; also one that says it failed.
+        if state != AttemptState::Sent {
             let provider_id = match &receipt.of {
                 ReceiptRef::Provider(id) | ReceiptRef::Both(id, _) => Some(id.clone()),
                 ReceiptRef::Attempt(_) => None,
@@ -379,12 +379,11 @@ impl Core {
         if attempt.progress.is_some_and(|known| known >= kind) {
             return;
         }
-        let in_flight = attempt.state == AttemptState::InFlight;
         attempt.progress = Some(kind);
         self.store(Record::Receipt { attempt: id, kind, at: now, reason });
         self.event(Event::Receipt { attempt: id, gateway, kind, lag });
         if kind == ReceiptKind::Failed {
-            return self.failed(place, id, reason.unwrap_or(Reason::Undeliverable), in_flight);
+            return self.failed(place, reason.unwrap_or(Reason::Undeliverable));
         }
         let confirm = self.rows.get(handle).and_then(|row| self.frame(row)).map(|f| f.route.confirm());
         if confirm.is_some_and(|confirm| confirm.met_by(kind)) {
@@ -398,14 +397,9 @@ impl Core {
     }
 
     /// A receipt says that it failed after all: the next gateway, at once.
-    fn failed(&mut self, place: Handle, id: AttemptId, reason: Reason, in_flight: bool) {
+    fn failed(&mut self, place: Handle, reason: Reason) {
         let Some(attempt) = self.attempts.get(place) else { return };
         let (handle, gateway) = (attempt.row, attempt.gateway);
-        if in_flight {
-            let outcome = Outcome::Rejected { reason };
-            self.weigh(gateway, &outcome, Span::ZERO);
-            return self.close_with(place, id, outcome);
-        }
         self.drop_attempt(place);
         if let Some(row) = self.rows.get_mut(handle) {
             row.repeat = Repeat::AfterFailure;
