@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 the service or the store could not be reached.
 
+mod bench;
 mod cancel;
 mod check;
 mod client;
@@ -61,6 +62,8 @@ enum Command {
     Contacts(contacts::Args),
     /// Make a token
     Token(token::Args),
+    /// Measure this build beside its yardsticks
+    Bench(bench::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
 }
@@ -89,6 +92,7 @@ pub fn main() -> ExitCode {
         Command::Release(args) => hold::run(&args, hold::Act::Release),
         Command::Contacts(args) => contacts::run(&args),
         Command::Token(args) => token::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
     };
     exit::code(done)

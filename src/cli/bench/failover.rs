@@ -22,7 +22,11 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
         Ok(vec![
             figure("failover, refused -> accepted, median", quantile(&mut calm, 0.5), "at most 20"),
             figure("failover, refused -> accepted, p99", quantile(&mut calm, 0.99), "at most 100"),
-            figure("failover while a mass alert materialises, median", quantile(&mut busy, 0.5), "at most 20"),
+            figure(
+                "failover while a mass alert materialises, median",
+                quantile(&mut busy, 0.5),
+                "at most 20",
+            ),
             figure("failover while a mass alert materialises, p99", quantile(&mut busy, 0.99), "at most 100"),
         ])
     })

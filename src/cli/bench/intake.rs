@@ -24,7 +24,9 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
     }
     let folder = super::mass::folder()?;
     let script = folder.path().join("post.lua");
-    let lua = format!("wrk.method = \"POST\"\nwrk.body = [==[{BODY}]==]\nwrk.headers[\"Content-Type\"] = \"application/json\"\n");
+    let lua = format!(
+        "wrk.method = \"POST\"\nwrk.body = [==[{BODY}]==]\nwrk.headers[\"Content-Type\"] = \"application/json\"\n"
+    );
     std::fs::write(&script, lua).map_err(|e| e.to_string())?;
     let nginx = Nginx::start(folder.path())?;
 
@@ -63,7 +65,13 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
         });
         let errors = many.errors as f64;
         let target = "none";
-        figures.push(Figure { name: "intake, 256 connections: refused", value: errors, unit: "", yardstick: None, target });
+        figures.push(Figure {
+            name: "intake, 256 connections: refused",
+            value: errors,
+            unit: "",
+            yardstick: None,
+            target,
+        });
         Ok(())
     })();
     // The receiver may be gone; it stops all the same.
@@ -96,7 +104,8 @@ fn read(text: &str) -> Result<Measured, String> {
         let line = text.lines().find(|line| line.trim_start().starts_with(start))?;
         line.split_whitespace().nth(place).map(str::to_owned)
     };
-    let rate = field("Requests/sec:", 1).and_then(|r| r.parse().ok()).ok_or_else(|| format!("wrk said: {text}"))?;
+    let rate =
+        field("Requests/sec:", 1).and_then(|r| r.parse().ok()).ok_or_else(|| format!("wrk said: {text}"))?;
     let time = |t: Option<String>| t.as_deref().and_then(millis).unwrap_or(f64::NAN);
     let errors = field("Non-2xx", 4).and_then(|n| n.parse().ok()).unwrap_or(0);
     Ok(Measured { rate, mean_ms: time(field("Latency", 1)), p99_ms: time(field("99%", 1)), errors })

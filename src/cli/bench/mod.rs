@@ -53,7 +53,8 @@ const BENCHES: &[(&str, Bench)] = &[
 
 /// Measures.
 pub(super) fn run(args: &Args) -> Done {
-    let chosen: Vec<_> = BENCHES.iter().filter(|(name, _)| args.name == "all" || args.name == *name).collect();
+    let chosen: Vec<_> =
+        BENCHES.iter().filter(|(name, _)| args.name == "all" || args.name == *name).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
         let text = format!("there is no bench `{}`: it is one of {}, or all", args.name, names.join(", "));
@@ -93,7 +94,7 @@ impl Figure {
     fn line(&self) -> String {
         let beside = self.yardstick.map_or(String::new(), |(name, value)| {
             let ratio = if value > 0.0 { self.value / value } else { f64::NAN };
-            format!("   {ratio:.2} of {name} ({value:.4})", )
+            format!("   {ratio:.2} of {name} ({value:.4})",)
         });
         format!("{:<52}{:>14.4} {:<10}{beside}   [{}]", self.name, self.value, self.unit, self.target)
     }

@@ -22,7 +22,13 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
     Ok(vec![
         cpu("1,000 HTTP probes, fresh connections", fresh, "at most 0.12; blackbox_exporter 0.5 to 0.7"),
         cpu("1,000 HTTP probes, kept connections", kept, "at most 0.05"),
-        Figure { name: "resident after them", value: resident, unit: "MiB", yardstick: None, target: "at most 40" },
+        Figure {
+            name: "resident after them",
+            value: resident,
+            unit: "MiB",
+            yardstick: None,
+            target: "at most 40",
+        },
     ])
 }
 
