@@ -12,6 +12,7 @@ pub mod adapter;
 pub mod api;
 pub mod cli;
 pub mod core;
+pub mod demo;
 pub mod diag;
 pub mod emulator;
 pub mod policy;

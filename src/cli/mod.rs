@@ -9,6 +9,7 @@ mod client;
 mod completions;
 mod contacts;
 mod csv;
+mod demo;
 mod exit;
 mod hold;
 mod outages;
@@ -38,6 +39,8 @@ struct Cli {
 enum Command {
     /// Run the service, until SIGTERM
     Run(run::Args),
+    /// See it work: a real outage, real protocols, emulated providers, in about three minutes
+    Demo(demo::Args),
     /// Validate every file
     Check(check::Args),
     /// Look into the routing rules
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Send(args) => send::run(&args),

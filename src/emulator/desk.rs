@@ -74,6 +74,7 @@ struct Layers<R> {
     tcp: Mix<TcpFault>,
     tls: Mix<TlsFault>,
     answer: Mix<AnswerFault>,
+    check: Mix<AnswerFault>,
     accept: Mix<AcceptFault<R>>,
     deliver: Mix<DeliverFault<R>>,
     receipt: Mix<ReceiptFault>,
@@ -89,6 +90,7 @@ impl<R> Default for Layers<R> {
             tcp: Mix::good(),
             tls: Mix::good(),
             answer: Mix::good(),
+            check: Mix::good(),
             accept: Mix::good(),
             deliver: Mix::good(),
             receipt: Mix::good(),
@@ -140,6 +142,7 @@ impl<R: Clone> Desk<R> {
             }
             Fault::Tls(mix) => layers.tls = mix,
             Fault::Answer(mix) => layers.answer = mix,
+            Fault::Check(mix) => layers.check = mix,
             Fault::Accept(mix) => layers.accept = mix,
             Fault::Deliver(mix) => layers.deliver = mix,
             Fault::Receipt(mix) => layers.receipt = mix,
@@ -215,6 +218,16 @@ impl<R: Clone> Desk<R> {
     pub(crate) fn draw_answer(&self) -> (Option<AnswerFault>, Duration) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         lock(&self.layers).answer.draw(&self.dice)
+    }
+
+    /// Draws for a request of which it is known whether it only looks.
+    pub(crate) fn draw_request(&self, only_looks: bool) -> (Option<AnswerFault>, Duration) {
+        let (fault, delay) = self.draw_answer();
+        if !only_looks {
+            return (fault, delay);
+        }
+        let (check, slow) = lock(&self.layers).check.draw(&self.dice);
+        (fault.or(check), delay + slow)
     }
 
     /// Decides on a message to `recipient`: the order of the next single fault, then the rate, then

@@ -97,7 +97,7 @@ where
                 Ok(request) => request,
                 Err(answer) => return respond(answer, abort).await,
             };
-            let (fault, delay) = desk.draw_answer();
+            let (fault, delay) = desk.draw_request(request.method == hyper::Method::GET);
             tokio::time::sleep(delay).await;
             let answer = match fault {
                 Some(fault) => Answer::Fault(fault),

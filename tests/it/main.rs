@@ -5,6 +5,7 @@ mod authz;
 mod browser;
 mod configuration;
 mod contract_suite;
+mod demo;
 mod diagnostics;
 mod emulators;
 mod page;

@@ -26,6 +26,8 @@ const OUT_MAX: usize = 1_024;
 
 /// The bit that tells a response from a request.
 pub(super) const RESPONSE: u32 = 0x8000_0000;
+/// The command that asks for a sign of life.
+const ENQUIRE_LINK: u32 = 0x15;
 
 const HEADER: usize = 16;
 
@@ -188,7 +190,7 @@ impl Smsc {
         if frame.id & RESPONSE != 0 {
             return self.take_response(session, &frame);
         }
-        let (fault, delay) = desk.draw_answer();
+        let (fault, delay) = desk.draw_request(frame.id == ENQUIRE_LINK);
         if let Some(fault) = fault {
             return self.answer_fault(session, delay, &frame, fault);
         }

@@ -89,7 +89,7 @@ impl Session<'_> {
         let Some(line) = self.line().await? else {
             return self.say(500, "5.5.2 Line too long").await;
         };
-        let (fault, delay) = self.desk.draw_answer();
+        let (fault, delay) = self.desk.draw_request(line.eq_ignore_ascii_case(b"NOOP"));
         tokio::time::sleep(delay).await;
         if let Some(fault) = fault {
             return self.break_off(fault).await;
