@@ -162,7 +162,7 @@ pub async fn run(
     site.stop().await.map_err(|fatal| DemoError::Fatal(fatal.0))?;
     show.mailboxes.collect(show.stage.received());
     let tally = tally(&service, &show.mailboxes, &deadlines, sent.deliveries.load(Ordering::Relaxed)).await?;
-    let end = ran.as_secs_f64().min(plan.lasts_s()) + (ran.as_secs_f64() - plan.lasts_s()).max(0.0);
+    let end = ran.as_secs_f64();
     let outages = count_outages(&service).await?;
     Ok(Report {
         scenario: scenario.id.clone(),

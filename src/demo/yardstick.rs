@@ -5,12 +5,13 @@
 //! not looked at. Nothing is remembered from one message to the next.
 //!
 //! It is computed, not run: in virtual time, by the scenario's own tables and draws, with the scenario format's
-//! time-outs (5 s for a name, a connection and a handshake, 10 s for an answer). It is given what the service is not: as
-//! many attempts at once as it likes, and it counts as reached whoever was in truth, receipt or not.
+//! time-outs (5 s for a name, a connection and a handshake, 10 s for an answer). It is given as many attempts at once as
+//! it likes. What is confirmed is counted as the service's is, though the policy itself looks at no receipt: by a
+//! receipt, or on a road without receipts by the acceptance. Beside it stands whom it reached in truth.
 
 use super::chance::Chance;
 use super::plan::Plan;
-use super::scenario::Scenario;
+use super::scenario::{Receipt, Scenario};
 use super::script::{Tables, changes, tables};
 use crate::core::channel::Channel;
 use crate::core::message::Severity;
@@ -32,15 +33,17 @@ const PAUSE_S: f64 = 5.0;
 pub struct Yardstick {
     /// Deliveries that were to be made.
     pub deliveries: u64,
-    /// Those that reached their recipient within the rule's deadline.
+    /// Confirmed by a receipt, or by acceptance on a road without receipts, within the rule's deadline.
     pub in_time: u64,
-    /// Those that reached their recipient at all until the end.
+    /// The same, until the end.
+    pub confirmed: u64,
+    /// Those that reached their recipient in truth until the end, receipt or not.
     pub reached: u64,
     /// The deliveries of the gravest severity, and how many of them were in time.
     pub extreme: u64,
     /// As it says.
     pub extreme_in_time: u64,
-    /// Seconds until half of those reached were reached, and until 95 of 100 were.
+    /// Seconds until half of the confirmed were, and until 95 of 100 were.
     pub median_s: f64,
     /// As it says.
     pub p95_s: f64,
@@ -61,6 +64,7 @@ struct Way {
     channels: Vec<Channel>,
     attempts: u32,
     copies: u64,
+    confirmed: Option<f64>,
     reached: Option<f64>,
 }
 
@@ -111,9 +115,13 @@ pub(crate) fn play(
             way.copies += 1;
             *sum.by_channel.entry(channel.name().to_owned()).or_default() += 1;
             let served = counter.serve(accepted, now.serve_per_s);
-            if let Some(brought) = world.deliver(chance, &key, &now, served) {
-                way.reached = Some(way.reached.map_or(brought, |before| before.min(brought)));
-            }
+            let brought = world.deliver(chance, &key, &now, served);
+            earliest(&mut way.reached, brought);
+            let confirmed = match now.receipt {
+                Some(receipt) => brought.and_then(|brought| world.receipt(chance, &key, receipt, brought)),
+                None => told.then_some(accepted),
+            };
+            earliest(&mut way.confirmed, confirmed);
         }
         if !told {
             sum.failed_attempts += 1;
@@ -138,6 +146,7 @@ fn ways(plan: &Plan, end: f64, deadline: impl Fn(Severity) -> f64) -> Vec<Way> {
                 channels,
                 attempts: 0,
                 copies: 0,
+                confirmed: None,
                 reached: None,
             });
         }
@@ -149,8 +158,9 @@ fn ways(plan: &Plan, end: f64, deadline: impl Fn(Severity) -> f64) -> Vec<Way> {
 fn count(sum: &mut Yardstick, ways: &[Way], end: f64) {
     let mut waits: Vec<f64> = Vec::new();
     for way in ways {
-        let wait = way.reached.filter(|at| *at <= end).map(|at| at - way.born);
+        let wait = way.confirmed.filter(|at| *at <= end).map(|at| at - way.born);
         waits.extend(wait);
+        sum.reached += u64::from(way.reached.is_some_and(|at| at <= end));
         let in_time = u64::from(wait.is_some_and(|wait| wait <= way.deadline));
         sum.in_time += in_time;
         if way.extreme {
@@ -158,10 +168,17 @@ fn count(sum: &mut Yardstick, ways: &[Way], end: f64) {
             sum.extreme_in_time += in_time;
         }
     }
-    sum.reached = waits.len() as u64;
+    sum.confirmed = waits.len() as u64;
     waits.sort_by(f64::total_cmp);
     sum.median_s = quantile(&waits, 0.5);
     sum.p95_s = quantile(&waits, 0.95);
+}
+
+fn earliest(known: &mut Option<f64>, new: Option<f64>) {
+    *known = match (*known, new) {
+        (Some(known), Some(new)) => Some(known.min(new)),
+        (known, new) => known.or(new),
+    };
 }
 
 /// Returns the value below which this share of sorted values lies; 0 where there is none.
@@ -241,6 +258,16 @@ impl World<'_> {
         let latency = now.deliver.ms.map_or(0.0, |ms| chance.seconds(&format!("{key}|deliver|ms"), ms));
         Some(until.map_or(served, |until| until.max(served)) + latency)
     }
+
+    /// Returns when the receipt of a message that was brought comes; `None`: never.
+    fn receipt(&self, chance: Chance, key: &str, table: Receipt, brought: f64) -> Option<f64> {
+        if chance.roll(&format!("{key}|receipt")) >= table.p {
+            return None;
+        }
+        let until = table.hold_until_s.map(|until| self.plan.since_start(until));
+        let latency = table.ms.map_or(0.0, |ms| chance.seconds(&format!("{key}|receipt|ms"), ms));
+        Some(until.map_or(brought, |until| until.max(brought)) + latency)
+    }
 }
 
 impl Counter {
@@ -273,7 +300,9 @@ mod tests {
         let one = play(&scenario, &plan, 180.0, |_| 90.0);
         assert_eq!(one, play(&scenario, &plan, 180.0, |_| 90.0));
         assert!(
-            one.deliveries > 500 && one.reached <= one.deliveries && one.in_time <= one.reached,
+            one.deliveries > 500
+                && one.confirmed <= one.reached + one.by_channel["telegram"]
+                && one.in_time <= one.confirmed,
             "{one:?}"
         );
         assert!(one.failed_attempts > 100, "the outage is met anew by each message: {one:?}");
