@@ -260,7 +260,7 @@ impl Report {
             t.failovers, t.failover_median_ms, self.outages
         )?;
         for d in &self.detection {
-            let after = |s: Option<f64>| s.map_or("never".to_owned(), |s| format!("after {s:.1} s"));
+            let after = |s: Option<f64>| s.map_or("never".to_owned(), |s| format!("after {s:.2} s"));
             writeln!(
                 out,
                 "  {} from {} ({}): degraded {}, down {}, up again {}",
