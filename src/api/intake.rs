@@ -347,10 +347,10 @@ impl PersonFields {
             ("region", _) => once(&mut self.region, map, "region"),
             ("sector", _) => once(&mut self.sector, map, "sector"),
             (_, Ok(channel)) => {
-                if let Some(Written(address)) = map.next_value()? {
-                    if self.addresses.insert(channel, address).is_some() {
-                        return Err(A::Error::duplicate_field(key));
-                    }
+                if let Some(Written(address)) = map.next_value()?
+                    && self.addresses.insert(channel, address).is_some()
+                {
+                    return Err(A::Error::duplicate_field(key));
                 }
                 Ok(())
             }

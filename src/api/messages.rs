@@ -42,15 +42,14 @@ pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
     };
     let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
     let idempotency = idempotency_key(&call, &bytes)?;
-    if let Some(key) = idempotency {
-        if let Found::Idempotency(body, message, deliveries) =
+    if let Some(key) = idempotency
+        && let Found::Idempotency(body, message, deliveries) =
             app.service.read(Query::Idempotency(key)).await?
-        {
-            return match body == key.body {
-                true => Ok(accepted(message, deliveries, 0)),
-                false => Err(key_conflict(message)),
-            };
-        }
+    {
+        return match body == key.body {
+            true => Ok(accepted(message, deliveries, 0)),
+            false => Err(key_conflict(message)),
+        };
     }
     let checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
     let People { recipients, audiences, without_address } =

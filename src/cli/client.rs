@@ -300,7 +300,9 @@ mod tests {
                 heard.push((name.to_string(), id.map(str::to_string), data.to_string()));
                 Go::On
             };
-            stream.as_bytes().chunks(cut).for_each(|part| drop(events.push(part, &mut each)));
+            for part in stream.as_bytes().chunks(cut) {
+                let _ = events.push(part, &mut each);
+            }
             let id = Some("a-1".to_string());
             let expected =
                 [("state".into(), id.clone(), "{\"to\":\n1}".into()), ("x".into(), id, "2".into())];

@@ -36,6 +36,7 @@ struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
+#[allow(clippy::large_enum_variant, reason = "it is made once, from the command line")]
 enum Command {
     /// Run the service, until SIGTERM
     Run(run::Args),

@@ -33,6 +33,7 @@ pub(super) fn run(args: &Args) -> Done {
 }
 
 /// Draws the picture again and again. A service that is away for a while is waited for.
+#[allow(clippy::disallowed_methods, reason = "a person's command waits between two pictures")]
 fn picture(client: &Client) -> Done {
     let mut drawn = status::draw(&client.get("/v1/status")?, table::coloured());
     loop {
@@ -47,6 +48,7 @@ fn picture(client: &Client) -> Done {
 }
 
 /// Prints the events as they come, and resumes after a loss.
+#[allow(clippy::disallowed_methods, reason = "a person's command waits between two pictures")]
 fn events(client: &Client) -> Done {
     let mut last: Option<String> = None;
     loop {

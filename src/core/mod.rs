@@ -322,12 +322,14 @@ impl Core {
 
     fn event(&mut self, event: Event) {
         // Answers and receipts are counted by metrics; the feed tells of what a person would want to hear.
-        let told = match &event {
-            Event::Answered { .. } | Event::Receipt { .. } | Event::StrayReceipt { .. } => false,
-            Event::Settled { .. } => false,
-            _ => true,
-        };
-        if told {
+        let counted = matches!(
+            &event,
+            Event::Answered { .. }
+                | Event::Receipt { .. }
+                | Event::StrayReceipt { .. }
+                | Event::Settled { .. }
+        );
+        if !counted {
             if self.events.len() == EVENTS_MAX {
                 self.events.pop_front();
             }

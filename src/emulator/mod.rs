@@ -20,6 +20,11 @@
 //! Invariant: nothing here imports `crate::core` or `crate::adapter`: an emulator that shared
 //! their code would share their mistakes.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "an emulator stands for the world outside, which has its own clock"
+)]
+
 mod agenda;
 pub mod control;
 mod desk;

@@ -220,7 +220,7 @@ mod tests {
                 started.push((now, no));
                 ends.insert((now + took, no));
             }
-            now = now + Span::from_ms(10);
+            now += Span::from_ms(10);
         }
         started
     }
@@ -265,7 +265,7 @@ mod tests {
                 started.push((now, no));
                 schedule.done(no, now);
             }
-            now = now + Span::from_ms(10);
+            now += Span::from_ms(10);
         }
         assert!(gaps(&started, ProbeNo(0)).iter().all(|gap| (1_890..=2_120).contains(gap)), "{started:?}");
         assert!(started.iter().filter(|(_, no)| *no == ProbeNo(1)).count() <= 2);
@@ -294,7 +294,7 @@ mod tests {
                     schedule.done(no, now);
                 }
             }
-            now = now + Span::from_ms(10);
+            now += Span::from_ms(10);
         }
         assert_eq!(started.iter().filter(|(_, no)| *no == ProbeNo(1)).count(), 1);
         assert!(gaps(&started, ProbeNo(0)).len() >= 3 && gaps(&started, ProbeNo(2)).len() >= 3);

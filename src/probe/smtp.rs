@@ -245,7 +245,7 @@ impl Reply {
     fn must_be(self, code: u16) -> Result<Reply, Reason> {
         match self.code {
             found if found == code => Ok(self),
-            421 | 454 | 400..=453 | 455..=499 => Err(Reason::ProviderFault),
+            400..=499 => Err(Reason::ProviderFault),
             530 | 534 | 535 | 538 => Err(Reason::Credentials),
             554 if code == 220 => Err(Reason::Configuration),
             500..=599 => Err(Reason::Configuration),

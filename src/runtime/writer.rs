@@ -229,6 +229,10 @@ impl Writer {
                 Err(error) => self.intake.failed(&error),
             }
             self.beats.writer(&self.clock);
+            #[allow(
+                clippy::disallowed_methods,
+                reason = "the writer has a thread of its own and nothing else to do"
+            )]
             std::thread::sleep(again);
             again = (again * 2).min(AGAIN_LAST);
         }

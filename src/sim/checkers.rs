@@ -104,10 +104,10 @@ impl Ledger {
             return Err(self.broken(now, format!("{id} ended as {before} and again as {}", end.result)));
         }
         match end.result {
-            DeliveryResult::Delivered | DeliveryResult::Acknowledged => {
-                if issued.is_none_or(|kind| kind < ReceiptKind::Delivered) {
-                    return Err(self.broken(now, format!("{id} counts as {} without a receipt", end.result)));
-                }
+            DeliveryResult::Delivered | DeliveryResult::Acknowledged
+                if issued.is_none_or(|kind| kind < ReceiptKind::Delivered) =>
+            {
+                return Err(self.broken(now, format!("{id} counts as {} without a receipt", end.result)));
             }
             DeliveryResult::Expired | DeliveryResult::Cancelled if out => {
                 return Err(self.broken(now, format!("{id} went out and counts as {}", end.result)));

@@ -370,12 +370,11 @@ impl World {
                     severities.push(order.severity);
                     self.carry(&order)?;
                 }
-                Effect::Reply { reply: Reply::Accepted { message, deliveries }, .. } => {
-                    if self.ledger.promised.get(&message) != Some(&deliveries) {
-                        return Err(self
-                            .ledger
-                            .broken(self.now, format!("{message} was promised before it was on disk")));
-                    }
+                Effect::Reply { reply: Reply::Accepted { message, deliveries }, .. }
+                    if self.ledger.promised.get(&message) != Some(&deliveries) =>
+                {
+                    let what = format!("{message} was promised before it was on disk");
+                    return Err(self.ledger.broken(self.now, what));
                 }
                 Effect::LoadAudience { message, chunk } => {
                     let people = self.disk.reader().audience(message, chunk).ok().and_then(|read| read.value);

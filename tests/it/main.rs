@@ -1,5 +1,12 @@
 //! The integration tests: one binary, one module a matter.
 
+#![allow(clippy::disallowed_methods, reason = "an integration test stands in the real world, with its clock")]
+#![allow(
+    clippy::await_holding_lock,
+    reason = "the stand-ins' locks are the test's own, and nobody waits for them"
+)]
+#![allow(clippy::type_complexity, reason = "a table of cases reads best where it stands")]
+
 mod adapters;
 mod authz;
 mod browser;

@@ -231,7 +231,7 @@ impl Fleet {
         channels: ChannelSet,
         now: Timestamp,
     ) -> Vec<Ranked> {
-        let mut ranked: Vec<((Standing, bool, i32, i64, GatewayId), Ranked)> = self
+        let mut ranked: Vec<(_, Ranked)> = self
             .iter()
             .filter(|(_, g)| g.configured)
             .filter_map(|(id, g)| {

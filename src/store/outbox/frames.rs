@@ -106,6 +106,7 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
     Ok(rows)
 }
 
+#[allow(clippy::large_enum_variant, reason = "one at a time is read, and used at once")]
 enum Frame {
     Row(Put),
     End(u64),

@@ -211,6 +211,7 @@ fn open_or_move_aside(folder: &Path) -> (Option<Disk>, Vec<CellRow>, Option<Noti
 }
 
 /// Moves the folder and its count to a name with the time, and forgets the oldest of those beyond [`ASIDE_MAX`].
+#[allow(clippy::disallowed_methods, reason = "the name of a folder moved aside tells when")]
 fn move_aside(folder: &Path) -> io::Result<PathBuf> {
     let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = |number: u32| match number {

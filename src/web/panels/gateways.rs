@@ -95,11 +95,10 @@ fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> Vec<String> 
     if !gateway.configured {
         notes.push(locale.word("removed"));
     }
-    match (shown, gateway.reason) {
-        (Shown::State(State::Degraded | State::Down | State::Recovering), Some(reason)) => {
-            notes.push(locale.reason(reason));
-        }
-        _ => {}
+    if let (Shown::State(State::Degraded | State::Down | State::Recovering), Some(reason)) =
+        (shown, gateway.reason)
+    {
+        notes.push(locale.reason(reason));
     }
     if let Some(until) = gateway.deferred_until {
         notes.push(locale.say("deferred-until", &[("at", Arg::text(scene.time_text(until)))]));

@@ -14,6 +14,9 @@ use redb::{
 };
 use std::collections::BTreeMap;
 
+/// A row as its table has it.
+pub(super) type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 type Bytes = &'static [u8];
 
 /// A table that is no noun's own.
@@ -241,7 +244,7 @@ impl<'t> Writing<'t> {
         place: Place,
         prefix: &[u8],
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    ) -> Result<Vec<KeyAndValue>, Fault> {
         let mut rows = Vec::new();
         if limit > 0 {
             each_under(self.at(place)?, prefix, |key, value| {
