@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod reachability;
 pub mod space;
 
+use crate::core::time::Timestamp;
 use folder::Folder;
 use outbox::redb::RedbOutbox;
 use reachability::Opened;
@@ -33,8 +34,8 @@ pub struct Stores {
 
 impl Stores {
     /// Opens the stores at `path`, or makes them. Where the disk is so full that the outbox cannot be opened, the
-    /// reserve is given up for it.
-    pub fn open(path: &Path, reserve_bytes: u64) -> Result<Stores, OpenError> {
+    /// reserve is given up for it. `now` names what must be moved aside.
+    pub fn open(path: &Path, reserve_bytes: u64, now: Timestamp) -> Result<Stores, OpenError> {
         let unavailable =
             |error: io::Error| OpenError::Unavailable { path: path.to_owned(), why: error.to_string() };
         let folder = Folder::open(path)?;
@@ -43,7 +44,7 @@ impl Stores {
             Err(OpenError::Full { .. }) if space.release().map_err(unavailable)? => folder.open_outbox(),
             opened => opened,
         }?;
-        let reachability = SledReachability::open(&folder.reachability()).map_err(unavailable)?;
+        let reachability = SledReachability::open(&folder.reachability(), now).map_err(unavailable)?;
         Ok(Stores { outbox, reachability, space, folder })
     }
 }

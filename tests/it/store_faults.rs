@@ -19,13 +19,15 @@ use wasl::store::reachability::sled::SledReachability;
 use wasl::store::reachability::{Cell, CellRow, Notice, Reachability};
 use wasl::store::{OpenError, Stores, folder::Folder};
 
+/// When it all happens.
+const NOW: Timestamp = Timestamp::from_ms(1_790_000_000_000);
 /// The reserve on the small disk.
 const RESERVE: u64 = 16 << 20;
 /// How many people a made-up message is for.
 const PEOPLE: u32 = 500;
 
 fn id(number: u64) -> MessageId {
-    MessageId::new(Timestamp::from_ms(1_790_000_000_000), 1, number)
+    MessageId::new(NOW, 1, number)
 }
 
 /// A message and its frozen audience, as one turn accepts them.
@@ -33,7 +35,7 @@ fn accepted(number: u64) -> Batch {
     let message = Message {
         id: id(number),
         author: "duty-desk".into(),
-        accepted_at: Timestamp::from_ms(1_790_000_000_000),
+        accepted_at: NOW,
         severity: Severity::Extreme,
         urgency: Urgency::Immediate,
         status: Status::Actual,
@@ -183,7 +185,7 @@ fn a_full_real_disk_stops_intake_first_and_still_settles_everything() {
         Err(why) => return println!("skipped: store_faults::a_full_real_disk: {why}"),
     };
     let path = disk.path().join("wasl");
-    let mut stores = Stores::open(&path, RESERVE).expect("opened");
+    let mut stores = Stores::open(&path, RESERVE, NOW).expect("opened");
     // Intake: as the service does, it asks before each message, and looks at the room again and again.
     let mut taken = 0;
     let unsettled = |messages: u64| messages * u64::from(PEOPLE);
@@ -217,7 +219,7 @@ fn a_full_real_disk_stops_intake_first_and_still_settles_everything() {
     let more = disk.path().join("more");
     fill(&more);
     drop(stores);
-    let mut stores = Stores::open(&path, RESERVE).expect("opens on a full disk");
+    let mut stores = Stores::open(&path, RESERVE, NOW).expect("opens on a full disk");
     assert!(!stores.space.intake_allowed(1));
     assert_eq!(stores.outbox.reader().health().expect("health").messages, taken);
     assert!(matches!(stores.reachability.notice, Some(Notice::NotKept { .. })));
@@ -388,7 +390,7 @@ fn cell(gateway: &str, dead: u32) -> CellRow {
 /// A folder in which three gateways are known.
 fn known(folder: &Path) -> PathBuf {
     let path = folder.join("reachability");
-    let opened = SledReachability::open(&path).expect("opened");
+    let opened = SledReachability::open(&path, NOW).expect("opened");
     assert_eq!((opened.cells, opened.notice), (vec![], None));
     opened.reachability.remember(vec![cell("a", 1), cell("b", 1)]);
     opened.reachability.remember(vec![cell("c", 1), cell("a", 2)]);
@@ -400,7 +402,7 @@ fn known(folder: &Path) -> PathBuf {
 fn reachability_is_there_after_a_restart_and_the_last_value_won() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = known(folder.path());
-    let opened = SledReachability::open(&path).expect("opened");
+    let opened = SledReachability::open(&path, NOW).expect("opened");
     assert_eq!((opened.cells, opened.notice), (vec![cell("a", 2), cell("b", 1), cell("c", 1)], None));
 }
 
@@ -410,14 +412,18 @@ fn unusable_reachability_is_moved_aside_and_starts_empty() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = known(folder.path());
         damage(&path);
-        let opened = SledReachability::open(&path).expect("opened");
+        let opened = SledReachability::open(&path, NOW).expect("opened");
         assert_eq!(opened.cells, []);
         let Some(Notice::MovedAside { to, .. }) = &opened.notice else { panic!("{:?}", opened.notice) };
-        assert!(to.exists() && to.to_string_lossy().contains("reachability.bad-"), "{}", to.display());
+        assert!(
+            to.exists() && to.to_string_lossy().ends_with("reachability.bad-1790000000"),
+            "{}",
+            to.display()
+        );
         assert!(opened.notice.as_ref().is_some_and(|notice| notice.to_string().contains("starts empty")));
         opened.reachability.remember(vec![cell("d", 7)]);
         opened.reachability.close();
-        let again = SledReachability::open(&path).expect("opened");
+        let again = SledReachability::open(&path, NOW).expect("opened");
         assert_eq!((again.cells, again.notice), (vec![cell("d", 7)], None));
     };
     // Every page is changed.
@@ -443,7 +449,7 @@ fn a_snapshot_that_was_never_finished_is_cleared_away() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = known(folder.path());
     fs::write(path.join("snap.00000000DEADBEEF.generating"), b"half").expect("written");
-    let opened = SledReachability::open(&path).expect("opened");
+    let opened = SledReachability::open(&path, NOW).expect("opened");
     assert_eq!((opened.cells.len(), opened.notice), (3, None));
 }
 
@@ -454,7 +460,7 @@ fn only_a_few_unusable_folders_are_kept() {
         let path = folder.path().join("reachability");
         let _ = fs::remove_dir_all(&path);
         fs::write(&path, b"?").expect("written");
-        drop(SledReachability::open(&path).expect("opened"));
+        drop(SledReachability::open(&path, NOW).expect("opened"));
     }
     let names = fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("an entry").file_name());
     let aside = names.filter(|name| name.to_string_lossy().contains("bad-")).count();

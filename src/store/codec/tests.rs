@@ -2,8 +2,14 @@
 
 use super::*;
 use crate::core::channel::Channel;
-use crate::core::outcome::{DeliveryResult, Outcome, Reason};
-use crate::core::record::{Needles, Repeat, Settled};
+use crate::core::evidence::Layer;
+use crate::core::ids::OutageId;
+use crate::core::input::IdempotencyKey;
+use crate::core::message::{Message, Recipient, Severity, Status, Template, Urgency};
+use crate::core::outcome::{DeliveryResult, Outcome, Reason, ReceiptKind};
+use crate::core::policy::OnUnknown;
+use crate::core::query::Role;
+use crate::core::record::{Needles, OutageOf, Overlay, OverlayKind, Ranked, Repeat, Settled, Standing};
 use crate::core::time::Span;
 use crate::store::reachability::{Cell, CellRow};
 use proptest::prelude::*;
@@ -126,19 +132,159 @@ fn rows_keep_within_their_limits() {
     assert!(delivery <= 200 && attempt <= 250, "{delivery} {attempt}");
 }
 
-/// The bytes of version 1, for ever.
+/// One of every row, with everything in it.
+fn one_of_each() -> Vec<Put> {
+    let at = Timestamp::from_ms(1_790_000_000_000);
+    let message = id().delivery.message;
+    let texts = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    let person = Recipient {
+        contact: Some("c-17".into()),
+        language: Some("ar".into()),
+        region: Some("east".into()),
+        sector: Some("health".into()),
+        audiences: vec!["residents".into()],
+        addresses: [(Channel::Whatsapp, "+970599000001".to_owned()), (Channel::Webhook, "x".to_owned())]
+            .into(),
+    };
+    let records = [
+        Record::Message(Arc::new(Message {
+            id: message,
+            author: "duty-desk".into(),
+            accepted_at: at,
+            severity: Severity::Unknown,
+            urgency: Urgency::Unknown,
+            status: Status::Test,
+            incident: Some("flood".into()),
+            expires: Some(at),
+            text: texts(&[("ar", "غادروا"), ("en", "Leave")]),
+            template: Some(Template { name: "t".into(), params: vec![("area".into(), "east".into())] }),
+            tags: texts(&[("sector", "health")]),
+            recipients: 100_000,
+            audiences: vec!["residents".into()],
+        })),
+        Record::Audience { message, chunk: 49, people: Arc::new(vec![person.clone()]) },
+        Record::Progress(Progress {
+            message,
+            open: false,
+            settled: [1, 2, 3, 4, 5, 6, 700],
+            late: 8,
+            withdrawn: Some(DeliveryResult::Superseded),
+            escalated: true,
+        }),
+        Record::Delivery(settled()),
+        Record::Attempt(attempt()),
+        Record::Attempt(Attempt {
+            outcome: Some((
+                Outcome::Deferred { reason: Reason::Busy, retry_after: Some(Span::from_secs(30)) },
+                at,
+            )),
+            repeat: Repeat::AfterFailure,
+            ..attempt()
+        }),
+        Record::Attempt(Attempt {
+            outcome: Some((Outcome::Rejected { reason: Reason::NotOnChannel }, at)),
+            ..attempt()
+        }),
+        Record::Attempt(Attempt {
+            outcome: Some((Outcome::Unknown { reason: Reason::Restart }, at)),
+            ..attempt()
+        }),
+        Record::Receipt { attempt: id(), kind: ReceiptKind::Acknowledged, at, reason: Some(Reason::Blocked) },
+        Record::Plan(Arc::new(Plan {
+            message,
+            number: 12,
+            policy: "a1b2".into(),
+            rule: "life-safety".into(),
+            step: 1,
+            on_unknown: OnUnknown::Wait,
+            ranking: vec![Ranked {
+                gateway: "sms-main".into(),
+                channel: Channel::Sms,
+                standing: Standing::Removed,
+                health_permille: 993,
+                needle_cdb: 450,
+            }],
+            at,
+        })),
+        Record::Outage(Outage {
+            id: OutageId(3),
+            of: OutageOf::Uplink("fibre".into()),
+            channel: Channel::Signal,
+            onset: at,
+            detected: at,
+            recovered: Some(at),
+            cause: Reason::Limited,
+            layer: Some(Layer::Api),
+            attempts_failed: 41,
+        }),
+        Record::Overlay {
+            gateway: Some("sms-main".into()),
+            overlay: Some(Overlay {
+                kind: OverlayKind::Maintenance { until: at },
+                who: "amal".into(),
+                reason: "new SIM".into(),
+                since: at,
+            }),
+        },
+        Record::Idempotency {
+            key: IdempotencyKey { key: [7; 16], body: [8; 16] },
+            message,
+            deliveries: 300,
+            at,
+        },
+        Record::Audit(Audit {
+            at,
+            number: 5,
+            who: "amal".into(),
+            act: "hold".into(),
+            on: "sms-main".into(),
+            reason: "rain".into(),
+        }),
+    ];
+    let contact = Contact {
+        id: "c-17".into(),
+        name: "Amal".into(),
+        person,
+        consent: "2026".into(),
+        deputy: Some("c-2".into()),
+    };
+    let token = TokenRecord { name: "desk".into(), role: Role::Admin, hash: [9; 32], made_at: at };
+    let policy = PolicyVersion {
+        file: "floods.toml".into(),
+        text: "[[rule]]".into(),
+        author: "amal".into(),
+        reason: "new".into(),
+        at,
+    };
+    let rest = [Put::Contact(contact), Put::Token(token), Put::Policy(policy)];
+    records.into_iter().map(Put::Record).chain(rest).collect()
+}
+
+/// The bytes of version 1, for ever: a line for each of [`one_of_each`], table, key and value.
+const VERSION_1: &str = include_str!("version_1.txt");
+
 #[test]
 fn version_one_still_reads() {
-    let check = |put: Put, key: &str, value: &str| {
-        let (table, k, v) = encode_put(&put).expect("a row");
-        assert_eq!((hex(&k).as_str(), hex(&v).as_str()), (key, value), "{}", table.name());
-        assert_eq!(decode_put(table, &unhex(key), &unhex(value)), Ok(put));
+    for (line, put) in VERSION_1.lines().zip(one_of_each()) {
+        let [number, key, value] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let table = number.parse().ok().and_then(Table::from_number).expect("a table");
+        assert_eq!(decode_put(table, &unhex(key), &unhex(value)), Ok(put), "{}", table.name());
+    }
+}
+
+#[test]
+fn what_is_written_is_version_one_of_every_table() {
+    let line = |put: &Put| {
+        let (table, key, value) = encode_put(put).expect("a row");
+        format!("{} {} {}\n", table as u8, hex(&key), hex(&value))
     };
-    check(
-        Record::Delivery(settled()).into(),
-        "01a0c4506c00000100000000000000070001869f",
-        "0001020301ff1f010280b083c5986801030103011d01",
-    );
+    let written: String = one_of_each().iter().map(line).collect();
+    assert_eq!(written, VERSION_1);
+    assert_eq!(STORE_FORMAT, 1, "a new version of a row needs golden bytes of its own");
+    for table in Table::OUTBOX {
+        let prefix = format!("{} ", table as u8);
+        assert!(VERSION_1.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
+    }
 }
 
 #[test]

@@ -92,7 +92,7 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
     loop {
         let body = read_frame(input, rows)?;
         match parse(&body, rows)? {
-            Frame::Row(put) => batch.push(put),
+            Frame::Row(put) => batch.push(*put),
             Frame::End(count) if count == rows => break,
             Frame::End(_) => return Err(MoveError::Damaged { rows, expected: "as many rows as it says" }),
         }
@@ -108,7 +108,7 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
 
 #[allow(clippy::large_enum_variant, reason = "one at a time is read, and used at once")]
 enum Frame {
-    Row(Put),
+    Row(Box<Put>),
     End(u64),
 }
 
@@ -155,5 +155,5 @@ fn parse(body: &[u8], rows: u64) -> Result<Frame, MoveError> {
     let table = Table::from_number(table).ok_or(damaged(Malformed("a known table")))?;
     let put =
         codec::decode_put(table, key, body.remaining()).map_err(|error| MoveError::Row { rows, error })?;
-    Ok(Frame::Row(put))
+    Ok(Frame::Row(Box::new(put)))
 }

@@ -14,13 +14,14 @@
 use super::disk::{Disk, Failure};
 use super::{Cell, CellRow, Notice, Opened, Reachability, ReachabilityHealth};
 use crate::core::record::Needles;
+use crate::core::time::{Span, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// The shortest time between two writes.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
@@ -41,6 +42,8 @@ pub struct SledReachability {
 #[derive(Debug)]
 struct Shared {
     folder: PathBuf,
+    /// What time it was at the start, by the wall and by the steady clock.
+    started: (Timestamp, Instant),
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -58,15 +61,19 @@ struct State {
 impl SledReachability {
     /// Opens the folder, or makes it. Always gives a store that can be used: what cannot be read is moved aside, and
     /// what cannot be written is kept in memory until it can.
-    pub fn open(folder: &Path) -> io::Result<Opened<SledReachability>> {
-        let (disk, cells, notice) = open_or_move_aside(folder);
+    pub fn open(folder: &Path, now: Timestamp) -> io::Result<Opened<SledReachability>> {
+        let (disk, cells, notice) = open_or_move_aside(folder, now);
         let state = State {
             known: cells.iter().map(|row| (row.cell.clone(), row.needles.clone())).collect(),
             notice: notice.clone(),
             ..State::default()
         };
-        let shared =
-            Arc::new(Shared { folder: folder.to_owned(), state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(Shared {
+            folder: folder.to_owned(),
+            started: (now, Instant::now()),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
         let for_writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("reachability".into())
@@ -183,7 +190,9 @@ impl Shared {
 
     /// Tries to open again. What is known is newer than what is on disk: all of it is to be written.
     fn open_again(&self) -> Option<Disk> {
-        let (disk, _, notice) = open_or_move_aside(&self.folder);
+        let (at, since) = self.started;
+        let now = at + Span::from_ms(since.elapsed().as_millis() as i64);
+        let (disk, _, notice) = open_or_move_aside(&self.folder, now);
         let mut state = self.lock();
         state.notice = notice;
         if disk.is_some() {
@@ -194,13 +203,13 @@ impl Shared {
 }
 
 /// Opens the folder. What is there and cannot be used is moved aside; for want of room nothing is moved.
-fn open_or_move_aside(folder: &Path) -> (Option<Disk>, Vec<CellRow>, Option<Notice>) {
+fn open_or_move_aside(folder: &Path, now: Timestamp) -> (Option<Disk>, Vec<CellRow>, Option<Notice>) {
     let why = match Disk::open(folder) {
         Ok((disk, cells)) => return (Some(disk), cells, None),
         Err(Failure::NoRoom(why)) => return (None, Vec::new(), Some(Notice::NotKept { why })),
         Err(failure) => failure.to_string(),
     };
-    let moved = move_aside(folder);
+    let moved = move_aside(folder, now);
     match moved.map_err(|error| error.to_string()).and_then(|to| {
         let (disk, _) = Disk::open(folder).map_err(|failure| failure.to_string())?;
         Ok((disk, to))
@@ -211,9 +220,8 @@ fn open_or_move_aside(folder: &Path) -> (Option<Disk>, Vec<CellRow>, Option<Noti
 }
 
 /// Moves the folder and its count to a name with the time, and forgets the oldest of those beyond [`ASIDE_MAX`].
-#[allow(clippy::disallowed_methods, reason = "the name of a folder moved aside tells when")]
-fn move_aside(folder: &Path) -> io::Result<PathBuf> {
-    let secs = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+fn move_aside(folder: &Path, now: Timestamp) -> io::Result<PathBuf> {
+    let secs = now.ms().max(0) / 1000;
     let name = |number: u32| match number {
         0 => folder.with_extension(format!("bad-{secs:010}")),
         _ => folder.with_extension(format!("bad-{secs:010}-{number}")),

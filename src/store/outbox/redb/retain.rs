@@ -4,7 +4,7 @@
 
 use super::apply::provider_key_of;
 use super::fault::Fault;
-use super::tables::{Index, Place, Writing, message_of};
+use super::tables::{Index, Place, RawRow, Writing, message_of};
 use crate::core::ids::MessageId;
 use crate::core::record::Attempt;
 use crate::core::time::Timestamp;
@@ -112,7 +112,7 @@ fn remove_deliveries(tables: &mut Writing<'_>, id: MessageId, limit: usize) -> R
 }
 
 /// An id that a later attempt took over stays.
-fn forget_provider_ids(tables: &mut Writing<'_>, attempts: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Fault> {
+fn forget_provider_ids(tables: &mut Writing<'_>, attempts: &[RawRow]) -> Result<(), Fault> {
     for (key, value) in attempts {
         let Some(id) = provider_key_of(&decode::<Attempt>(key, value)?) else { continue };
         let index = tables.by(Index::ProviderId)?;

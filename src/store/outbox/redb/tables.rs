@@ -19,6 +19,9 @@ pub(super) type KeyAndValue = (Vec<u8>, Vec<u8>);
 
 type Bytes = &'static [u8];
 
+/// A key and a value as they lie on disk.
+pub(super) type RawRow = (Vec<u8>, Vec<u8>);
+
 /// A table that is no noun's own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Index {
@@ -244,7 +247,7 @@ impl<'t> Writing<'t> {
         place: Place,
         prefix: &[u8],
         limit: usize,
-    ) -> Result<Vec<KeyAndValue>, Fault> {
+    ) -> Result<Vec<RawRow>, Fault> {
         let mut rows = Vec::new();
         if limit > 0 {
             each_under(self.at(place)?, prefix, |key, value| {
