@@ -38,18 +38,19 @@ pub(super) fn run(args: &Args) -> Done {
     let adapters: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
     let id =
         |name: &str| names.iter().position(|n| *n == name).and_then(|n| u8::try_from(n).ok()).map(GatewayId);
-    let set = probe::load(&settings, &adapters, id, &context, &mut diags);
-    if diags.has_errors() {
-        return Err(refused(diags));
-    }
     let gateway = id(names[place]).ok_or_else(|| Failure::No("there are too many gateways".into()))?;
+    let set = probe::load(&settings, &adapters, id, &context, &mut diags);
+    if !set.iter().any(|ready| ready.gateway == gateway) {
+        let help = "no probe can be run for it; mend the files, or add a probe to one in `probes/`";
+        return Err(Failure::No(format!("`{}`: {help}\n\n{}", args.gateway, diags.render().trim_end())));
+    }
+    // What is wrong elsewhere must not keep anybody from looking at this gateway.
+    if !diags.is_empty() {
+        eprintln!("{}", diags.render());
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::No(format!("no runtime can be started: {error}")))?;
     let reports = runtime.block_on(probe::once(&set, gateway, &context));
-    if reports.is_empty() {
-        let help = "add one to a file in `probes/`";
-        return Err(Failure::No(format!("no probe is for the gateway `{}`; {help}", args.gateway)));
-    }
     match args.json {
         true => table::json(&to_json(&args.gateway, &reports)),
         false => table::print(&draw(&reports, coloured())),

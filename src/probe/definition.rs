@@ -373,7 +373,10 @@ impl Definition {
             format!("probe `{}` cannot be for the gateway `{}`: {why}", self.name.value, target.name);
         let help = match why {
             Unbuildable::Unset(Unset(key)) => {
-                format!("set `{key}` for the gateway in wasl.toml, or put it into the probe's `defaults`")
+                format!(
+                    "set `{key}` for the gateway in wasl.toml (if it is there, its variable or file gives nothing), or \
+                     put it into the probe's `defaults`"
+                )
             }
             _ => format!("look at the probe's keys and at the gateway `{}` in wasl.toml", target.name),
         };

@@ -258,13 +258,14 @@ impl HttpProbe {
         request
     }
 
-    /// Reads as much of the body as is needed, and judges.
+    /// Reads the answer to its end, and judges. An answer that breaks off is none, whatever its status.
     async fn judge(&self, line: &mut Line, response: Response<Incoming>) -> Result<Verdict, Reason> {
         let (head, body) = response.into_parts();
-        // A kept connection is free for the next request only once the body is read.
-        let body = match self.expect.reads_body() || self.kept.is_some() {
-            true => line.read(body).await?,
-            false => Bytes::new(),
+        let body = match line.read(body).await? {
+            Some(body) => body,
+            // A page that is longer than it needs to be is no fault where nobody looks at it.
+            None if !self.expect.reads_body() => Bytes::new(),
+            None => return Err(Reason::Unreadable),
         };
         let answer = Answer { status: head.status.as_u16(), headers: &head.headers, body: &body };
         self.expect.judge(&answer, now())
@@ -291,7 +292,7 @@ fn left(limit: Span, spent: Duration) -> Span {
     Span::from_ms(limit.ms().saturating_sub(ms).max(1))
 }
 
-#[allow(clippy::disallowed_methods, reason = "a certificate ends by the wall clock")]
+#[expect(clippy::disallowed_methods, reason = "a condition compares a provider's time with ours")]
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -332,13 +333,15 @@ impl Line {
         drive(driver, sender.send_request(request)).await.map_err(|error| reason(&error))
     }
 
-    async fn read(&mut self, body: Incoming) -> Result<Bytes, Reason> {
-        let whole = drive(&mut self.driver, Limited::new(body, BODY_MAX).collect()).await;
-        whole.map(|body| body.to_bytes()).map_err(|error| match error.downcast_ref::<hyper::Error>() {
-            Some(error) => reason(error),
-            // Longer than anything that we could have asked for.
-            None => Reason::Unreadable,
-        })
+    /// Reads a body to its end; `None`: it is longer than [`BODY_MAX`].
+    async fn read(&mut self, body: Incoming) -> Result<Option<Bytes>, Reason> {
+        match drive(&mut self.driver, Limited::new(body, BODY_MAX).collect()).await {
+            Ok(body) => Ok(Some(body.to_bytes())),
+            Err(error) => match error.downcast_ref::<hyper::Error>() {
+                Some(error) => Err(reason(error)),
+                None => Ok(None),
+            },
+        }
     }
 
     /// Says whether the connection is open and free, after a look at what happened since the last run.

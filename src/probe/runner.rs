@@ -29,8 +29,6 @@ pub enum Command {
     },
     /// Run these probes instead, all of them. Paces stay. What the former ones still find is dropped.
     Replace(ProbeSet),
-    /// Resolve names by these resolvers from here on, and run these probes.
-    Renew(Arc<Context>, ProbeSet),
 }
 
 /// Runs the probes of a service.
@@ -105,10 +103,6 @@ impl Runner {
                 self.schedule.set_pace(gateway, pace, self.now());
             }
             Command::Replace(set) => self.replace(set),
-            Command::Renew(context, set) => {
-                self.context = context;
-                self.replace(set);
-            }
         }
     }
 

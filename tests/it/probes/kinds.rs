@@ -89,11 +89,14 @@ fn smtp(addr: SocketAddr, tls: &str) -> Target {
 const EHLO: &str = "[[probe]]\nname = \"mail\"\nkind = \"smtp\"\ngateway = \"g\"\n\
                     login = true\ntimeouts = { tls = \"300ms\", answer = \"300ms\" }\n";
 
+/// A server's script, the gateway's `tls`, and what is expected.
+type Case = (&'static [(&'static str, &'static str)], &'static str, Option<Layer>, Verdict, &'static [Layer]);
+
 #[tokio::test]
 async fn a_mail_server_greets_and_offers_or_says_why_not() {
     let context = plain();
     let hello = ("EHLO", "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n");
-    let cases: [(&'static [(&str, &str)], &str, Option<Layer>, Verdict, &[Layer]); 9] = [
+    let cases: [Case; 9] = [
         (
             Box::leak(Box::new([hello, ("AUTH PLAIN AG9wcwBwdw==", "235 ok\r\n"), ("NOOP", "250 ok\r\n")])),
             "none",

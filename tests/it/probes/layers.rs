@@ -134,6 +134,7 @@ async fn certificates() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a certificate is made for the time that it is")]
 async fn a_certificate_tells_until_when_it_is_valid() {
     let authority = Authority::new().expect("an authority");
     let file = ca_file(&authority);
@@ -174,6 +175,7 @@ async fn answers() {
         (AnswerFault::Reset, failed(Reason::ConnectionLost)),
         (AnswerFault::Close, failed(Reason::ConnectionLost)),
         (AnswerFault::Hang, failed(Reason::Timeout)),
+        (AnswerFault::Cut, failed(Reason::ConnectionLost)),
         (status(500), failed(Reason::ProviderFault)),
         (status(503), failed(Reason::ProviderFault)),
     ] {
