@@ -9,10 +9,9 @@
 //!
 //! Invariant: no path is shown, logged or put into an error: a provider's may hold its token.
 
-use super::Answered;
 use super::net::{Net, Tls};
 use super::retry_after::retry_after;
-use crate::core::effect::Order;
+use super::{Answered, Outgoing};
 use crate::core::outcome::{Outcome, Reason};
 use crate::core::time::{Span, Timestamp};
 use http_body_util::{BodyExt, Full, Limited};
@@ -209,20 +208,22 @@ impl Client {
     pub(super) async fn send(
         &self,
         request: Result<Request, Reason>,
-        order: &Order,
+        outgoing: &Outgoing,
         outcome: fn(&Response) -> Outcome,
     ) -> Answered {
         let request = match request {
             Ok(request) => request,
             Err(reason) => return Answered { outcome: Outcome::Rejected { reason }, took: Span::ZERO },
         };
-        let Called { answer, took } = self.call(&request, order.time_out, order.expires).await;
+        let Called { answer, took } = self.call(&request, outgoing.order.time_out, outgoing.left).await;
         let outcome = answer.as_ref().map_or_else(|failure| failure.outcome(), outcome);
         Answered { outcome, took }
     }
 
-    /// Sends a request and reads its answer, within `time_out` once connected, unless `expires` has passed by then.
-    pub(super) async fn call(&self, request: &Request, time_out: Span, expires: Timestamp) -> Called {
+    /// Sends a request and reads its answer, within `time_out` once connected, unless connecting takes all that is
+    /// `left` of its life.
+    pub(super) async fn call(&self, request: &Request, time_out: Span, left: Span) -> Called {
+        let handed_over = Instant::now();
         // Each turn of the loop takes an idle connection away, so it ends.
         loop {
             let (mut wire, fresh) = match self.take_idle().await {
@@ -234,7 +235,7 @@ impl Client {
                     }
                 },
             };
-            if is_past(expires) {
+            if handed_over.elapsed() >= left.to_std() {
                 self.keep(wire);
                 return Called { answer: Err(Failure::Expired), took: Span::ZERO };
             }
@@ -323,12 +324,6 @@ impl Client {
     }
 }
 
-/// Says whether it is too late to send.
-pub(super) fn is_past(expires: Timestamp) -> bool {
-    now() >= expires
-}
-
-#[allow(clippy::disallowed_methods, reason = "Retry-After may be a date, by the wall clock")]
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

@@ -92,6 +92,9 @@ pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub struct Outgoing {
     /// The order.
     pub order: Order,
+    /// How long it may still be sent, from when it is handed over: measured, so that a clock that is set does not
+    /// matter.
+    pub left: Span,
     /// The recipient's address on this channel, normalised.
     pub address: String,
     /// The language of the text (`ar`, `en`, ..).
@@ -210,6 +213,7 @@ pub(crate) mod tests {
         };
         Outgoing {
             order,
+            left: Span::from_hours(1),
             address: address.into(),
             language: "ar".into(),
             text: text.into(),

@@ -111,7 +111,7 @@ impl Dispatch {
             Err(reason) => return certainly_not(reason),
         };
         // Looking it up may have taken long; nothing expired is sent.
-        if self.clock.now() >= outgoing.order.expires {
+        if outgoing.left == Span::ZERO {
             return certainly_not(Reason::Busy);
         }
         match tokio::time::timeout(within, guarded(gateway.adapter.send(outgoing))).await {
@@ -151,7 +151,8 @@ impl Dispatch {
         let delivery = order.attempt.delivery;
         let message = self.message(delivery.message).await?;
         let recipient = self.recipient(delivery).await?;
-        put_together(order, &message, &recipient)
+        let left = order.expires.since(self.clock.now());
+        put_together(order, left, &message, &recipient)
     }
 
     async fn message(&self, id: MessageId) -> Result<Arc<Message>, CannotSend> {
@@ -190,7 +191,12 @@ impl Dispatch {
 }
 
 /// Chooses the address of the order's channel and the text of the recipient's language.
-fn put_together(order: Order, message: &Message, recipient: &Recipient) -> Result<Outgoing, CannotSend> {
+fn put_together(
+    order: Order,
+    left: Span,
+    message: &Message,
+    recipient: &Recipient,
+) -> Result<Outgoing, CannotSend> {
     let address = recipient.addresses.get(&order.channel).ok_or(Reason::BadAddress)?;
     let (language, text) = match message.text_for(recipient.language.as_deref()) {
         Some((language, text)) => (language, text),
@@ -206,6 +212,7 @@ fn put_together(order: Order, message: &Message, recipient: &Recipient) -> Resul
         template: message.template.as_ref().and_then(|t| words::template(message.status, language, t)),
         text,
         order,
+        left,
     })
 }
 
@@ -228,6 +235,8 @@ mod tests {
     use crate::core::channel::Channel;
     use crate::core::message::{Severity, Status, Urgency};
     use std::collections::BTreeMap;
+
+    const LEFT: Span = Span::from_hours(1);
 
     fn order(channel: Channel) -> Order {
         Order {
@@ -270,7 +279,7 @@ mod tests {
     #[test]
     fn an_order_gets_the_address_of_its_channel_and_the_text_of_the_language() {
         let drill = message(Status::Exercise, &[("ar", "غادروا"), ("en", "Leave")]);
-        let out = put_together(order(Channel::Sms), &drill, &recipient()).unwrap();
+        let out = put_together(order(Channel::Sms), LEFT, &drill, &recipient()).unwrap();
         assert_eq!((out.address.as_str(), out.language.as_str()), ("+970599000001", "ar"));
         assert_eq!((out.text.as_str(), out.subject.as_str()), ("تمرين – غادروا", "تمرين – غادروا"));
     }
@@ -278,7 +287,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         let check = |channel, texts: &[(&str, &str)], reason| {
-            let got = put_together(order(channel), &message(Status::Actual, texts), &recipient());
+            let got = put_together(order(channel), LEFT, &message(Status::Actual, texts), &recipient());
             assert_eq!(got.err(), Some(reason));
         };
         check(Channel::Email, &[("ar", "غادروا")], Reason::BadAddress);

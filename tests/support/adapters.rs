@@ -56,6 +56,7 @@ impl Sender {
                 repeat: Repeat::No,
                 severity: Severity::Extreme,
             },
+            left: Span::from_hours(1),
             address: address.to_owned(),
             language: "ar".to_owned(),
             text: text.to_owned(),

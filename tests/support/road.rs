@@ -101,13 +101,13 @@ impl Road {
             gateway: GatewayId(0),
             channel: Channel::Sms,
             time_out,
-            // So that what is left is an hour when it is written.
-            expires: now + Span::from_hours(1) + Span::from_ms(900),
+            expires: now + Span::from_hours(1),
             repeat: Repeat::No,
             severity: Severity::Extreme,
         };
         Outgoing {
             order,
+            left: Span::from_hours(1),
             address: address.into(),
             language: "ar".into(),
             text: text.into(),

@@ -29,6 +29,9 @@ impl Letter {
 
 /// Writes the letter for a delivery.
 pub(super) fn letter(outgoing: &Outgoing, from: &Mailbox, at: SystemTime) -> Result<Letter, Reason> {
+    if outgoing.text.trim().is_empty() {
+        return Err(Reason::NoText);
+    }
     let to: Address = outgoing.address.trim().parse().map_err(|_| Reason::BadAddress)?;
     let message_id = format!("<{}@{}>", outgoing.order.attempt, from.email.domain());
     let grave = matches!(outgoing.order.severity, Severity::Extreme | Severity::Severe);

@@ -10,7 +10,6 @@ mod line;
 mod replies;
 mod session;
 
-use super::http::is_past;
 use super::net::{Net, Tls};
 use super::settings;
 use super::verdict::{deferred, rejected};
@@ -135,6 +134,7 @@ impl EmailSmtp {
             Ok(letter) => letter,
             Err(reason) => return nothing(rejected(reason)),
         };
+        let handed_over = Instant::now();
         // Each turn of the loop takes an idle dialogue away, so it ends.
         loop {
             let kept = self.take();
@@ -146,7 +146,7 @@ impl EmailSmtp {
                     Err(outcome) => return nothing(outcome),
                 },
             };
-            if is_past(outgoing.order.expires) {
+            if handed_over.elapsed() >= outgoing.left.to_std() {
                 self.keep(session);
                 return nothing(deferred(Reason::Busy, None));
             }

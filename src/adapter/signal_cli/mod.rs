@@ -81,6 +81,9 @@ fn request(outgoing: &Outgoing, account: &str) -> Result<Request, Reason> {
     if address.is_empty() || address.starts_with('-') {
         return Err(Reason::BadAddress);
     }
+    if outgoing.text.trim().is_empty() {
+        return Err(Reason::NoText);
+    }
     let body = json!({
         "jsonrpc": "2.0",
         "id": outgoing.order.attempt.to_string(),
@@ -204,7 +207,7 @@ impl Adapter for SignalCli {
             let Ok(_turn) = timeout(TURN_WAIT_MAX, self.turn.lock()).await else {
                 return Answered { outcome: deferred(Reason::Busy, Some(BUSY)), took: Span::ZERO };
             };
-            self.client.send(request(&outgoing, &self.account), &outgoing.order, outcome).await
+            self.client.send(request(&outgoing, &self.account), &outgoing, outcome).await
         })
     }
 

@@ -154,7 +154,7 @@ impl SmsSmpp {
             return refused(barring(reason));
         }
         let mark = self.mark.fetch_add(1, Ordering::Relaxed);
-        let mut units = match submit::submits(&outgoing, &self.writing, mark, now()) {
+        let mut units = match submit::submits(&outgoing, &self.writing, mark) {
             Ok(units) => units,
             Err(reason) => return refused(reason),
         };

@@ -5,7 +5,7 @@ use super::pdu::{Address, Content, SubmitSm};
 use super::settings::{Long, Writing};
 use crate::adapter::{Outgoing, priority};
 use crate::core::outcome::Reason;
-use crate::core::time::{Span, Timestamp};
+use crate::core::time::Span;
 
 /// The most digits of a recipient. Cites: SMPP 3.4, 5.2.9, without the NUL.
 const DIGITS_MAX: usize = 20;
@@ -18,14 +18,8 @@ const VALIDITY_MAX: Span = Span::from_hours(30 * 24);
 ///
 /// # Errors
 /// Why it cannot be sent by any SMSC.
-pub(super) fn submits(
-    outgoing: &Outgoing,
-    writing: &Writing,
-    mark: u16,
-    now: Timestamp,
-) -> Result<Vec<SubmitSm>, Reason> {
-    let left = outgoing.order.expires.since(now);
-    if left == Span::ZERO {
+pub(super) fn submits(outgoing: &Outgoing, writing: &Writing, mark: u16) -> Result<Vec<SubmitSm>, Reason> {
+    if outgoing.left <= Span::ZERO {
         return Err(Reason::Busy);
     }
     let digits = outgoing.address.strip_prefix('+').unwrap_or(&outgoing.address);
@@ -41,7 +35,7 @@ pub(super) fn submits(
         source: writing.source.clone(),
         destination: Address { ton: 1, npi: 1, text: digits.to_owned() },
         priority: PRIORITY_MAX.saturating_sub(priority(outgoing.order.severity)),
-        validity: validity(left),
+        validity: validity(outgoing.left),
         data_coding,
         content,
     };
@@ -89,15 +83,15 @@ mod tests {
     use crate::adapter::tests::outgoing;
     use crate::core::message::Severity;
 
-    const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
-
     fn writing(long: Long) -> Writing {
         let source = Address { ton: 5, npi: 0, text: "Wasl".into() };
         Writing { source, alphabet: Alphabet::Gsm7, long, parts_max: 10 }
     }
 
     fn written(text: &str, long: Long) -> Vec<SubmitSm> {
-        submits(&outgoing("+970599000001", text), &writing(long), 0x0A2A, NOW).expect("it can be sent")
+        let mut outgoing = outgoing("+970599000001", text);
+        outgoing.left = VALIDITY_MAX.times(2);
+        submits(&outgoing, &writing(long), 0x0A2A).expect("it can be sent")
     }
 
     #[test]
@@ -138,16 +132,17 @@ mod tests {
 
     #[test]
     fn what_no_smsc_can_send_is_refused_here() {
-        let check = |address: &str, text: &str, now: Timestamp, expected: Reason| {
-            let result = submits(&outgoing(address, text), &writing(Long::Sar), 1, now);
-            assert_eq!(result.err(), Some(expected), "{address}");
+        let check = |address: &str, text: &str, left: Span, expected: Reason| {
+            let outgoing = Outgoing { left, ..outgoing(address, text) };
+            assert_eq!(submits(&outgoing, &writing(Long::Sar), 1).err(), Some(expected), "{address}");
         };
-        check("", "hi", NOW, Reason::BadAddress);
-        check("someone", "hi", NOW, Reason::BadAddress);
-        check("+123456789012345678901", "hi", NOW, Reason::BadAddress);
-        check("+15551230000", "", NOW, Reason::NoText);
-        check("+15551230000", &"م".repeat(671), NOW, Reason::ContentRefused);
-        check("+15551230000", "hi", Timestamp::FAR, Reason::Busy);
+        let hour = Span::from_hours(1);
+        check("", "hi", hour, Reason::BadAddress);
+        check("someone", "hi", hour, Reason::BadAddress);
+        check("+123456789012345678901", "hi", hour, Reason::BadAddress);
+        check("+15551230000", "", hour, Reason::NoText);
+        check("+15551230000", &"م".repeat(671), hour, Reason::ContentRefused);
+        check("+15551230000", "hi", Span::ZERO, Reason::Busy);
     }
 
     #[test]
@@ -155,7 +150,7 @@ mod tests {
         let check = |severity: Severity, expected: u8| {
             let mut grave = outgoing("15551230000", "hi");
             grave.order.severity = severity;
-            assert_eq!(submits(&grave, &writing(Long::Sar), 1, NOW).expect("sendable")[0].priority, expected);
+            assert_eq!(submits(&grave, &writing(Long::Sar), 1).expect("sendable")[0].priority, expected);
         };
         for (severity, expected) in Severity::ALL.iter().zip([3, 2, 1, 0, 0]) {
             check(*severity, expected);

@@ -23,7 +23,7 @@ use super::{Adapter, Answered, Doing, Ear, HookAnswer, HookRequest, Kind, Outgoi
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
 use crate::core::outcome::{Outcome, Reason};
-use crate::core::time::{Span, Timestamp};
+use crate::core::time::Span;
 use crate::diag::{Diagnostics, Secret};
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
 use serde_json::{Value, json};
@@ -51,6 +51,9 @@ const POLL_TIME_OUT: Span = Span::from_secs(POLL_SECS + 10);
 
 /// How long Telegram may take to take a word on a press.
 const WORD_TIME_OUT: Span = Span::from_secs(5);
+
+/// The life of what does not expire.
+const EVER: Span = Span::from_hours(24);
 
 /// How presses of buttons are heard.
 #[derive(Clone)]
@@ -197,6 +200,9 @@ impl TelegramBot {
     async fn send_parts(&self, outgoing: &Outgoing) -> Answered {
         let order = &outgoing.order;
         let chat = match chat(&outgoing.address) {
+            Ok(_) if outgoing.text.trim().is_empty() => {
+                return Answered { outcome: rejected(Reason::NoText), took: Span::ZERO };
+            }
             Ok(chat) => chat,
             Err(reason) => return Answered { outcome: rejected(reason), took: Span::ZERO },
         };
@@ -208,11 +214,11 @@ impl TelegramBot {
         for (place, part) in parts.iter().enumerate() {
             let request = |to: &To<'_>| request(to, part, place + 1 == parts.len());
             let left = |took: Span| Span::from_ms((order.time_out.ms() - took.ms()).max(1));
-            let mut called = self.client.call(&request(&to), left(took), order.expires).await;
+            let mut called = self.client.call(&request(&to), left(took), outgoing.left).await;
             took = took + called.took;
             if let Some(chat) = called.answer.as_ref().ok().and_then(moved_to) {
                 to.chat = chat;
-                called = self.client.call(&request(&to), left(took), order.expires).await;
+                called = self.client.call(&request(&to), left(took), outgoing.left).await;
                 took = took + called.took;
             }
             answer = called.answer.as_ref().map_or_else(|failure| failure.outcome(), outcome);
@@ -237,7 +243,7 @@ impl TelegramBot {
                 "offset": offset, "timeout": POLL_SECS, "limit": 100, "allowed_updates": ["callback_query"],
             });
             let request = Request::post(format!("{}/getUpdates", self.path), &query);
-            let called = self.client.call(&request, POLL_TIME_OUT, Timestamp::FAR).await;
+            let called = self.client.call(&request, POLL_TIME_OUT, EVER).await;
             let news =
                 called.answer.map_err(|failure| failure.outcome()).and_then(|response| news(&response));
             let updates = match news {
@@ -272,7 +278,7 @@ impl TelegramBot {
         let answer = json!({"callback_query_id": press.query});
         let request = Request::post(format!("{}/answerCallbackQuery", self.path), &answer);
         // Without it the button looks busy for a while; nothing is lost.
-        self.client.call(&request, WORD_TIME_OUT, Timestamp::FAR).await;
+        self.client.call(&request, WORD_TIME_OUT, EVER).await;
     }
 }
 

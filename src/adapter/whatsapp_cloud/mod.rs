@@ -85,6 +85,9 @@ fn request(outgoing: &Outgoing, settings: &Settings) -> Result<Request, Reason> 
     if !settings::is_digits(to) {
         return Err(Reason::BadAddress);
     }
+    if outgoing.template.is_none() && outgoing.text.trim().is_empty() {
+        return Err(Reason::NoText);
+    }
     let mut body = json!({
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
@@ -138,7 +141,7 @@ impl Adapter for WhatsappCloud {
     fn send(&self, outgoing: Outgoing) -> Doing<'_, Answered> {
         Box::pin(async move {
             let request = request(&outgoing, &self.settings);
-            self.client.send(request, &outgoing.order, outcome).await
+            self.client.send(request, &outgoing, outcome).await
         })
     }
 

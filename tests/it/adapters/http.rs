@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wasl::adapter::Answered;
 use wasl::core::outcome::{Outcome, Reason};
-use wasl::core::time::{Span, Timestamp};
+use wasl::core::time::Span;
 use wasl::emulator::dns::{self, DnsFault, Entry};
 use wasl::emulator::tls::{Authority, Certificate};
 use wasl::emulator::{Common, Fault, Mix, TcpFault, TlsFault, whatsapp};
@@ -103,7 +103,7 @@ async fn what_expired_while_connecting_is_not_sent() {
     let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
     let sender = sender(&format!("http://{}", handle.addr()));
     let mut late = sender.attempt("+15551230000", "Leave now", 1);
-    late.order.expires = Timestamp::from_ms(1);
+    late.left = Span::ZERO;
     let outcome = sender.adapter.send(late).await.outcome;
     assert_eq!(outcome, Outcome::Deferred { reason: Reason::Busy, retry_after: None });
     assert_eq!(handle.requests_count(), 0);
