@@ -9,7 +9,7 @@ use crate::core::message::{LANGUAGES_MAX, Severity, Status, Template, Urgency};
 use crate::core::time::Timestamp;
 use crate::diag::nearest;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -347,12 +347,11 @@ impl PersonFields {
             ("region", _) => once(&mut self.region, map, "region"),
             ("sector", _) => once(&mut self.sector, map, "sector"),
             (_, Ok(channel)) => {
-                if let Some(Written(address)) = map.next_value()?
-                    && self.addresses.insert(channel, address).is_some()
-                {
-                    return Err(A::Error::duplicate_field(key));
+                let Written(address) = map.next_value()?;
+                match self.addresses.insert(channel, address) {
+                    Some(_) => Err(A::Error::duplicate_field(key)),
+                    None => Ok(()),
                 }
-                Ok(())
             }
             _ => Err(A::Error::unknown_field(key, &[])),
         }
@@ -365,12 +364,10 @@ pub(crate) fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     map: &mut A,
     key: &'static str,
 ) -> Result<(), A::Error> {
-    let value: Option<T> = map.next_value()?;
-    if place.is_some() {
-        return Err(A::Error::duplicate_field(key));
+    match place.replace(map.next_value()?) {
+        Some(_) => Err(A::Error::duplicate_field(key)),
+        None => Ok(()),
     }
-    *place = value;
-    Ok(())
 }
 
 /// An address as written: a text, or a whole number as Telegram's ids often are.
@@ -395,6 +392,13 @@ impl<'de> Deserialize<'de> for Written {
             }
             fn visit_u64<E: Error>(self, number: u64) -> Result<Written, E> {
                 Ok(Written(number.to_string()))
+            }
+            // To JSON, 7.0 is a whole number; beyond 2^53 it would not be the one that was meant.
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Written, E> {
+                match number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
+                    true => Ok(Written(format!("{number:.0}"))),
+                    false => Err(E::invalid_type(Unexpected::Float(number), &self)),
+                }
             }
         }
         source.deserialize_any(Read)
@@ -466,6 +470,8 @@ mod tests {
         check("[]", text, "1 to 100000");
         check(r#"[{"smss":"+970599000001"}]"#, text, "did you mean `sms`?");
         check(r#"[{"sms":true}]"#, text, "expected an address");
+        check(r#"[{"sms":null}]"#, text, "expected an address");
+        check(r#"[{"telegram":1.5}]"#, text, "expected an address");
         check(r#"[{"sms":"1","sms":"2"}]"#, text, "duplicate field `sms`");
         check(to, "{}", "at least one language");
         check(to, r#"{"english":"x"}"#, "a language is a tag");

@@ -59,7 +59,7 @@ fn operation(route: &Route) -> Value {
     }
     if let Some((media, schema)) = body(route.takes) {
         operation["requestBody"] =
-            json!({"required": route.takes != Takes::Raw, "content": {media: {"schema": schema}}});
+            json!({"required": matches!(route.takes, Takes::Json(_)), "content": {media: {"schema": schema}}});
     }
     match route.access {
         Access::Health | Access::Open | Access::Provider => operation["security"] = json!([]),

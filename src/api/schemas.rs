@@ -146,13 +146,13 @@ fn inputs() -> Value {
         &["severity", "to"],
         json!({
             "severity": words(Severity::ALL.iter().map(|v| v.name())),
-            "urgency": words(Urgency::ALL.iter().map(|v| v.name())),
-            "status": words(Status::ALL.iter().map(|v| v.name())),
-            "incident": name(),
-            "expires": {"type": "string", "format": "date-time", "description": "In the future."},
+            "urgency": or_null(words(Urgency::ALL.iter().map(|v| v.name()))),
+            "status": or_null(words(Status::ALL.iter().map(|v| v.name()))),
+            "incident": or_null(name()),
+            "expires": or_null(json!({"type": "string", "format": "date-time", "description": "In the future."})),
             "to": {"type": "array", "minItems": 1, "maxItems": TO_MAX, "items": to("To")},
             "text": texts,
-            "template": to("Template"),
+            "template": or_null(to("Template")),
             "tags": {
                 "type": "object", "maxProperties": TAGS_MAX,
                 "propertyNames": {"pattern": "^[a-z0-9_-]{1,64}$"}, "additionalProperties": name(),
@@ -346,7 +346,7 @@ pub(super) fn parameter(name: &str) -> Value {
         "asset_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9.-]+$"})),
         "rest" => ("path", "rest", json!({"type": "string", "minLength": 1})),
         "before_message" => ("query", "before", json!({"type": "string", "pattern": MESSAGE_ID})),
-        "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^o-[0-9]{1,18}$"})),
+        "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^(o-)?[0-9]{1,18}$"})),
         "after_index" => ("query", "after", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})),
         "after_contact" => ("query", "after", json!({"type": "string"})),
         "limit" => (
@@ -355,7 +355,7 @@ pub(super) fn parameter(name: &str) -> Value {
             json!({"type": "integer", "minimum": 1, "maximum": super::call::PAGE_ROWS_MAX}),
         ),
         "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
-        "lang" => ("query", "lang", words(crate::web::locale::Locale::ALL.map(|locale| locale.tag()))),
+        "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
         "next" => ("query", "next", json!({"type": "string"})),
         "Idempotency-Key" => (
             "header",

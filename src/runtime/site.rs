@@ -311,6 +311,7 @@ fn api_config(settings: &Settings, door: Door) -> ApiConfig {
         public_url: Some(settings.server.public_url.clone()).filter(|url| !url.is_empty()),
         open: door == Door::Open,
         metrics_open: settings.server.metrics_open,
+        trusted_proxies: settings.server.trusted_proxies.clone(),
         ..ApiConfig::default()
     }
 }
