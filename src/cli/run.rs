@@ -79,7 +79,7 @@ fn tell_first_token(site: &Site) {
 fn failure(error: SiteError) -> Failure {
     match error {
         SiteError::Files(diags) => told(&diags),
-        error @ (SiteError::Tls(_) | SiteError::Net(_)) => Failure::No(error.to_string()),
+        error @ SiteError::Tls(_) => Failure::No(error.to_string()),
         error => Failure::Unreachable(error.to_string()),
     }
 }

@@ -9,17 +9,23 @@ use crate::core::policy::{
 };
 use crate::diag::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A policy in which nothing is an error: the only thing that becomes the policy in force.
 #[derive(Debug)]
 pub struct CheckedPolicy {
-    policy: Policy,
+    policy: Arc<Policy>,
 }
 
 impl CheckedPolicy {
     /// Returns what to put in force.
-    pub fn into_policy(self) -> Policy {
+    pub fn into_policy(self) -> Arc<Policy> {
         self.policy
+    }
+
+    /// Returns what to put in force, and stays.
+    pub fn shared(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy)
     }
 
     /// Returns the policy, to look at it.
@@ -46,7 +52,7 @@ pub fn check(
         return None;
     }
     let rules = drafts.into_iter().map(rule).chain([Rule::last()]).collect();
-    Some(CheckedPolicy { policy: Policy { hash: files.hash(), rules } })
+    Some(CheckedPolicy { policy: Arc::new(Policy { hash: files.hash(), rules }) })
 }
 
 fn limits(drafts: &[Draft], diags: &mut Diagnostics) {

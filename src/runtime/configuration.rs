@@ -1,17 +1,18 @@
 //! Everything that the files say, read and checked together: `wasl run`, its reloads and `wasl check` start here.
 //!
 //! Invariant: all of a set or none of it. A configuration exists only where no file has an error; what is wrong with all
-//! of them is told at once.
+//! of them is told at once. Over a reload, an adapter whose settings are the same is kept, with its connections.
 
 use crate::adapter::net::Net;
 use crate::adapter::{self, Adapter};
-use crate::core::channel::GatewayId;
+use crate::core::channel::{GATEWAYS_MAX, GatewayId};
+use crate::core::gateway::GatewayConfig;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::policy::{self, CheckedPolicy, PolicyFiles};
 use crate::probe::{self, ProbeSet, Target};
 use crate::runtime::gateways::{Gateway, Lineup};
 use crate::settings::{GatewaySettings, Settings};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A set of files without an error, ready to be put to work. Nothing of it has touched the network.
@@ -26,6 +27,18 @@ pub struct Configuration {
     pub probes: ProbeSet,
     /// What those probes share.
     pub probing: Arc<probe::Context>,
+    /// What the adapters share.
+    net: Net,
+    /// What each adapter was built from, in the order of the lineup.
+    made_from: Vec<MadeFrom>,
+}
+
+/// What an adapter was built from.
+#[derive(Clone)]
+struct MadeFrom {
+    settings: GatewaySettings,
+    /// The bytes of `ca_file`.
+    trusted: Option<Vec<u8>>,
 }
 
 impl Configuration {
@@ -33,40 +46,108 @@ impl Configuration {
     /// of their ids: they keep them, and new ones come after. The diagnostics hold the warnings of a sound set, and all
     /// that is wrong with another.
     pub fn load(path: &Path, known: &[String]) -> (Option<Configuration>, Diagnostics) {
-        let mut diags = Diagnostics::default();
-        let settings = Settings::read(path, &adapter::kinds(), &mut diags);
-        let configuration = match settings {
-            Some(settings) if !diags.has_errors() => build(settings, known, &mut diags),
-            // Gateways may be missing from what was read, and every word about them would be a false alarm.
-            _ => {
-                let folder = path.parent().unwrap_or(Path::new(""));
-                probe::read_folder(&folder.join("probes"), &mut diags);
-                policies(&folder.join("policies"), None, &mut diags);
-                None
-            }
-        };
-        (configuration.filter(|_| !diags.has_errors()), diags)
+        load(path, known, None)
+    }
+
+    /// Reads the same files again, for a service that runs by this configuration.
+    pub fn load_again(&self, known: &[String]) -> (Option<Configuration>, Diagnostics) {
+        load(&self.settings.file, known, Some(self))
+    }
+
+    /// Says whether both put the same gateways to work, by the same adapters.
+    pub fn same_lineup(&self, other: &Configuration) -> bool {
+        let same = |(a, b): (&Gateway, &Gateway)| a.config == b.config && Arc::ptr_eq(&a.adapter, &b.adapter);
+        self.lineup.len() == other.lineup.len() && self.lineup.iter().zip(&other.lineup).all(same)
+    }
+
+    /// Names what `later` says otherwise and only a restart brings into force.
+    pub fn needs_restart(&self, later: &Configuration) -> Vec<&'static str> {
+        let (old, new) = (&self.settings, &later.settings);
+        let changed = [
+            (old.server != new.server, "[server]"),
+            (old.store != new.store, "[store]"),
+            (old.retention != new.retention, "[retention]"),
+            (old.resolvers != new.resolvers, "[net]"),
+            (old.uplinks != new.uplinks, "[[uplink]]"),
+            (old.dwell != new.dwell, "[detection]"),
+        ];
+        changed.into_iter().filter(|(changed, _)| *changed).map(|(_, table)| table).collect()
+    }
+
+    /// Returns `later` with what only a restart brings into force as it is here, so that it is told again until then.
+    pub(crate) fn followed_by(&self, later: Configuration) -> Configuration {
+        let Settings { server, store, retention, resolvers, uplinks, dwell, .. } = self.settings.clone();
+        let settings = Settings { server, store, retention, resolvers, uplinks, dwell, ..later.settings };
+        Configuration { settings, ..later }
     }
 }
 
-fn build(settings: Settings, known: &[String], diags: &mut Diagnostics) -> Option<Configuration> {
+/// Returns the folders in which a change is to be noticed.
+pub(crate) fn folders(path: &Path) -> Vec<PathBuf> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    vec![folder.to_owned(), folder.join("policies"), folder.join("probes")]
+}
+
+fn load(
+    path: &Path,
+    known: &[String],
+    before: Option<&Configuration>,
+) -> (Option<Configuration>, Diagnostics) {
+    let mut diags = Diagnostics::default();
+    let settings = Settings::read(path, &adapter::kinds(), &mut diags);
+    let configuration = match settings {
+        Some(settings) if !diags.has_errors() => build(settings, known, before, &mut diags),
+        // Gateways may be missing from what was read, and every word about them would be a false alarm.
+        _ => {
+            let folder = path.parent().unwrap_or(Path::new(""));
+            probe::read_folder(&folder.join("probes"), &mut diags);
+            policies(&folder.join("policies"), None, &mut diags);
+            None
+        }
+    };
+    (configuration.filter(|_| !diags.has_errors()), diags)
+}
+
+fn build(
+    settings: Settings,
+    known: &[String],
+    before: Option<&Configuration>,
+    diags: &mut Diagnostics,
+) -> Option<Configuration> {
     let configs = settings.gateway_configs();
     let policy = policies(&settings.policies_dir(), Some(&configs), diags);
-    let (probing, probes) = probes(&settings, known, diags);
-    let lineup = lineup(&settings, diags);
-    Some(Configuration { policy: policy?, lineup: lineup?, probes, probing, settings })
+    let probing = match before {
+        Some(before) => Arc::clone(&before.probing),
+        None => Arc::new(probe::Context::new(&settings.resolvers)),
+    };
+    let probes = probes(&settings, known, &probing, diags);
+    let net = match before {
+        Some(before) => Some(before.net.clone()),
+        None => net(&settings, diags),
+    }?;
+    let built: Vec<_> = settings.gateways.iter().map(|g| built(g, &net, before, diags)).collect();
+    let (lineup, made_from) = built.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    Some(Configuration { policy: policy?, lineup, probes, probing, net, made_from, settings })
 }
 
 fn policies(
     folder: &Path,
-    gateways: Option<&[crate::core::gateway::GatewayConfig]>,
+    gateways: Option<&[GatewayConfig]>,
     diags: &mut Diagnostics,
 ) -> Option<CheckedPolicy> {
     let files = PolicyFiles::read(folder, diags);
     policy::check(&files, gateways, diags)
 }
 
-fn probes(settings: &Settings, known: &[String], diags: &mut Diagnostics) -> (Arc<probe::Context>, ProbeSet) {
+fn probes(
+    settings: &Settings,
+    known: &[String],
+    context: &probe::Context,
+    diags: &mut Diagnostics,
+) -> ProbeSet {
     let definitions = probe::read_folder(&settings.probes_dir(), diags);
     let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
     let mut targets = Vec::new();
@@ -78,32 +159,60 @@ fn probes(settings: &Settings, known: &[String], diags: &mut Diagnostics) -> (Ar
         // A place beyond the core's limit gets no gateway there, and no probe here.
         targets.extend(u8::try_from(place).ok().map(|place| Target::of(GatewayId(place), gateway)));
     }
-    let context = Arc::new(probe::Context::new(&settings.resolvers));
+    if names.len() > GATEWAYS_MAX {
+        let message = format!("{} gateways since the start; {GATEWAYS_MAX} are allowed", names.len());
+        let help = "restart the service: gateways that are gone free their place";
+        diags.push(Diagnostic::error("too-many", message).help(help));
+    }
     let kinds = adapter::kinds();
     let adapters: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
-    let set = probe::resolve(&definitions, &targets, &adapters, &context, diags);
-    (context, set)
+    probe::resolve(&definitions, &targets, &adapters, context, diags)
 }
 
-fn lineup(settings: &Settings, diags: &mut Diagnostics) -> Option<Lineup> {
-    let net = match Net::new(&settings.resolvers) {
-        Ok(net) => net,
-        Err(why) => {
+fn net(settings: &Settings, diags: &mut Diagnostics) -> Option<Net> {
+    Net::new(&settings.resolvers)
+        .map_err(|why| {
             diags.push(
                 Diagnostic::error("no-resolver", why.to_string())
                     .in_file(settings.file.display().to_string())
                     .help("write `[net]` and `resolvers = [\"9.9.9.9\"]`"),
             );
-            return None;
-        }
-    };
-    let built: Vec<_> = settings.gateways.iter().map(|gateway| built(gateway, &net, diags)).collect();
-    built.into_iter().collect()
+        })
+        .ok()
 }
 
-fn built(gateway: &GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Gateway> {
-    let adapter: Arc<dyn Adapter> = adapter::build(gateway.clone(), net, diags)?;
-    let mut config = gateway.config.clone();
-    config.can_ask = adapter.can_ask();
-    Some(Gateway { config, adapter })
+fn built(
+    settings: &GatewaySettings,
+    net: &Net,
+    before: Option<&Configuration>,
+    diags: &mut Diagnostics,
+) -> Option<(Gateway, MadeFrom)> {
+    let trusted = settings.ca_file.as_ref().and_then(|path| std::fs::read(path).ok());
+    let made_from = MadeFrom { settings: settings.clone(), trusted };
+    if let Some(kept) = before.and_then(|before| before.kept(&made_from)) {
+        return Some((kept, made_from));
+    }
+    let adapter: Arc<dyn Adapter> = adapter::build(settings.clone(), net, diags)?;
+    let config = GatewayConfig { can_ask: adapter.can_ask(), ..settings.config.clone() };
+    Some((Gateway { config, adapter }, made_from))
+}
+
+impl Configuration {
+    /// Returns the gateway that was built from the same.
+    fn kept(&self, made_from: &MadeFrom) -> Option<Gateway> {
+        let place = self.made_from.iter().position(|old| old.same(made_from))?;
+        self.lineup.get(place).cloned()
+    }
+}
+
+impl MadeFrom {
+    fn same(&self, other: &MadeFrom) -> bool {
+        let (a, b) = (&self.settings, &other.settings);
+        a.config == b.config
+            && a.adapter == b.adapter
+            && a.base_url == b.base_url
+            && a.ca_file == b.ca_file
+            && self.trusted == other.trusted
+            && a.rest.says_same(&b.rest)
+    }
 }

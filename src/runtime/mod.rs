@@ -19,7 +19,6 @@ mod beats;
 mod dispatch;
 mod escalate;
 mod feed;
-mod files;
 mod guard;
 mod hooks;
 mod inbox;

@@ -2,7 +2,7 @@
 //!
 //! Limits: changes within [`SETTLE`] are one; a thousand saves are one reload.
 
-use crate::runtime::files;
+use crate::runtime::configuration;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -39,8 +39,13 @@ impl Changes {
                 |error| tracing::warn!(%error, "changes of files are not noticed; send SIGHUP to reload"),
             )
             .ok();
-        let mut changes =
-            Changes { watcher, folders: files::watched(config), watched: BTreeSet::new(), seen, _keep: keep };
+        let mut changes = Changes {
+            watcher,
+            folders: configuration::folders(config),
+            watched: BTreeSet::new(),
+            seen,
+            _keep: keep,
+        };
         changes.look_for_folders();
         changes
     }

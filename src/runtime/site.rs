@@ -3,7 +3,6 @@
 //! Invariant: a reload is all or nothing. While the files are wrong the earlier set stays in force, and the log, a
 //! metric and the pages say so.
 
-use crate::adapter::net::SetUpError;
 use crate::api::service::{Change, Service, Trouble};
 use crate::api::session::new_token;
 use crate::api::{ApiConfig, router};
@@ -16,7 +15,7 @@ use crate::diag::Diagnostics;
 use crate::probe::runner::{self, Runner};
 use crate::probe::uplink;
 use crate::runtime::clock::{Clock, Os};
-use crate::runtime::files::{self, Built, InForce, Plan, Ways};
+use crate::runtime::configuration::Configuration;
 use crate::runtime::listener::{self, BadTls};
 use crate::runtime::start::{Parts, Running, StartError, Wasl};
 use crate::runtime::writer::Fatal;
@@ -25,7 +24,7 @@ use crate::store::folder::Folder;
 use crate::store::outbox::Retention;
 use crate::store::{OpenError, Stores};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -57,9 +56,6 @@ pub enum SiteError {
     /// The service cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The names of hosts cannot be looked up.
-    #[error(transparent)]
-    Net(#[from] SetUpError),
     /// The certificate cannot be used.
     #[error("TLS cannot be served: {0}")]
     Tls(#[from] BadTls),
@@ -81,12 +77,8 @@ pub enum SiteError {
 
 /// A service that runs from its files and serves.
 pub struct Site {
-    config: PathBuf,
     running: Running,
-    ways: Ways,
-    settings: Settings,
-    built: Vec<Built>,
-    policy: String,
+    configuration: Configuration,
     probes: mpsc::Sender<runner::Command>,
     address: SocketAddr,
     first_token: Option<String>,
@@ -100,19 +92,17 @@ pub struct Site {
 impl Site {
     /// Opens what `config` names, and serves. Call inside a tokio runtime.
     pub async fn open(config: &Path, door: Door) -> Result<Site, SiteError> {
-        let mut diags = Diagnostics::default();
-        let Some(settings) = files::settings(config, &mut diags) else { return Err(SiteError::Files(diags)) };
-        let ways = Ways::new(&settings)?;
-        let nothing = InForce { built: &[], names: &[] };
-        let plan = files::plan(settings, &ways, nothing, diags).map_err(SiteError::Files)?;
-        tell_warnings(&plan.warnings);
-        let tls = match &plan.settings.server.tls {
+        let (configuration, diags) = Configuration::load(config, &[]);
+        let Some(configuration) = configuration else { return Err(SiteError::Files(diags)) };
+        tell_warnings(&diags);
+        let settings = &configuration.settings;
+        let tls = match &settings.server.tls {
             Some(tls) => Some(listener::tls(&tls.cert, &tls.key)?),
             None => None,
         };
-        let listening = listen(plan.settings.server.listen).await?;
-        let address = listening.local_addr().unwrap_or(plan.settings.server.listen);
-        let stores = Stores::open(&plan.settings.store.path, plan.settings.store.reserve_bytes)?;
+        let listening = listen(settings.server.listen).await?;
+        let address = listening.local_addr().unwrap_or(settings.server.listen);
+        let stores = Stores::open(&settings.store.path, settings.store.reserve_bytes)?;
         if let Some(notice) = &stores.reachability.notice {
             tracing::error!(%notice, "reachability");
         }
@@ -122,35 +112,32 @@ impl Site {
             core: CoreConfig {
                 shard: 0,
                 seed,
-                dwell: plan.settings.dwell,
-                uplinks: plan.settings.uplinks.iter().map(|u| u.name.clone()).collect(),
+                dwell: settings.dwell,
+                uplinks: settings.uplinks.iter().map(|u| u.name.clone()).collect(),
             },
-            lineup: files::lineup(&plan.built),
-            policy: Arc::clone(&plan.policy),
+            lineup: configuration.lineup.clone(),
+            policy: configuration.policy.shared(),
             outbox: Box::new(stores.outbox),
             space: Some(stores.space),
-            retention: retention(&plan.settings.retention),
+            retention: retention(&settings.retention),
             reachability: Some(Arc::new(stores.reachability.reachability)),
             remembered: stores.reachability.cells,
             clock: Arc::new(Clock::new(Box::new(Os), Timestamp::default())),
             pacer: pacer(probes.clone()),
         })?;
-        let watchers = watch_out(&running, &plan, &ways, seed, orders);
+        let watchers = watch_out(&running, &configuration, seed, orders);
         let first_token = match door {
             Door::Guarded if !running.has_tokens() => Some(first_token(&running).await?),
             Door::Guarded | Door::Open => None,
         };
         let (stop, stopped) = watch::channel(false);
-        let app = router(running.service(), api_config(&plan.settings, door));
+        let app = router(running.service(), api_config(settings, door));
         let serving = tokio::spawn(listener::serve(listening, tls, app, stopped));
-        tracing::info!(%address, gateways = plan.built.len(), policy = plan.policy.hash, "the service is up");
+        let (gateways, policy) = (configuration.lineup.len(), configuration.policy.policy());
+        tracing::info!(%address, gateways, policy = policy.hash, "the service is up");
         Ok(Site {
-            config: config.to_owned(),
             running,
-            ways,
-            policy: plan.policy.hash.clone(),
-            settings: plan.settings,
-            built: plan.built,
+            configuration,
             probes,
             address,
             first_token,
@@ -173,7 +160,7 @@ impl Site {
 
     /// Returns what its file says.
     pub fn settings(&self) -> &Settings {
-        &self.settings
+        &self.configuration.settings
     }
 
     /// Returns the first admin token, where there was none before.
@@ -183,21 +170,13 @@ impl Site {
 
     /// Reads the files again. What is sound comes into force as a whole; else nothing does, and the report says why.
     pub async fn reload(&mut self) -> Result<(), Diagnostics> {
-        let names = self.running.gateway_names();
-        let mut diags = Diagnostics::default();
-        let planned = match files::settings(&self.config, &mut diags) {
-            Some(settings) => {
-                let in_force = InForce { built: &self.built, names: &names };
-                files::plan(settings, &self.ways, in_force, diags)
-            }
-            None => Err(diags),
-        };
-        match planned {
-            Ok(plan) => {
-                self.put_to_work(plan).await;
+        match self.configuration.load_again(&self.running.gateway_names()) {
+            (Some(configuration), diags) => {
+                tell_warnings(&diags);
+                self.put_to_work(configuration).await;
                 Ok(())
             }
-            Err(diags) => {
+            (None, diags) => {
                 tracing::error!(
                     errors = diags.errors(),
                     "the files are not sound; the earlier set stays in force"
@@ -223,38 +202,34 @@ impl Site {
         done
     }
 
-    async fn put_to_work(&mut self, plan: Plan) {
-        tell_warnings(&plan.warnings);
-        let restart = files::needs_restart(&self.settings, &plan.settings);
+    async fn put_to_work(&mut self, new: Configuration) {
+        let restart = self.configuration.needs_restart(&new);
         if !restart.is_empty() {
             tracing::warn!(tables = restart.join(", "), "these changes come into force with a restart");
         }
-        if !files::same_lineup(&self.built, &plan.built) {
-            self.running.line_up(files::lineup(&plan.built)).await;
+        if !self.configuration.same_lineup(&new) {
+            self.running.line_up(new.lineup.clone()).await;
         }
-        let changed = plan.policy.hash != self.policy;
-        self.policy.clone_from(&plan.policy.hash);
-        self.running.taken(changed.then_some(plan.policy));
+        let policy = new.policy.shared();
+        let changed = policy.hash != self.configuration.policy.policy().hash;
+        self.running.taken(changed.then(|| Arc::clone(&policy)));
         // The runner ends with the service alone.
-        drop(self.probes.send(runner::Command::Replace(plan.probes)).await);
-        tracing::info!(gateways = plan.built.len(), policy = self.policy, "the files are in force");
-        self.built = plan.built;
-        // What waits for a restart is told again until then.
-        let Settings { server, store, retention, resolvers, uplinks, dwell, .. } = self.settings.clone();
-        self.settings = Settings { server, store, retention, resolvers, uplinks, dwell, ..plan.settings };
+        drop(self.probes.send(runner::Command::Replace(new.probes.clone())).await);
+        tracing::info!(gateways = new.lineup.len(), policy = policy.hash, "the files are in force");
+        self.configuration = self.configuration.followed_by(new);
     }
 }
 
 /// Starts what looks at the gateways and at our own lines.
 fn watch_out(
     running: &Running,
-    plan: &Plan,
-    ways: &Ways,
+    configuration: &Configuration,
     seed: u64,
     orders: mpsc::Receiver<runner::Command>,
 ) -> Vec<AbortHandle> {
     let (findings, mut found) = mpsc::channel(FINDINGS_MAX);
-    let runner = Runner::new(plan.probes.clone(), Arc::clone(&ways.context), seed, findings);
+    let runner =
+        Runner::new(configuration.probes.clone(), Arc::clone(&configuration.probing), seed, findings);
     let (rounds, mut round) = mpsc::channel(FINDINGS_MAX);
     let (feed, uplinks) = (running.feed(), running.feed());
     let mut watchers = vec![
@@ -270,9 +245,14 @@ fn watch_out(
             }
         }),
     ];
-    watchers.extend(plan.settings.uplinks.iter().map(|line| {
+    watchers.extend(configuration.settings.uplinks.iter().map(|line| {
         let line = uplink::Uplink::new(line);
-        tokio::spawn(uplink::watch(line, Arc::clone(&ways.context), uplink::INTERVAL, rounds.clone()))
+        tokio::spawn(uplink::watch(
+            line,
+            Arc::clone(&configuration.probing),
+            uplink::INTERVAL,
+            rounds.clone(),
+        ))
     }));
     watchers.iter().map(JoinHandle::abort_handle).collect()
 }

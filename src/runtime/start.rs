@@ -161,6 +161,7 @@ impl Wasl {
             needles: needles_out,
             configured,
             pace: Cadence::begin(now),
+            barriers: Vec::new(),
         };
         let (end, ended) = oneshot::channel();
         std::thread::Builder::new().name("writer".into()).spawn(move || {
@@ -266,9 +267,16 @@ impl Running {
     pub async fn stop(self) -> Result<(), Fatal> {
         self.front.intake.stop();
         self.front.events.close();
+        let (told, at_rest) = oneshot::channel();
         let _ = self.inbox.put_now(Incoming::Rest);
+        let _ = self.inbox.put_now(Incoming::Barrier(told));
         let mut out = self.dispatch.out();
-        let drained = tokio::time::timeout(DRAIN_MAX, out.wait_for(|out| *out == 0)).await.is_ok();
+        let drain = async {
+            // Orders that wait for their commit go out before the barrier, and are counted then.
+            let _ = at_rest.await;
+            let _ = out.wait_for(|out| *out == 0).await;
+        };
+        let drained = tokio::time::timeout(DRAIN_MAX, drain).await.is_ok();
         if !drained {
             tracing::warn!(attempts = *out.borrow(), "attempts are still out; the next start judges them");
         }

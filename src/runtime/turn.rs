@@ -18,7 +18,7 @@ use crate::runtime::inbox::{Gone, Incoming, Outlet};
 use crate::runtime::writer::{Group, Released, Slot};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// How many inputs one turn takes. Enough to share a commit among many callers, few enough that the first of them
 /// does not wait for long: a turn of this size takes about 5 ms.
@@ -41,6 +41,8 @@ pub(crate) struct Turns {
     /// The gateways as configured now.
     pub(crate) configured: Vec<GatewayConfig>,
     pub(crate) pace: Cadence,
+    /// Those of this turn: told after everything else of it.
+    pub(crate) barriers: Vec<oneshot::Sender<()>>,
 }
 
 /// What is done now and then.
@@ -88,6 +90,7 @@ impl Turns {
         self.core.tick(now);
         let look = self.drain(now, &mut group);
         self.draw(now, look, &mut group);
+        self.barriers.drain(..).for_each(|told| group.release(Released::Told(told)));
         if !group.is_empty() && self.slot.put(group, &self.beats, &self.clock).is_err() {
             return Flow::End;
         }
@@ -103,7 +106,7 @@ impl Turns {
             match incoming {
                 Incoming::Input(input) => self.core.handle(input, now),
                 Incoming::Change { who, change, waiter } => group.change(now, who, change, waiter),
-                Incoming::Barrier(told) => group.release(Released::Told(told)),
+                Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(lineup, told) => self.line_up(lineup, told, now),
                 Incoming::Rest => self.rest(now),
                 Incoming::Stop => return Flow::End,
@@ -153,7 +156,7 @@ impl Turns {
         until.since(now).to_std().min(REST_MAX.to_std())
     }
 
-    fn line_up(&mut self, lineup: Lineup, told: tokio::sync::oneshot::Sender<()>, now: Timestamp) {
+    fn line_up(&mut self, lineup: Lineup, told: oneshot::Sender<()>, now: Timestamp) {
         self.configured = lineup.iter().map(|g| g.config.clone()).collect();
         self.core.handle(Input::Gateways(self.configured.clone()), now);
         self.gateways.put(lineup, |name| self.core.gateway_id(name));

@@ -22,7 +22,7 @@ channels = ["sms", "voice"]
 send = "all"
 "#;
 
-fn policy() -> Policy {
+fn policy() -> std::sync::Arc<Policy> {
     let mut diags = crate::diag::Diagnostics::default();
     let files = PolicyFiles::from_texts([("p.toml", RULES)]);
     check(&files, None, &mut diags).expect("it is sound").into_policy()

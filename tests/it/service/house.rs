@@ -22,7 +22,7 @@ use wasl::runtime::{Gateway, Lineup, Parts, Running, Wasl};
 use wasl::store::outbox::{Outbox, Retention};
 
 /// How long a test waits for something that must happen.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a scripted gateway does with an attempt.
 #[derive(Clone, Debug)]

@@ -1,0 +1,229 @@
+//! The whole service from its files: real stores, real sockets, emulated providers.
+
+use super::house::PATIENCE;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use wasl::core::time::Span;
+use wasl::emulator::{Mix, TcpFault, smsc, whatsapp};
+use wasl::runtime::site::{Door, Site, SiteError};
+use wasl::store::OpenError;
+
+const RULE: &str = r#"
+[[rule]]
+name = "all"
+deadline = "1m"
+confirm = "delivered"
+  [[rule.step]]
+  channels = ["whatsapp"]
+  wait = "5s"
+  [[rule.step]]
+  channels = ["sms"]
+"#;
+
+/// A folder with everything that a service is made of, and the providers beside it.
+struct Yard {
+    folder: TempDir,
+    whatsapp: whatsapp::Handle,
+    smsc: smsc::Handle,
+}
+
+impl Yard {
+    async fn new() -> Yard {
+        let folder = tempfile::tempdir().unwrap();
+        let whatsapp = whatsapp::start(whatsapp::Options::default()).await.unwrap();
+        let smsc = smsc::start(smsc::Options::default()).await.unwrap();
+        let yard = Yard { folder, whatsapp, smsc };
+        yard.write("policies/all.toml", RULE);
+        yard.write("wasl.toml", &yard.config(80));
+        yard
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    fn config(&self, whatsapp_rate: u32) -> String {
+        let (wa, sms) = (self.whatsapp.addr(), self.smsc.addr());
+        format!(
+            r#"
+[server]
+listen = "127.0.0.1:0"
+[store]
+path = "var"
+reserve = "1MiB"
+[[gateway]]
+name = "wa"
+channel = "whatsapp"
+adapter = "whatsapp-cloud"
+rate = "{whatsapp_rate}/s"
+failure_domains = ["internet", "meta"]
+base_url = "http://{wa}"
+phone_number_id = "106853218861309"
+access_token = "emulated-token"
+app_secret = "app-secret"
+verify_token = "ours"
+[[gateway]]
+name = "sms"
+channel = "sms"
+adapter = "sms-smpp"
+failure_domains = ["carrier:jawwal"]
+host = "{}"
+port = {}
+system_id = "wasl"
+password = "secret"
+source = "ALERT"
+"#,
+            sms.ip(),
+            sms.port()
+        )
+    }
+
+    async fn open(&self) -> Site {
+        let site = Site::open(&self.folder.path().join("wasl.toml"), Door::Open).await.unwrap();
+        self.whatsapp.set_callback(Some(&format!("http://{}/hooks/wa", site.address())));
+        site
+    }
+}
+
+async fn call(site: &Site, method: &str, path: &str, body: Value) -> Value {
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("http://{}{path}", site.address()))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let response = client.request(request).await.unwrap();
+    let status = response.status();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(status.is_success(), "{method} {path}: {status} {}", String::from_utf8_lossy(&bytes));
+    serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into())
+}
+
+async fn send(site: &Site) -> String {
+    let message = json!({
+        "severity": "severe", "text": {"ar": "السيل يقترب", "en": "Flood"},
+        "to": [{"whatsapp": "+970599000001", "sms": "+970599000001", "language": "ar"}],
+    });
+    call(site, "POST", "/v1/messages", message).await["id"].as_str().unwrap().to_string()
+}
+
+/// Waits until something holds of what a path shows.
+async fn until(site: &Site, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let shown = call(site, "GET", path, Value::Null).await;
+        if holds(&shown) {
+            return shown;
+        }
+        assert!(began.elapsed() < PATIENCE, "{path} stays so: {shown:#}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn delivered(site: &Site, id: &str) -> Value {
+    let done = |message: &Value| message["settled"]["delivered"] == json!(1);
+    until(site, &format!("/v1/messages/{id}"), done).await;
+    call(site, "GET", &format!("/v1/messages/{id}/deliveries"), Value::Null).await["deliveries"][0].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_goes_by_the_first_road_and_over_to_the_next_when_it_fails() {
+    let yard = Yard::new().await;
+    let site = yard.open().await;
+    let id = send(&site).await;
+    let story = delivered(&site, &id).await;
+    assert_eq!(story["settled"]["channel"], "whatsapp", "{story:#}");
+    assert_eq!(yard.whatsapp.received()[0].text, "السيل يقترب");
+
+    yard.whatsapp.fault(whatsapp::Fault::Tcp(Mix::always(TcpFault::Refuse)));
+    let id = send(&site).await;
+    let story = delivered(&site, &id).await;
+    assert_eq!(story["settled"]["channel"], "sms", "{story:#}");
+    assert_eq!(story["settled"]["duplicated"], false);
+    assert_eq!(yard.smsc.received()[0].text, "السيل يقترب");
+    let metrics = call(&site, "GET", "/metrics", Value::Null).await;
+    for line in [
+        r#"wasl_deliveries_settled_total{result="delivered"} 2"#,
+        r#"wasl_hooks_total{gateway="wa",result="ok"}"#,
+        r#"wasl_failovers_total{from="wa",reason="tcp_refused",to="sms"} 1"#,
+        r#"wasl_store_commit_seconds_count"#,
+    ] {
+        assert!(metrics.as_str().unwrap().contains(line), "{line}\n{metrics:#}");
+    }
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
+    let yard = Yard::new().await;
+    let mut site = yard.open().await;
+    until(&site, "/v1/gateways", |_| yard.smsc.bound_count() == 1).await;
+    let before = call(&site, "GET", "/v1/status", Value::Null).await["policy"].clone();
+    let binds = yard.smsc.connections_count();
+
+    yard.write("policies/all.toml", &RULE.replace("\"sms\"", "\"smss\""));
+    let refused = site.reload().await.unwrap_err().render();
+    assert!(refused.contains("did you mean `sms`?"), "{refused}");
+    let status = call(&site, "GET", "/v1/status", Value::Null).await;
+    assert_eq!(status["policy"], before);
+    assert!(status["policy_trouble"]["report"].as_str().unwrap().contains("smss"), "{status:#}");
+    let metrics = call(&site, "GET", "/metrics", Value::Null).await;
+    assert!(metrics.as_str().unwrap().contains("wasl_policy_reload_success 0"), "{metrics:#}");
+    let id = send(&site).await;
+    delivered(&site, &id).await;
+
+    yard.write("policies/all.toml", &RULE.replace("1m", "2m"));
+    yard.write("wasl.toml", &yard.config(50));
+    site.reload().await.unwrap();
+    let status = until(&site, "/v1/status", |status| status["policy"] != before).await;
+    assert_eq!(status["policy_trouble"], Value::Null);
+    let id = send(&site).await;
+    delivered(&site, &id).await;
+    assert_eq!(yard.smsc.connections_count(), binds, "the bind that did not change stands");
+    assert_eq!(site.settings().gateways[0].config.rate.unwrap().per_sec, 50.0);
+
+    yard.write(
+        "wasl.toml",
+        &yard.config(50).split("[[gateway]]\nname = \"sms\"").next().unwrap().to_string(),
+    );
+    site.reload().await.unwrap();
+    let gone = |status: &Value| status["gateways"][1]["configured"] == json!(false);
+    until(&site, "/v1/status", gone).await;
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_goes_out_after_a_restart_and_a_second_process_is_refused() {
+    let yard = Yard::new().await;
+    yard.whatsapp.fault(whatsapp::Fault::Tcp(Mix::always(TcpFault::Refuse)));
+    yard.smsc.fault(smsc::Fault::Tcp(Mix::always(TcpFault::Refuse)));
+    let site = yard.open().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(send(&site).await);
+    }
+    let second = Site::open(&yard.folder.path().join("wasl.toml"), Door::Open).await;
+    assert!(matches!(second, Err(SiteError::Stores(OpenError::Locked { .. }))));
+    site.stop().await.unwrap();
+
+    yard.whatsapp.clear();
+    let site = yard.open().await;
+    for id in &ids {
+        let story = delivered(&site, id).await;
+        assert_eq!(story["settled"]["duplicated"], false, "{story:#}");
+    }
+    assert_eq!(yard.whatsapp.accepted_count(), 5);
+    assert_eq!(site.settings().dwell, Span::from_secs(20));
+    site.stop().await.unwrap();
+}
