@@ -324,6 +324,7 @@ impl Client {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "Retry-After may be a date, by the wall clock")]
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

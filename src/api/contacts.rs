@@ -171,7 +171,8 @@ pub(crate) async fn list(app: Arc<App>, call: Call) -> Answer {
 /// Shows a contact as [`put`] takes it: what is not known is left out.
 fn show(contact: &Contact) -> Value {
     let person = &contact.person;
-    let known = |name: &str, value: &Option<String>| value.clone().map(|value| (name.to_owned(), Value::from(value)));
+    let known =
+        |name: &str, value: &Option<String>| value.clone().map(|value| (name.to_owned(), Value::from(value)));
     let mut row: Map<_, _> =
         person.addresses.iter().map(|(channel, a)| (channel.name().to_owned(), a.clone().into())).collect();
     row.insert("id".into(), contact.id.clone().into());

@@ -58,8 +58,7 @@ fn operation(route: &Route) -> Value {
         operation["parameters"] = route.params.iter().map(|name| schemas::parameter(name)).collect();
     }
     if let Some((media, schema)) = body(route.takes) {
-        operation["requestBody"] =
-            json!({"required": matches!(route.takes, Takes::Json(_)), "content": {media: {"schema": schema}}});
+        operation["requestBody"] = json!({"required": matches!(route.takes, Takes::Json(_)), "content": {media: {"schema": schema}}});
     }
     match route.access {
         Access::Health | Access::Open | Access::Provider => operation["security"] = json!([]),

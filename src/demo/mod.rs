@@ -250,7 +250,7 @@ impl Deadlines {
         let settings = site.settings();
         // The service runs by these files, so they are sound.
         let (checked, _) = crate::policy::load(&settings.policies_dir(), &settings.gateway_configs());
-        let policy = checked.map_or_else(Policy::built_in, |checked| checked.into_policy());
+        let policy = checked.map_or_else(|| Arc::new(Policy::built_in()), |checked| checked.into_policy());
         let of = |severity: &Severity| {
             let subject = Subject {
                 message: MessageId::from_bytes([0; 16]),

@@ -102,7 +102,8 @@ impl Site {
         };
         let listening = listen(settings.server.listen).await?;
         let address = listening.local_addr().unwrap_or(settings.server.listen);
-        let stores = Stores::open(&settings.store.path, settings.store.reserve_bytes)?;
+        let clock = Arc::new(Clock::new(Box::new(Os), Timestamp::default()));
+        let stores = Stores::open(&settings.store.path, settings.store.reserve_bytes, clock.now())?;
         if let Some(notice) = &stores.reachability.notice {
             tracing::error!(%notice, "reachability");
         }
@@ -122,7 +123,7 @@ impl Site {
             retention: retention(&settings.retention),
             reachability: Some(Arc::new(stores.reachability.reachability)),
             remembered: stores.reachability.cells,
-            clock: Arc::new(Clock::new(Box::new(Os), Timestamp::default())),
+            clock,
             pacer: pacer(probes.clone()),
         })?;
         let watchers = watch_out(&running, &configuration, seed, orders);

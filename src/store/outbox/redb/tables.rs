@@ -14,9 +14,6 @@ use redb::{
 };
 use std::collections::BTreeMap;
 
-/// A row as its table has it.
-pub(super) type KeyAndValue = (Vec<u8>, Vec<u8>);
-
 type Bytes = &'static [u8];
 
 /// A key and a value as they lie on disk.
