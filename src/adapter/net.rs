@@ -1,8 +1,8 @@
 //! The way out for adapters: names to addresses, connections, TLS, each phase with a time-out and a [`Reason`] of
 //! its own.
 //!
-//! Limits: [`PHASE_TIME_OUT`] for the name and the port together, and again for TLS. Addresses are tried side by side, a quarter of a second
-//! apart, so that a dead address family costs that much and not the attempt.
+//! Limits: [`PHASE_TIME_OUT`] for the name and the port together, and again for TLS. Addresses are tried side by
+//! side, a quarter of a second apart, so that a dead address family costs that much and not the attempt.
 //!
 //! Invariant: whatever fails here fails before a byte of a message has left the machine.
 

@@ -49,10 +49,3 @@ async fn the_page_holds_in_a_browser() {
 }
 
 #[tokio::test]
-#[ignore = "serves the page on 127.0.0.1:8099 for ten minutes, to be looked at and to be asked everything"]
-async fn look() {
-    let (address, stop) = serve("127.0.0.1:8099").await;
-    println!("http://{address}/");
-    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
-    stop.send_replace(true);
-}

@@ -83,7 +83,7 @@ fn the_command_says_how_it_went_by_its_exit_code() {
     };
     let (code, shown) = wasl(&["check"]);
     assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("1 gateway, 0 probes, 1 rule: 0 errors, 1 warning"), "{shown}");
+    assert!(shown.contains("1 gateway, 2 probes, 1 rule: 0 errors, 0 warnings"), "{shown}");
     let (code, shown) = wasl(&["policy", "explain", "--severity", "extreme", "--offline"]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("Right now it would go through `signal-a`."), "{shown}");

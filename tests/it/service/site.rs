@@ -195,7 +195,7 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
 
     yard.write(
         "wasl.toml",
-        &yard.config(50).split("[[gateway]]\nname = \"sms\"").next().unwrap(),
+        yard.config(50).split("[[gateway]]\nname = \"sms\"").next().unwrap(),
     );
     site.reload().await.unwrap();
     let gone = |status: &Value| status["gateways"][1]["configured"] == json!(false);
