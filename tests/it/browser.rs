@@ -1,6 +1,7 @@
 //! The page in Debian's chromium: both languages, without script, dark, narrow, in print, when the service falls silent.
 
 use crate::stand_in::{self, StandIn};
+use crate::support::skip::skip;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -36,16 +37,14 @@ async fn the_page_holds_in_a_browser() {
         tokio::task::spawn_blocking(move || Command::new("node").args([script, &url, pictures]).output());
     match run.await.unwrap() {
         Ok(output) if output.status.code() == Some(MISSING) => {
-            println!("skipped: browser: {}", String::from_utf8_lossy(&output.stdout).trim());
+            skip("browser", String::from_utf8_lossy(&output.stdout).trim());
         }
         Ok(output) => {
             let told = String::from_utf8_lossy(&output.stdout);
             assert!(output.status.success(), "{told}\n{}", String::from_utf8_lossy(&output.stderr));
             println!("{told}screenshots in {pictures}");
         }
-        Err(_) => println!("skipped: browser: no node: apt-get install nodejs"),
+        Err(_) => skip("browser", "no node: apt-get install --no-install-recommends nodejs"),
     }
     stop.send_replace(true);
 }
-
-#[tokio::test]

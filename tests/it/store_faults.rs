@@ -182,7 +182,7 @@ impl Drop for Tmpfs {
 fn a_full_real_disk_stops_intake_first_and_still_settles_everything() {
     let disk = match Tmpfs::mount(96) {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: store_faults::a_full_real_disk: {why}"),
+        Err(why) => return crate::support::skip::skip("store_faults::a_full_real_disk", &why),
     };
     let path = disk.path().join("wasl");
     let mut stores = Stores::open(&path, RESERVE, NOW).expect("opened");

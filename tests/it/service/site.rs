@@ -193,10 +193,7 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     assert_eq!(yard.smsc.connections_count(), binds, "the bind that did not change stands");
     assert_eq!(site.settings().gateways[0].config.rate.unwrap().per_sec, 50.0);
 
-    yard.write(
-        "wasl.toml",
-        yard.config(50).split("[[gateway]]\nname = \"sms\"").next().unwrap(),
-    );
+    yard.write("wasl.toml", yard.config(50).split("[[gateway]]\nname = \"sms\"").next().unwrap());
     site.reload().await.unwrap();
     let gone = |status: &Value| status["gateways"][1]["configured"] == json!(false);
     until(&site, "/v1/status", gone).await;
