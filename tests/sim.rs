@@ -4,7 +4,7 @@ use wasl::core::outcome::DeliveryResult;
 use wasl::sim;
 
 /// How many seeds a plain run tries.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -16,9 +16,20 @@ fn nothing_is_lost_nothing_is_doubled_unmarked_and_everything_settles() {
         Some(seed) => vec![seed],
         None => (1..=number("SIM_SEEDS").unwrap_or(SEEDS)).collect(),
     };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let outlines: Vec<_> = std::thread::scope(|scope| {
+        let part = |nth: usize| seeds.iter().copied().skip(nth).step_by(threads);
+        let runs: Vec<_> = (0..threads)
+            .map(|nth| {
+                let seeds: Vec<u64> = part(nth).collect();
+                scope.spawn(move || seeds.into_iter().map(|seed| (seed, sim::run(seed))).collect::<Vec<_>>())
+            })
+            .collect();
+        runs.into_iter().flat_map(|run| run.join().expect("a run does not panic")).collect()
+    });
     let (mut messages, mut crashes, mut results) = (0, 0, [0u64; 7]);
-    for seed in seeds {
-        match sim::run(seed) {
+    for (seed, outline) in outlines {
+        match outline {
             Ok(outline) => {
                 messages += outline.messages;
                 crashes += outline.crashes;
