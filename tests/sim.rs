@@ -4,7 +4,7 @@ use wasl::core::outcome::DeliveryResult;
 use wasl::sim;
 
 /// How many seeds a plain run tries.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 60;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

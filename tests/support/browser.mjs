@@ -42,6 +42,9 @@ function check(good, what) {
 async function visit(browser, name, options, look, before) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, ...options });
   const page = await context.newPage();
+  // A machine that builds and tests at the same time is slow; a page that never comes is still found.
+  page.setDefaultTimeout(60_000);
+  page.setDefaultNavigationTimeout(120_000);
   const told = [];
   const foreign = [];
   page.on("console", (line) => { if (["error", "warning"].includes(line.type())) told.push(line.text()); });
@@ -73,10 +76,10 @@ async function checkLanguage(browser, lang, dir) {
     check((await html.getAttribute("lang")) === lang, `${lang}: lang is ${lang}`);
     check((await page.locator("[data-panel]").count()) >= 6, `${lang}: the panels are there`);
     check(await has(page, "#verdict p span"), `${lang}: the sentence is there`);
-    await page.waitForSelector("html.live", { timeout: 10_000 });
+    await page.waitForSelector("html.live", { timeout: 60_000 });
     const first = await page.locator("#clock").textContent();
     await page.waitForFunction((before) => document.getElementById("clock").textContent !== before, first, {
-      timeout: 10_000,
+      timeout: 60_000,
     }).catch(() => {});
     check((await page.title()).match(/^[●▲■]/u), `${lang}: the title carries the sign`);
     check(!(await overflows(page)), `${lang}: nothing hangs over the edge`);
@@ -107,7 +110,7 @@ async function checkSilence(browser) {
   const silent = async (page) => page.route("**/feed*", () => {});
   await visit(browser, "stale", {}, async (page, go) => {
     await go("/?lang=en");
-    await page.waitForSelector("html.stale", { timeout: 15_000 });
+    await page.waitForSelector("html.stale", { timeout: 60_000 });
     check((await page.locator("#live-word").textContent()).includes("STALE"), "stale: it says since when");
     check((await page.title()).startsWith("?"), "stale: the title says so");
     check((await page.locator("#icon").getAttribute("href")).includes("stale"), "stale: the icon says so");
