@@ -347,8 +347,11 @@ impl PersonFields {
             ("region", _) => once(&mut self.region, map, "region"),
             ("sector", _) => once(&mut self.sector, map, "sector"),
             (_, Ok(channel)) => {
-                let Written(address) = map.next_value()?;
-                match self.addresses.insert(channel, address) {
+                let written: Written = map.next_value()?;
+                if written.number && channel != Channel::Telegram {
+                    return Err(A::Error::custom(format_args!("`{key}` is a text, in quotation marks")));
+                }
+                match self.addresses.insert(channel, written.text) {
                     Some(_) => Err(A::Error::duplicate_field(key)),
                     None => Ok(()),
                 }
@@ -371,7 +374,10 @@ pub(crate) fn once<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 }
 
 /// An address as written: a text, or a whole number as Telegram's ids often are.
-struct Written(String);
+struct Written {
+    text: String,
+    number: bool,
+}
 
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
@@ -382,21 +388,21 @@ impl<'de> Deserialize<'de> for Written {
                 f.write_str("an address")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Written, E> {
-                Ok(Written(text.to_owned()))
+                Ok(Written { text: text.to_owned(), number: false })
             }
             fn visit_string<E: Error>(self, text: String) -> Result<Written, E> {
-                Ok(Written(text))
+                Ok(Written { text, number: false })
             }
             fn visit_i64<E: Error>(self, number: i64) -> Result<Written, E> {
-                Ok(Written(number.to_string()))
+                Ok(Written { text: number.to_string(), number: true })
             }
             fn visit_u64<E: Error>(self, number: u64) -> Result<Written, E> {
-                Ok(Written(number.to_string()))
+                Ok(Written { text: number.to_string(), number: true })
             }
             // To JSON, 7.0 is a whole number; beyond 2^53 it would not be the one that was meant.
             fn visit_f64<E: Error>(self, number: f64) -> Result<Written, E> {
                 match number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
-                    true => Ok(Written(format!("{number:.0}"))),
+                    true => Ok(Written { text: format!("{number:.0}"), number: true }),
                     false => Err(E::invalid_type(Unexpected::Float(number), &self)),
                 }
             }
@@ -470,6 +476,7 @@ mod tests {
         check("[]", text, "1 to 100000");
         check(r#"[{"smss":"+970599000001"}]"#, text, "did you mean `sms`?");
         check(r#"[{"sms":true}]"#, text, "expected an address");
+        check(r#"[{"sms":970599000001}]"#, text, "`sms` is a text");
         check(r#"[{"sms":null}]"#, text, "expected an address");
         check(r#"[{"telegram":1.5}]"#, text, "expected an address");
         check(r#"[{"sms":"1","sms":"2"}]"#, text, "duplicate field `sms`");
