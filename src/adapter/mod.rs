@@ -146,7 +146,7 @@ pub struct HookAnswer {
 
 /// Where a running adapter leaves what it hears on its own: receipts from a stream, its link's state.
 pub trait Ear: Send + Sync {
-    /// Takes a receipt; waits while the core's queue is full.
+    /// Takes a receipt; returns once it is on disk, so that the provider may then be told that we have it.
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()>;
     /// Says whether the standing connection (an SMPP bind, an event stream) is up, and why not.
     fn link(&self, up: bool, reason: Option<crate::core::outcome::Reason>);

@@ -24,6 +24,8 @@ impl Core {
         let Some(row) = self.rows.get(handle) else { return };
         let id = self.delivery_id(row);
         let open: Vec<(Handle, u16)> = self.open_attempts(handle).map(|(place, a)| (place, a.n)).collect();
+        // Nobody can know yet what becomes of these.
+        let in_flight = self.open_attempts(handle).filter(|(_, a)| a.state == AttemptState::InFlight).count();
         for (place, n) in open {
             self.release_attempt(place, AttemptId::new(id, n));
         }
@@ -32,7 +34,7 @@ impl Core {
         *self.counter(row.kind) -= 1;
         self.counts.late -= u64::from(row.late);
         self.counts.settled[result as usize] += 1;
-        let duplicated = row.copies > 1;
+        let duplicated = usize::from(row.copies) + in_flight > 1;
         let settled = Settled { result, at: self.now, channel, attempt, reason, duplicated };
         self.store(Record::Delivery(Delivery {
             id,

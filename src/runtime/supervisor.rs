@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -98,8 +99,14 @@ async fn keep(gateway: Gateway, ear: GatewayEar) {
 impl Ear for GatewayEar {
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()> {
         Box::pin(async move {
-            // Where the core is gone, the service stops.
-            let _ = self.inbox.put(Incoming::Input(Input::Receipt { gateway: self.gateway, receipt })).await;
+            let (told, durable) = oneshot::channel();
+            let input = Input::Receipt { gateway: self.gateway, receipt };
+            let put = self.inbox.put(Incoming::Input(input)).await;
+            if put.is_ok() && self.inbox.put_now(Incoming::Barrier(told)).is_ok() && durable.await.is_ok() {
+                return;
+            }
+            // The core is gone, so the service stops. The provider must not hear that we have it: it comes again.
+            std::future::pending().await
         })
     }
 
