@@ -18,6 +18,10 @@ use super::{Core, Key, OUTBOX_MAX, VISITS_PER_TURN};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Contacts are told again of a deadline that was missed before a start only while the key of the first telling is
+/// surely known: half of the time for which keys are kept.
+const TELL_AGAIN_WITHIN: Span = Span::from_hours(12);
+
 impl Core {
     /// Accepts a message: its record and its frozen audience go to the store, the answer after them.
     pub(super) fn accept(&mut self, accept: Accept) {
@@ -213,6 +217,10 @@ impl Core {
             if let Some(row) = self.rows.get_mut(row) {
                 row.late = true;
             }
+            if !message.late_before {
+                message.progress.late += 1;
+                self.dirty.insert(handle);
+            }
         }
         match kept {
             Some(kept) => self.restore(row, kept),
@@ -234,6 +242,7 @@ impl Core {
         message.classes.push(class);
         message.class_of.insert(key, place);
         self.set_message_timer(handle);
+        self.escalate_again(handle, place);
         place
     }
 
@@ -323,6 +332,19 @@ impl Core {
         self.set_message_timer(handle);
     }
 
+    /// A class that is found late when it is made was late before a start: whether its contacts were told then is not
+    /// on record here, so they are told again, under the same key.
+    fn escalate_again(&mut self, handle: Handle, place: u32) {
+        let Some(message) = self.messages.get(handle) else { return };
+        let Some(class) = message.classes.get(place as usize) else { return };
+        let recent = class.deadline + TELL_AGAIN_WITHIN > self.now;
+        if class.deadline_passed && recent && !class.route.rule().escalate.is_empty() {
+            let (route, facts, late) = (Arc::clone(&class.route), &message.facts, message.progress.late);
+            let (id, severity, status) = (facts.id, facts.severity, facts.status);
+            self.escalate(handle, &route, id, severity, status, late);
+        }
+    }
+
     fn escalate(
         &mut self,
         handle: Handle,
@@ -333,9 +355,11 @@ impl Core {
         late: u32,
     ) {
         let Some(open) = self.messages.get_mut(handle) else { return };
-        if std::mem::replace(&mut open.progress.escalated, true) {
+        open.progress.escalated = true;
+        if std::mem::replace(&mut open.told, true) {
             return;
         }
+        self.dirty.insert(handle);
         let rule = route.rule();
         let (rule, contacts) = (rule.name.clone(), rule.escalate.clone());
         self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, late });

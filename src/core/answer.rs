@@ -272,9 +272,7 @@ impl Core {
         let channel = self.fleet.get(gateway).map(|g| g.config.channel);
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.left = Some((gateway, Some(reason)));
-        // A pair limit passes; another address or another text does not appear by waiting.
-        let for_good = reason.fault() != Fault::Gateway && reason != Reason::PairLimit;
-        if let (true, Some(channel)) = (for_good, channel) {
+        if let (true, Some(channel)) = (reason.is_for_good(), channel) {
             row.barred.insert(channel);
             self.store_row(handle);
         }
@@ -320,6 +318,9 @@ impl Core {
         }
         if let Some(place) = by_provider {
             return self.receipt_on(place, None, receipt);
+        }
+        if let Some(id) = self.kept_attempt(gateway, &receipt.of) {
+            return self.receipt_on_kept(id, receipt);
         }
         let of_settled = match &receipt.of {
             ReceiptRef::Attempt(_) => true,
@@ -387,12 +388,7 @@ impl Core {
         }
         let confirm = self.rows.get(handle).and_then(|row| self.frame(row)).map(|f| f.route.confirm());
         if confirm.is_some_and(|confirm| confirm.met_by(kind)) {
-            let result = match kind {
-                ReceiptKind::Acknowledged => DeliveryResult::Acknowledged,
-                ReceiptKind::Sent => DeliveryResult::HandedOver,
-                _ => DeliveryResult::Delivered,
-            };
-            self.settle(handle, result, Some(channel), Some(id.n), None);
+            self.settle(handle, kind.result(), Some(channel), Some(id.n), None);
         }
     }
 

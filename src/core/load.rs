@@ -4,13 +4,13 @@
 //! the store chunk by chunk. What was in flight when the service stopped is unknown, and the rule decides.
 
 use super::Core;
-use super::channel::ChannelSet;
+use super::channel::{ChannelSet, GatewayId};
 use super::ids::AttemptId;
 use super::outbox::message::{Facts, Kept, SETTLED};
 use super::outbox::row::{AttemptState, OpenAttempt};
 use super::outbox::timers::TimerKey;
-use super::outcome::{Outcome, Reason, ReceiptKind};
-use super::record::{Attempt, Loaded, LoadedMessage};
+use super::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
+use super::record::{Attempt, Loaded, LoadedMessage, Record};
 use super::slab::{Handle, NONE};
 use super::time::Timestamp;
 
@@ -39,6 +39,7 @@ impl Core {
         let handle = self.open_message(Facts::of(&loaded.message), loaded.progress);
         let Some(open) = self.messages.get_mut(handle) else { return };
         open.last_plan = loaded.last_plan;
+        open.late_before = open.progress.late > 0;
         let mut settled = [0u32; 7];
         for delivery in loaded.deliveries {
             let index = delivery.id.index;
@@ -62,15 +63,56 @@ impl Core {
                 open.kept.entry(index).or_default().attempts.push(attempt);
             }
         }
-        for (attempt, kind) in loaded.receipts {
+        for (attempt, kind, reason) in loaded.receipts {
             if let Some(kept) = open.kept.get_mut(&attempt.delivery.index) {
-                kept.receipts.push((attempt.n, kind));
+                kept.receipts.push((attempt.n, kind, reason));
+            }
+        }
+        for attempt in open.kept.values().flat_map(|kept| &kept.attempts) {
+            if let (Some((Outcome::Accepted { provider_id: Some(id) }, _)), Some(gateway)) =
+                (&attempt.outcome, self.fleet.find(&attempt.gateway))
+            {
+                self.kept_ids.insert((gateway, id.as_str().into()), attempt.id);
             }
         }
         self.counts.materialising = self.counts.materialising + waiting - counted;
     }
 
-    /// Gives a materialised delivery back what the store kept of it.
+    /// Names the attempt that a receipt is of, where its delivery is yet to be materialised again.
+    pub(super) fn kept_attempt(&self, gateway: GatewayId, of: &ReceiptRef) -> Option<AttemptId> {
+        let named = match of {
+            ReceiptRef::Attempt(id) | ReceiptRef::Both(_, id) => Some(*id),
+            ReceiptRef::Provider(_) => None,
+        };
+        let by_provider = match of {
+            ReceiptRef::Provider(id) | ReceiptRef::Both(id, _) => {
+                self.kept_ids.get(&(gateway, id.as_str().into())).copied()
+            }
+            ReceiptRef::Attempt(_) => None,
+        };
+        [named, by_provider].into_iter().flatten().find(|id| {
+            let message = self.message_of.get(&id.delivery.message).and_then(|h| self.messages.get(*h));
+            let kept = message.and_then(|message| message.kept.get(&id.delivery.index));
+            let name = self.fleet.get(gateway).map(|g| g.config.name.as_str());
+            kept.is_some_and(|kept| {
+                kept.attempts.iter().any(|a| a.id == *id && Some(a.gateway.as_str()) == name)
+            })
+        })
+    }
+
+    /// Takes a receipt on an attempt whose delivery is yet to be materialised: on record at once, in force then.
+    pub(super) fn receipt_on_kept(&mut self, id: AttemptId, receipt: Receipt) {
+        let open = self.message_of.get(&id.delivery.message).and_then(|h| self.messages.get_mut(*h));
+        let Some(kept) = open.and_then(|open| open.kept.get_mut(&id.delivery.index)) else { return };
+        let Receipt { kind, reason, .. } = receipt;
+        if kept.receipts.iter().any(|(n, known, _)| (*n, *known) == (id.n, kind)) {
+            return;
+        }
+        kept.receipts.push((id.n, kind, reason));
+        self.store(Record::Receipt { attempt: id, kind, at: self.now, reason });
+    }
+
+    /// Gives a materialised delivery back what the store kept of it, and takes it on from there.
     pub(super) fn restore(&mut self, handle: Handle, kept: Kept) {
         let Some(row) = self.rows.get_mut(handle) else { return };
         if let Some(delivery) = kept.delivery {
@@ -78,39 +120,55 @@ impl Core {
             row.barred = ChannelSet(delivery.barred);
             row.level = delivery.step;
         }
-        row.attempts = kept.attempts.iter().map(|a| a.id.n).max().unwrap_or(0);
+        let last = kept.attempts.iter().map(|a| a.id.n).max().unwrap_or(0);
+        row.attempts = last;
         let mut unsure = Vec::new();
         for attempt in kept.attempts {
-            self.restore_attempt(handle, attempt, &kept.receipts, &mut unsure);
+            let receipts = kept.receipts.iter().filter(|(n, ..)| *n == attempt.id.n);
+            let said = receipts.max_by_key(|(_, kind, _)| *kind).map(|(_, kind, reason)| (*kind, *reason));
+            self.restore_attempt(handle, attempt, said, &mut unsure);
         }
         let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.level = row.level.min(frame.route.last_level());
-        let (sent, _, unknown) = self.open_states(handle);
+        let confirm = frame.route.confirm();
+        let confirmed = self
+            .open_attempts(handle)
+            .find_map(|(_, a)| Some((a.progress.filter(|k| confirm.met_by(*k))?, a)));
+        if let Some((kind, attempt)) = confirmed {
+            let (channel, n) = (attempt.channel, attempt.n);
+            return self.settle(handle, kind.result(), Some(channel), Some(n), None);
+        }
         self.recount(handle);
-        if unsure.is_empty() {
-            match sent || unknown {
-                true if frame.withdrawn.is_some() || frame.expiry <= self.now => self.wind_up(handle),
-                true => self.start_wait(handle),
-                false => self.enqueue(handle),
+        if !unsure.is_empty() {
+            for (id, place) in unsure {
+                self.lost_by_restart(place, id, Outcome::Unknown { reason: Reason::Restart });
             }
             return;
         }
-        for (id, place) in unsure {
-            let outcome = Outcome::Unknown { reason: Reason::Restart };
-            self.lost_by_restart(place, id, outcome);
+        let (sent, _, unknown) = self.open_states(handle);
+        // The newest attempt is over for certain, so its failure was about to lead on.
+        let moves_on = !self.open_attempts(handle).any(|(_, a)| a.n == last);
+        match sent || unknown {
+            true if frame.withdrawn.is_some() || frame.expiry <= self.now => self.wind_up(handle),
+            true if !moves_on => self.start_wait(handle),
+            _ => self.enqueue(handle),
         }
     }
 
     fn restore_attempt(
         &mut self,
         handle: Handle,
-        attempt: Attempt,
-        receipts: &[(u16, ReceiptKind)],
+        mut attempt: Attempt,
+        said: Option<(ReceiptKind, Option<Reason>)>,
         unsure: &mut Vec<(AttemptId, Handle)>,
     ) {
         let Some(gateway) = self.fleet.find(&attempt.gateway) else { return };
-        let progress = receipts.iter().filter(|(n, _)| *n == attempt.id.n).map(|(_, kind)| *kind).max();
+        // A receipt proves that the provider had it, whatever became of its answer.
+        if said.is_some() && !matches!(attempt.outcome, Some((Outcome::Accepted { .. }, _))) {
+            attempt.outcome = Some((Outcome::Accepted { provider_id: None }, self.now));
+            self.store(Record::Attempt(attempt.clone()));
+        }
         let (state, provider, taken_at) = match &attempt.outcome {
             None => (AttemptState::InFlight, None, attempt.at),
             Some((Outcome::Accepted { provider_id }, at)) => (AttemptState::Sent, provider_id.clone(), *at),
@@ -123,7 +181,9 @@ impl Core {
                 return;
             }
         };
-        let failed = progress == Some(ReceiptKind::Failed);
+        if let Some(id) = &provider {
+            self.kept_ids.remove(&(gateway, id.as_str().into()));
+        }
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.out.insert(gateway);
         row.copies = row.copies.saturating_add(u8::from(state != AttemptState::InFlight));
@@ -135,10 +195,14 @@ impl Core {
         });
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.level = row.level.max(level.unwrap_or(0));
-        if failed {
-            row.left = Some((gateway, None));
+        if let Some((ReceiptKind::Failed, reason)) = said {
+            row.left = Some((gateway, reason));
+            if reason.is_some_and(Reason::is_for_good) {
+                row.barred.insert(attempt.channel);
+            }
             return;
         }
+        let progress = said.map(|(kind, _)| kind);
         let place = self.attempts.insert(OpenAttempt {
             row: handle,
             next: row.first,

@@ -112,6 +112,8 @@ pub struct Core {
     attempts: Slab<OpenAttempt>,
     /// Open attempts by the provider's id.
     provider_ids: BTreeMap<(GatewayId, Box<str>), Handle>,
+    /// The same for attempts that a start found on disk and whose deliveries are yet to be materialised again.
+    kept_ids: BTreeMap<(GatewayId, Box<str>), AttemptId>,
     /// Attempts in flight whose delivery has settled meanwhile.
     orphans: BTreeMap<AttemptId, Handle>,
     early: Early,
@@ -174,6 +176,7 @@ impl Core {
             rows: Slab::default(),
             attempts: Slab::default(),
             provider_ids: BTreeMap::new(),
+            kept_ids: BTreeMap::new(),
             orphans: BTreeMap::new(),
             early: Early::default(),
             queues: Queues::default(),

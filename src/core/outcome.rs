@@ -66,6 +66,12 @@ macro_rules! reasons {
             pub const fn fault(self) -> Fault {
                 match self { $(Reason::$variant => Fault::$fault,)* }
             }
+
+            /// Says whether the same address and text would be refused there again. A pair limit passes; another
+            /// address or another text does not appear by waiting.
+            pub fn is_for_good(self) -> bool {
+                self.fault() != Fault::Gateway && self != Reason::PairLimit
+            }
         }
     };
 }
@@ -146,14 +152,15 @@ reasons! {
     Busy = "busy", Gateway;
 }
 
-/// A provider's word on an attempt. The order is the order of progress: a state only moves forward.
+/// A provider's word on an attempt. The order is the order of progress: a state only moves forward. "Failed" is said of
+/// what was sent before, and never of what was delivered.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub enum ReceiptKind {
-    /// It failed after it was taken. Never overrides `Delivered` or more.
-    Failed,
     /// It left the provider.
     Sent,
+    /// It failed after it was taken. Never overrides `Delivered` or more.
+    Failed,
     /// It reached the recipient's device.
     Delivered,
     /// The recipient saw it.
@@ -244,12 +251,22 @@ impl Fault {
 impl ReceiptKind {
     /// Every kind, in the order of its stored number.
     pub const ALL: [ReceiptKind; 5] = [
-        ReceiptKind::Failed,
         ReceiptKind::Sent,
+        ReceiptKind::Failed,
         ReceiptKind::Delivered,
         ReceiptKind::Read,
         ReceiptKind::Acknowledged,
     ];
+
+    /// Returns how a delivery ends that this settles.
+    pub const fn result(self) -> DeliveryResult {
+        match self {
+            ReceiptKind::Sent => DeliveryResult::HandedOver,
+            ReceiptKind::Failed => DeliveryResult::Failed,
+            ReceiptKind::Delivered | ReceiptKind::Read => DeliveryResult::Delivered,
+            ReceiptKind::Acknowledged => DeliveryResult::Acknowledged,
+        }
+    }
 
     /// Returns the contract's word for it.
     pub const fn name(self) -> &'static str {

@@ -159,7 +159,7 @@ impl Confirm {
     /// Says whether a receipt of this kind settles the delivery.
     pub fn met_by(self, kind: ReceiptKind) -> bool {
         match self {
-            Confirm::Accepted => kind >= ReceiptKind::Sent,
+            Confirm::Accepted => kind != ReceiptKind::Failed,
             Confirm::Delivered => kind >= ReceiptKind::Delivered,
             Confirm::Read => kind >= ReceiptKind::Read,
             Confirm::Acknowledged => kind >= ReceiptKind::Acknowledged,

@@ -339,8 +339,8 @@ pub struct LoadedMessage {
     pub deliveries: Vec<Delivery>,
     /// The attempts of its open deliveries, in order.
     pub attempts: Vec<Attempt>,
-    /// The receipts on those attempts.
-    pub receipts: Vec<(AttemptId, ReceiptKind)>,
+    /// The receipts on those attempts, with the reason of those that say "failed".
+    pub receipts: Vec<(AttemptId, ReceiptKind, Option<Reason>)>,
     /// The highest plan number used.
     pub last_plan: u32,
 }

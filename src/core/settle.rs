@@ -104,11 +104,7 @@ impl Core {
             .max_by_key(|(_, a)| (a.progress, std::cmp::Reverse(a.n)))
             .map(|(_, a)| (a.progress, a.channel, a.n));
         let Some((progress, channel, n)) = best else { return };
-        let result = match progress {
-            Some(ReceiptKind::Delivered | ReceiptKind::Read) => DeliveryResult::Delivered,
-            Some(ReceiptKind::Acknowledged) => DeliveryResult::Acknowledged,
-            _ => DeliveryResult::HandedOver,
-        };
+        let result = progress.map_or(DeliveryResult::HandedOver, ReceiptKind::result);
         self.settle(handle, result, Some(channel), Some(n), None);
     }
 

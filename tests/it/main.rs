@@ -15,6 +15,7 @@ mod contract_suite;
 mod demo;
 mod diagnostics;
 mod emulators;
+mod kills;
 mod page;
 mod powercut;
 mod probes;

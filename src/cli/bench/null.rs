@@ -147,7 +147,7 @@ pub(super) async fn drained(service: &Arc<dyn Service>, most_secs: u64) -> Resul
             return Ok(());
         }
         if began.elapsed().as_secs() > most_secs {
-            return Err(format!("{} deliveries are still open after {most_secs} s", view.deliveries.open()));
+            return Err(format!("still open after {most_secs} s: {:?}", view.deliveries));
         }
     }
 }

@@ -4,7 +4,7 @@ use super::timers::TimerKey;
 use crate::core::channel::ChannelSet;
 use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient, Severity, Status, Urgency};
-use crate::core::outcome::ReceiptKind;
+use crate::core::outcome::{Reason, ReceiptKind};
 use crate::core::policy::Subject;
 use crate::core::record::{Attempt, Delivery, Progress};
 use crate::core::route::plan::Route;
@@ -62,7 +62,8 @@ pub(crate) struct Class {
 pub(crate) struct Kept {
     pub(crate) delivery: Option<Delivery>,
     pub(crate) attempts: Vec<Attempt>,
-    pub(crate) receipts: Vec<(u16, ReceiptKind)>,
+    /// By attempt: what its receipts said, and why it failed.
+    pub(crate) receipts: Vec<(u16, ReceiptKind, Option<Reason>)>,
 }
 
 /// One open message.
@@ -89,6 +90,11 @@ pub(crate) struct OpenMessage {
     pub(crate) sweep: Option<u32>,
     pub(crate) timer: TimerKey,
     pub(crate) last_plan: u32,
+    /// Whether the rule's contacts were told of a missed deadline since this start. Telling them twice is harmless: the
+    /// second finds what the first made.
+    pub(crate) told: bool,
+    /// Whether what it missed of its deadlines was counted before this start.
+    pub(crate) late_before: bool,
     /// Everything before this index has settled.
     pub(crate) first_open: u32,
 }
@@ -161,6 +167,8 @@ impl OpenMessage {
             sweep: None,
             timer: TimerKey::default(),
             last_plan: 0,
+            told: false,
+            late_before: false,
             first_open: 0,
         }
     }
@@ -188,8 +196,10 @@ impl OpenMessage {
         let of = |class: &Class| {
             let widen = class.route.widens_at(class.floor, self.facts.accepted_at);
             let has_deadline = !class.deadline_passed && class.route.rule().deadline.is_some();
-            let deadline = has_deadline.then_some(class.deadline);
-            [widen, deadline, Some(class.expiry)].into_iter().flatten().filter(|t| *t > now).min()
+            // One that passed while the service was away is still to be told of.
+            let deadline = has_deadline.then_some(class.deadline.max(now));
+            let later = [widen, Some(class.expiry)].into_iter().flatten().filter(|t| *t > now);
+            later.chain(deadline).min()
         };
         self.classes.iter().filter_map(of).min()
     }

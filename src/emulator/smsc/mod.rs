@@ -42,8 +42,9 @@ pub type Handle = super::Handle<Smsc>;
 /// A fault of this emulator.
 pub type Fault = super::Fault<Refusal>;
 
-/// How often a `deliver_sm` that is not answered, or answered with a passing fault, is repeated.
-const REPEATS_MAX: u32 = 8;
+/// How often a `deliver_sm` that is not answered, or answered with a passing fault, is repeated: a centre goes on for
+/// the validity of what it tells of, hours or days.
+const REPEATS_MAX: u32 = 10_000;
 
 /// The pause before something is tried again that found its session busy.
 const BUSY_WAIT: Duration = Duration::from_millis(20);

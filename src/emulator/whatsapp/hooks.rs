@@ -22,11 +22,12 @@ use super::errors::Refusal;
 /// Webhook calls under way at once; Meta opens many, a receiver should take a few.
 const CALLS_MAX: usize = 16;
 
-/// Repeats of a webhook call that was not taken. Meta goes on for 7 days; a demo or a test does not.
-const REPEATS_MAX: u32 = 8;
+/// Repeats of a webhook call that was not taken. Meta goes on for 7 days; this lasts for as long as anybody runs it.
+const REPEATS_MAX: u32 = 10_000;
 
-/// The wait before the first repeat; each further one waits twice as long.
+/// The wait before the first repeat; each further one waits twice as long, up to a limit that a test can sit out.
 const REPEAT_WAIT: Duration = Duration::from_millis(500);
+const REPEAT_WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// What becomes known of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +169,7 @@ impl Hooks {
         for mut news in batch {
             // A forgery that was refused has done what it was for.
             if news.repeats < REPEATS_MAX && !news.forged {
-                let wait = REPEAT_WAIT * 2_u32.saturating_pow(news.repeats);
+                let wait = (REPEAT_WAIT * 2_u32.saturating_pow(news.repeats.min(16))).min(REPEAT_WAIT_MAX);
                 news.repeats += 1;
                 self.agenda.push(wait, news);
             }

@@ -151,7 +151,7 @@ fn attempts_of(first: DeliveryId, last: DeliveryId) -> std::ops::RangeInclusive<
 }
 
 fn receipts_of(first: DeliveryId, last: DeliveryId) -> std::ops::RangeInclusive<(AttemptId, ReceiptKind)> {
-    (AttemptId::new(first, 0), ReceiptKind::Failed)
+    (AttemptId::new(first, 0), ReceiptKind::Sent)
         ..=(AttemptId::new(last, u16::MAX), ReceiptKind::Acknowledged)
 }
 
@@ -257,7 +257,10 @@ impl Rows {
             progress: self.progress_of(id),
             deliveries,
             attempts: attempts.filter(|(id, _)| !settled(id.delivery)).map(|(_, a)| a.clone()).collect(),
-            receipts: receipts.filter(|((id, _), _)| !settled(id.delivery)).map(|(key, _)| *key).collect(),
+            receipts: receipts
+                .filter(|((id, _), _)| !settled(id.delivery))
+                .map(|((id, kind), (_, reason))| (*id, *kind, *reason))
+                .collect(),
             last_plan: self.plans.range(numbered(id)).next_back().map_or(0, |((_, number), _)| *number),
         })
     }

@@ -46,8 +46,8 @@ fn load_message(reading: &Reading, id: MessageId) -> Result<LoadedMessage, Fault
     let mut receipts = Vec::new();
     each_under(&reading.of(Table::Receipt)?, &key, |key, value| {
         if !settled(&deliveries, delivery_of(Table::Receipt, key)?) {
-            let ReceiptRow { attempt, kind, .. } = decode(key, value)?;
-            receipts.push((attempt, kind));
+            let ReceiptRow { attempt, kind, reason, .. } = decode(key, value)?;
+            receipts.push((attempt, kind, reason));
         }
         Ok(Walk::On)
     })?;
