@@ -5,7 +5,7 @@ use super::effect::{Effect, Event, Reply};
 use super::ids::{DeliveryId, MessageId};
 use super::input::{Accept, Ticket};
 use super::message::{CHUNK_RECIPIENTS, Message, Recipient, Severity};
-use super::outbox::message::{Class, ClassKey, Facts, OpenMessage, SETTLED};
+use super::outbox::message::{Class, ClassKey, Facts, OpenMessage, Plans, SETTLED};
 use super::outbox::queue::Stay;
 use super::outbox::row::{Kind, Row};
 use super::outbox::timers::{Timer, TimerKey};
@@ -264,7 +264,7 @@ impl Core {
         let deadline = of.deadline.map_or(expiry, |d| (facts.accepted_at + d).min(expiry));
         let floor = floor_at(&route, facts.accepted_at, self.now);
         let deadline_passed = of.deadline.is_some() && deadline <= self.now && message.progress.late > 0;
-        Class { key, route, deadline, expiry, floor, plan: None, open: 0, deadline_passed }
+        Class { key, route, deadline, expiry, floor, plans: Plans::default(), open: 0, deadline_passed }
     }
 
     /// Makes every class of every open message anew, under a new policy or new gateways.

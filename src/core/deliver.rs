@@ -329,18 +329,15 @@ impl Core {
         let epoch = self.epoch;
         let Some(row) = self.rows.get(handle) else { return 0 };
         let (level, class, message_handle, barred) = (row.level, row.class as usize, row.message, row.barred);
-        let plain = barred.is_empty();
         let Some(message) = self.messages.get_mut(message_handle) else { return 0 };
-        let Some(known) = message.classes.get(class) else { return 0 };
-        if let Some((_, _, number)) = known.plan.filter(|(e, l, _)| plain && *e == epoch && *l == level) {
+        let Some(known) = message.classes.get_mut(class) else { return 0 };
+        if let Some(number) = known.plans.find(epoch, level, barred) {
             return number;
         }
         message.last_plan += 1;
         let number = message.last_plan;
+        known.plans.put(level, barred, number);
         let (id, channels) = (message.facts.id, known.key.channels);
-        if plain && let Some(class) = message.classes.get_mut(class) {
-            class.plan = Some((epoch, level, number));
-        }
         let route = &frame.route;
         let own = route.ladder(level, GatewaySet::EMPTY).levels.first().copied().unwrap_or_default();
         let open = route.all.without(self.fleet.on(barred));

@@ -99,8 +99,15 @@ impl Outlet {
         }
     }
 
+    /// Returns `first` and what is there after it, `most` in all; what is beyond stays in the queue.
+    pub(crate) fn batch(&self, first: Option<Incoming>, most: usize) -> impl Iterator<Item = Incoming> {
+        let more = first.is_some();
+        let rest = std::iter::from_fn(move || if more { self.take_now() } else { None });
+        first.into_iter().chain(rest).take(most)
+    }
+
     /// Takes the next if it is there.
-    pub(crate) fn take_now(&self) -> Option<Incoming> {
+    fn take_now(&self) -> Option<Incoming> {
         match self.queue.try_recv() {
             Ok(queued) => Some(self.free(queued)),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
@@ -116,5 +123,27 @@ impl Outlet {
 impl Drop for Outlet {
     fn drop(&mut self) {
         self.room.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::time::Span;
+
+    #[test]
+    fn a_batch_leaves_what_is_beyond_it_in_the_queue() {
+        let (inbox, outlet) = inbox();
+        for by in 0..7 {
+            let input = Input::ClockJumped { by: Span::from_ms(by) };
+            inbox.put_now(Incoming::Input(input)).unwrap();
+        }
+        let mut seen = Vec::new();
+        for most in [3, 3, 3] {
+            let first = outlet.take(Duration::ZERO).unwrap();
+            let batch: Vec<_> = outlet.batch(first, most).collect();
+            seen.push(batch.len());
+        }
+        assert_eq!(seen, [3, 3, 1], "each input is taken out once");
     }
 }

@@ -99,9 +99,8 @@ impl Turns {
 
     /// Handles what arrived, up to a turn's worth.
     fn take_all(&mut self, first: Option<Incoming>, now: Timestamp, group: &mut Group) -> Flow {
-        let mut next = first;
-        for _ in 0..INPUTS_MAX {
-            let Some(incoming) = next else { break };
+        let (batch, mut flow): (Vec<_>, _) = (self.outlet.batch(first, INPUTS_MAX).collect(), Flow::On);
+        for incoming in batch {
             self.pace.stale = true;
             match incoming {
                 Incoming::Input(input) => self.core.handle(input, now),
@@ -109,11 +108,10 @@ impl Turns {
                 Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(lineup, told) => self.line_up(lineup, told, now),
                 Incoming::Rest => self.rest(now),
-                Incoming::Stop => return Flow::End,
+                Incoming::Stop => flow = Flow::End,
             }
-            next = self.outlet.take_now();
         }
-        Flow::On
+        flow
     }
 
     /// Takes what the core wants done. Says whether somebody may be looking for its trace in the picture.

@@ -41,6 +41,14 @@ pub(crate) struct ClassKey {
     pub(crate) audiences: Vec<String>,
 }
 
+/// The explanations of one class that are in use: one for each level and set of barred channels, in one health epoch. A
+/// channel is barred for one recipient at a time, so there are few sets, and never more than there are of channels.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Plans {
+    epoch: u64,
+    numbers: BTreeMap<(u8, ChannelSet), u32>,
+}
+
 /// The recipients of one message that share a route.
 #[derive(Clone, Debug)]
 pub(crate) struct Class {
@@ -50,8 +58,7 @@ pub(crate) struct Class {
     pub(crate) expiry: Timestamp,
     /// The level that deliveries which no gateway has taken yet have grown to by waiting.
     pub(crate) floor: u8,
-    /// The plan in use: the health epoch and level that it was made for, and its number.
-    pub(crate) plan: Option<(u64, u8, u32)>,
+    pub(crate) plans: Plans,
     /// How many of its deliveries are not settled.
     pub(crate) open: u32,
     pub(crate) deadline_passed: bool,
@@ -145,6 +152,21 @@ impl ClassKey {
             sector: recipient.sector.clone(),
             audiences,
         }
+    }
+}
+
+impl Plans {
+    /// Returns the number of the plan for this, where there is one of this epoch; forgets those of another.
+    pub(crate) fn find(&mut self, epoch: u64, level: u8, barred: ChannelSet) -> Option<u32> {
+        if std::mem::replace(&mut self.epoch, epoch) != epoch {
+            self.numbers.clear();
+        }
+        self.numbers.get(&(level, barred)).copied()
+    }
+
+    /// Keeps the number of a plan of the epoch that was asked for last.
+    pub(crate) fn put(&mut self, level: u8, barred: ChannelSet, number: u32) {
+        self.numbers.insert((level, barred), number);
     }
 }
 
