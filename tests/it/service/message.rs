@@ -1,6 +1,7 @@
 //! A message's way: accepted, sent, receipted, settled; over a failure, over a restart.
 
-use super::house::{Does, Scripted, accept, delivery, ended, flood, gateway, person, start};
+use super::house::{Does, PATIENCE, Scripted, accept, delivery, ended, flood, gateway, person, start};
+use std::time::Duration;
 use wasl::adapter::HookRequest;
 use wasl::core::channel::Channel;
 use wasl::core::message::Status;
@@ -51,6 +52,34 @@ async fn a_refusal_moves_on_at_once() {
     assert_eq!(good.sent.lock().unwrap().len(), 20);
     let refused = bad.sent.lock().unwrap().len();
     assert!((1..20).contains(&refused), "the odds turn away from it: {refused}");
+    running.stop().await.unwrap();
+}
+
+/// Thousands of answers come in at once: each must find its attempt, and none may be asked for again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_answer_of_a_mass_alert_is_heard() {
+    const PEOPLE: usize = 5_000;
+    let sms = Scripted::new([]);
+    let mut wide = gateway(Channel::Sms, &sms);
+    wide.config.window = 4_096;
+    let running = start(vec![wide], MemoryOutbox::new());
+    let service = running.service();
+    accept(&service, flood(vec![person(&[Channel::Sms]); PEOPLE])).await;
+    let began = std::time::Instant::now();
+    let out = |service: &std::sync::Arc<dyn wasl::api::service::Service>| {
+        let counts = service.view().deliveries;
+        counts.materialising + counts.waiting + counts.in_flight
+    };
+    while sms.sent.lock().unwrap().len() < PEOPLE || out(&service) > 0 {
+        assert!(began.elapsed() < PATIENCE, "{:?}", service.view().deliveries);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let heard =
+        format!(r#"wasl_attempts_total{{gateway="sms-test",outcome="accepted",reason="none"}} {PEOPLE}"#);
+    let metrics = service.metrics();
+    let lines: Vec<_> = metrics.lines().filter(|line| line.starts_with("wasl_attempts_total")).collect();
+    assert_eq!(lines, [heard]);
+    assert_eq!(sms.sent.lock().unwrap().len(), PEOPLE, "nothing is sent twice");
     running.stop().await.unwrap();
 }
 
