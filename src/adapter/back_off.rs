@@ -1,11 +1,14 @@
-//! How long to leave alone what failed: doubling, bounded, and with half of it drawn by lot, so that gateways that
+//! How long to leave alone what failed: drawn by lot from a range that doubles and is bounded, so that gateways that
 //! fell together do not come back together.
 
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::Duration;
 
-/// The first wait, before the lot.
+/// The longest first wait.
 const FIRST_MS: u64 = 1_000;
+
+/// The shortest wait: full jitter may draw nothing at all, and what refuses at once would then be asked in a circle.
+const LEAST_MS: u64 = 50;
 
 /// The longest wait: a provider that is back is used within a minute.
 const MAX_MS: u64 = 60_000;
@@ -19,8 +22,8 @@ pub(super) fn back_off(failures: u32) -> Duration {
 }
 
 fn drawn(failures: u32, lot: u64) -> Duration {
-    let base = (FIRST_MS << failures.saturating_sub(1).min(6)).min(MAX_MS);
-    Duration::from_millis(base / 2 + lot % (base / 2 + 1))
+    let most = (FIRST_MS << failures.saturating_sub(1).min(6)).min(MAX_MS);
+    Duration::from_millis((lot % (most + 1)).max(LEAST_MS))
 }
 
 #[cfg(test)]
@@ -28,12 +31,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_doubles_to_a_minute_and_half_of_it_is_drawn() {
+    fn it_doubles_to_a_minute_and_is_drawn_from_the_whole() {
         for (failures, most_ms) in
             [(0, 1_000), (1, 1_000), (2, 2_000), (5, 16_000), (7, 60_000), (400, 60_000)]
         {
-            assert_eq!(drawn(failures, 0).as_millis(), most_ms / 2, "{failures}");
-            assert_eq!(drawn(failures, most_ms as u64 / 2).as_millis(), most_ms, "{failures}");
+            assert_eq!(drawn(failures, 0).as_millis(), u128::from(LEAST_MS), "{failures}");
+            assert_eq!(drawn(failures, most_ms as u64).as_millis(), most_ms, "{failures}");
             assert!(back_off(failures).as_millis() <= most_ms);
         }
     }

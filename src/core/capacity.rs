@@ -1,6 +1,7 @@
 //! What a gateway may carry: a token bucket, a window, quotas over rolling periods, and a learned time-out.
 
 use super::gateway::{GatewayConfig, Quota};
+use super::record::QuotaUse;
 use super::time::{Span, Timestamp};
 
 /// A period is counted in so many slices; a slice leaves the count when it is a period old.
@@ -138,11 +139,28 @@ impl Capacity {
         self.latencies.learn(took);
     }
 
-    /// Takes a time-out that was learned before a restart.
-    pub(crate) fn remember(&mut self, time_out: Span) {
+    /// Takes what was learned and used up before a restart.
+    pub(crate) fn remember(&mut self, time_out: Span, used: &[QuotaUse]) {
         if time_out > Span::ZERO {
             self.latencies.time_out = time_out.clamp(TIME_OUT_MIN, TIME_OUT_MAX);
         }
+        for meter in &mut self.meters {
+            if let Some(used) = used.iter().find(|used| meter.is_of(used)) {
+                meter.newest = used.newest;
+                meter.slices.iter_mut().zip(&used.slices).for_each(|(slice, used)| *slice = *used);
+            }
+        }
+    }
+
+    /// Returns what is used of each quota.
+    pub(crate) fn quota_use(&self) -> Vec<QuotaUse> {
+        let of = |m: &Meter| QuotaUse {
+            limit: m.quota.limit,
+            period: m.quota.period,
+            newest: m.newest,
+            slices: m.slices.to_vec(),
+        };
+        self.meters.iter().map(of).collect()
     }
 
     pub(crate) fn time_out(&self) -> Span {
@@ -163,6 +181,10 @@ impl Bucket {
 impl Meter {
     fn new(quota: Quota) -> Meter {
         Meter { quota, slices: [0; SLICES], newest: 0 }
+    }
+
+    fn is_of(&self, used: &QuotaUse) -> bool {
+        (used.limit, used.period, used.slices.len()) == (self.quota.limit, self.quota.period, SLICES)
     }
 
     fn slice(&self, now: Timestamp) -> i64 {
@@ -237,6 +259,26 @@ mod tests {
             can_ask: false,
             connect_time_out: Span::from_secs(3),
         }
+    }
+
+    #[test]
+    fn a_restart_forgets_no_quota() {
+        let start = Timestamp::from_ms(1_790_000_000_000);
+        let mut before = Capacity::new(&config(), start);
+        before.take(start);
+        before.take(start);
+        let later = start + Span::from_mins(5);
+        let mut after = Capacity::new(&config(), later);
+        after.remember(Span::ZERO, &before.quota_use());
+        assert!(!after.exhausted(later));
+        after.take(later);
+        assert!(after.exhausted(later));
+        assert!(!after.exhausted(start + Span::from_hours(25)), "it still rolls");
+        let mut other = config();
+        other.quotas[0].limit = 5;
+        let mut changed = Capacity::new(&other, later);
+        changed.remember(Span::ZERO, &before.quota_use());
+        assert_eq!(changed.quotas(later)[0].1, 1.0, "another quota begins anew");
     }
 
     #[test]

@@ -205,14 +205,16 @@ impl Core {
         let now = self.now;
         if let Some(g) = self.fleet.find(gateway).and_then(|id| self.fleet.get_mut(id)) {
             g.cell.remember(&needles, now);
-            g.capacity.remember(needles.time_out);
+            g.capacity.remember(needles.time_out, &needles.quotas);
         }
     }
 
     /// Returns every gateway's needles, to be written behind.
     pub fn needles(&self) -> Vec<(String, Needles)> {
         let of = |(_, g): (GatewayId, &route::fleet::Gateway)| {
-            (g.config.name.clone(), g.cell.needles(g.capacity.time_out(), self.now))
+            let kept = g.cell.needles(self.now);
+            let (time_out, quotas) = (g.capacity.time_out(), g.capacity.quota_use());
+            (g.config.name.clone(), Needles { time_out, quotas, ..kept })
         };
         self.fleet.iter().map(of).collect()
     }

@@ -360,6 +360,21 @@ pub struct Needles {
     pub down_since: Option<Timestamp>,
     /// The learned time-out of an attempt.
     pub time_out: Span,
+    /// What is used of each quota.
+    pub quotas: Vec<QuotaUse>,
+}
+
+/// How much of one quota is used: a restart must not forget it, since the provider does not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct QuotaUse {
+    /// The quota's limit, which with its period tells it from others.
+    pub limit: u64,
+    /// Its period.
+    pub period: Span,
+    /// The number of the newest slice of the period, counted from the epoch.
+    pub newest: i64,
+    /// What was used in each slice; the place of slice `n` is `n` modulo their count.
+    pub slices: Vec<u64>,
 }
 
 // === impl Progress ===

@@ -100,11 +100,14 @@ impl Blueprint for Plan {
     }
 }
 
+/// The longest password with its closing NUL. The standard has 9; some vendors take more, and the gateway warns of it.
+const PASSWORD_MAX: usize = 65;
+
 /// Builds the bind.
 fn bind(id: u32, target: &Target) -> Result<Vec<u8>, Unbuildable> {
     let mut body = Vec::new();
     c_string(&mut body, "system_id", target.required("system_id")?, 16)?;
-    c_string(&mut body, "password", target.required("password")?, 9)?;
+    c_string(&mut body, "password", target.required("password")?, PASSWORD_MAX)?;
     c_string(&mut body, "system_type", target.value("system_type").unwrap_or_default(), 13)?;
     // The type and plan of numbers, and the range: what the centre has for this account.
     body.extend([INTERFACE_VERSION, 0, 0, 0]);
@@ -251,7 +254,7 @@ mod tests {
         expected.extend(b"wasl\0pw\0\0\x34\0\0\0");
         assert_eq!(bytes, expected);
         assert_eq!(
-            bind(BIND_TRANSMITTER, &target("wasl", "ninechars")),
+            bind(BIND_TRANSMITTER, &target("wasl", &"p".repeat(65))),
             Err(Unbuildable::TooLong("password"))
         );
         assert_eq!(bind(BIND_TRANSMITTER, &target("a\0b", "pw")), Err(Unbuildable::TooLong("system_id")));

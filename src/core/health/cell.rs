@@ -103,15 +103,15 @@ impl Cell {
         }
     }
 
-    /// Returns what is to be remembered.
-    pub(crate) fn needles(&self, time_out: Span, now: Timestamp) -> Needles {
+    /// Returns what is to be remembered of its health.
+    pub(crate) fn needles(&self, now: Timestamp) -> Needles {
         Needles {
             dead: self.dead.value() as u32,
             refused: self.refused.value() as u32,
             flaky: self.flaky.value() as u32,
             at: now,
             down_since: self.fallen.then_some(self.onset.unwrap_or(self.since)),
-            time_out,
+            ..Needles::default()
         }
     }
 
@@ -189,10 +189,17 @@ impl Cell {
         match down {
             Some(reason) => {
                 self.bad_sign(reason, Some(Layer::Api), now);
+                if reason == Reason::Credentials {
+                    self.make_certain(now);
+                }
                 self.dead.add(FAILED, now);
             }
             None => {
                 self.valid_until = self.valid_until.max(now + SEND_VALID);
+                // The connection was let in with the credentials that were refused before.
+                if std::mem::replace(&mut self.certain, false) {
+                    self.refused.set(0, now);
+                }
                 self.dead.add(FINE, now);
             }
         }

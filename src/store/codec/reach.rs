@@ -1,7 +1,7 @@
 //! Rows of reachability: a gateway's needles as one vantage point sees them, for one slice of its recipients.
 
 use super::{Malformed, Reader, Row, Table, Writer};
-use crate::core::record::Needles;
+use crate::core::record::{Needles, QuotaUse};
 use crate::store::reachability::{Cell, CellRow};
 
 /// The first byte of a cell's key. Others are kept for recipients' addresses and history.
@@ -9,7 +9,7 @@ pub(crate) const CELL: u8 = b'c';
 
 impl Row for CellRow {
     const TABLE: Table = Table::Needles;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn key(&self) -> Vec<u8> {
         let mut out = Writer::new();
@@ -27,9 +27,15 @@ impl Row for CellRow {
         out.time(self.needles.at);
         out.option(self.needles.down_since, Writer::time);
         out.span(self.needles.time_out);
+        out.list(self.needles.quotas.iter(), |out, quota| {
+            out.number(quota.limit);
+            out.span(quota.period);
+            out.signed(quota.newest);
+            out.list(quota.slices.iter(), |out, slice| out.number(*slice));
+        });
     }
 
-    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
         if key.byte()? != CELL {
             return Err(Malformed("a cell's key"));
         }
@@ -42,7 +48,18 @@ impl Row for CellRow {
                 at: body.time()?,
                 down_since: body.option(Reader::time)?,
                 time_out: body.span()?,
+                // The first format knew of no quotas.
+                quotas: if version < 2 { Vec::new() } else { body.list(quota)? },
             },
         })
     }
+}
+
+fn quota(body: &mut Reader<'_>) -> Result<QuotaUse, Malformed> {
+    Ok(QuotaUse {
+        limit: body.number()?,
+        period: body.span()?,
+        newest: body.signed()?,
+        slices: body.list(|body| body.number())?,
+    })
 }

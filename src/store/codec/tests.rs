@@ -9,7 +9,9 @@ use crate::core::message::{Message, Recipient, Severity, Status, Template, Urgen
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, ReceiptKind};
 use crate::core::policy::OnUnknown;
 use crate::core::query::Role;
-use crate::core::record::{Needles, OutageOf, Overlay, OverlayKind, Ranked, Repeat, Settled, Standing};
+use crate::core::record::{
+    Needles, OutageOf, Overlay, OverlayKind, QuotaUse, Ranked, Repeat, Settled, Standing,
+};
 use crate::core::time::Span;
 use crate::store::reachability::{Cell, CellRow};
 use proptest::prelude::*;
@@ -56,7 +58,8 @@ proptest! {
 
     #[test]
     fn needles_read_back(
-        names in any::<[String; 3]>(), parts in any::<(u32, u32, u32, i64, Option<i64>, i64)>()
+        names in any::<[String; 3]>(), parts in any::<(u32, u32, u32, i64, Option<i64>, i64)>(),
+        quotas in prop::collection::vec(any::<(u64, i64, i64, [u64; 3])>(), 0..4)
     ) {
         let [vantage, gateway, slice] = names;
         let (dead, refused, flaky, at, down_since, time_out) = parts;
@@ -67,6 +70,9 @@ proptest! {
                 at: Timestamp::from_ms(at),
                 down_since: down_since.map(Timestamp::from_ms),
                 time_out: Span::from_ms(time_out),
+                quotas: quotas.into_iter().map(|(limit, period, newest, slices)| QuotaUse {
+                    limit, newest, period: Span::from_ms(period), slices: slices.to_vec(),
+                }).collect(),
             },
         };
         prop_assert_eq!(decode(&row.key(), &encode(&row)), Ok(row));
