@@ -71,7 +71,7 @@ impl Escalator {
                     Told::Later => tokio::time::sleep(AGAIN).await,
                 }
             }
-            tracing::error!(message = %missed.message, rule = missed.rule, "nobody could be told of a missed deadline");
+            tracing::error!(id = %missed.message, rule = missed.rule, "nobody could be told of a missed deadline");
         });
     }
 
@@ -101,7 +101,7 @@ impl Escalator {
         }
         recipients.retain(|person| !person.addresses.is_empty());
         if recipients.is_empty() {
-            tracing::error!(message = %missed.message, rule = missed.rule, "nobody that the rule escalates to can be reached");
+            tracing::error!(id = %missed.message, rule = missed.rule, "nobody that the rule escalates to can be reached");
             return Told::Done;
         }
         let (ticket, reply) = self.tickets.give();

@@ -10,9 +10,9 @@ use tracing::{debug, info, warn};
 pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
     match event {
         Event::Accepted { message, severity, deliveries, by_last_rule } => {
-            info!(%message, %severity, deliveries, "accepted a message");
+            info!(id = %message, %severity, deliveries, "accepted a message");
             if *by_last_rule > 0 {
-                warn!(%message, recipients = by_last_rule, "no written rule is for these recipients: the built-in one is used");
+                warn!(id = %message, recipients = by_last_rule, "no written rule is for these recipients: the built-in one is used");
             }
         }
         Event::Answered { attempt, gateway, outcome, took } => {
@@ -33,7 +33,7 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
             debug!(%delivery, %result, duplicated, took_ms = took.ms(), "a delivery settled");
         }
         Event::DeadlineMissed { message, deliveries, severity } => {
-            warn!(%message, deliveries, %severity, "deliveries missed their deadline");
+            warn!(id = %message, deliveries, %severity, "deliveries missed their deadline");
         }
         Event::State { gateway, from, to, reason, layer } => {
             let (gateway, reason) = (name_of(*gateway), reason.map_or("none", |r| r.name()));
