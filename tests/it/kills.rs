@@ -263,6 +263,7 @@ async fn kills() {
     let found = compare(&api, &accepted, &whatsapp, &smsc).await;
     child.kill().unwrap();
     child.wait().unwrap();
+    check_log(&std::fs::read_to_string(folder.path().join("log.txt")).unwrap());
     println!(
         "{rounds} kills, {} messages accepted, {} seen twice and explained",
         accepted.len(),
@@ -277,6 +278,17 @@ async fn kills() {
         (0, 0),
         "lost, and seen more often than is explained"
     );
+}
+
+/// Each line of the log is one object that a program can read, no key twice, and tells of no panic. A kill may cut the
+/// last line of a life short.
+fn check_log(log: &str) {
+    for line in log.lines() {
+        assert!(!line.contains("panicked"), "{line}");
+        let whole = line.starts_with('{') && line.ends_with('}');
+        let keys = line.matches(r#""message":"#).count();
+        assert!(!whole || (keys == 1 && serde_json::from_str::<Value>(line).is_ok()), "{line}");
+    }
 }
 
 /// What the providers saw against what the record says.
