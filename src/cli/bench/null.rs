@@ -19,7 +19,7 @@ use crate::store::outbox::Retention;
 use crate::store::outbox::redb::RedbOutbox;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -28,10 +28,19 @@ use std::time::Instant;
 pub(super) struct Null {
     /// Refuses with this, where set.
     pub(super) refuses: Option<Reason>,
+    /// Takes everything and never answers.
+    pub(super) hangs: AtomicBool,
     pub(super) sent: AtomicU64,
     /// When each order was answered, where they are few enough to be kept.
     pub(super) answered: Mutex<Vec<(String, Instant)>>,
     pub(super) keep: bool,
+}
+
+impl Null {
+    /// Returns when each delivery was answered.
+    pub(super) fn answers(&self) -> BTreeMap<String, Instant> {
+        self.answered.lock().map(|kept| kept.iter().cloned().collect()).unwrap_or_default()
+    }
 }
 
 impl Adapter for Null {
@@ -43,6 +52,12 @@ impl Adapter for Null {
                 if let Ok(mut answered) = self.answered.lock() {
                     answered.push(entry);
                 }
+            }
+            if self.hangs.load(Ordering::Relaxed) {
+                // As an adapter does: it keeps the time-out that it is given.
+                let time_out = outgoing.order.time_out;
+                tokio::time::sleep(time_out.to_std()).await;
+                return Answered { outcome: Outcome::Unknown { reason: Reason::Timeout }, took: time_out };
             }
             let outcome = match self.refuses {
                 Some(reason) => Outcome::Rejected { reason },
