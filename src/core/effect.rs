@@ -46,6 +46,8 @@ pub enum Effect {
         /// The pace.
         pace: Pace,
     },
+    /// Ask the controls of our own lines at this pace from here on; at once, where there is doubt.
+    ControlPace(Pace),
     /// Tell a rule's contacts that a message missed its deadline.
     Escalate {
         /// The message.
@@ -70,7 +72,7 @@ pub enum Effect {
 pub enum Pace {
     /// As its file says.
     Normal,
-    /// Every two seconds, or as its file says if that is quicker: there is doubt.
+    /// There is doubt: a gateway every two seconds, or as its file says if that is quicker; controls every three.
     Doubt,
 }
 

@@ -71,6 +71,8 @@ pub struct UplinkRound {
     pub controls: u8,
     /// How many failed.
     pub failed: u8,
+    /// How long the round took: what began before a trouble says nothing about it.
+    pub took: Span,
 }
 
 // === impls ===

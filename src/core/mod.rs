@@ -42,7 +42,7 @@ mod watch;
 use channel::{ChannelSet, GatewayId};
 use effect::{Effect, Event};
 use gateway::GatewayConfig;
-use health::uplink::{Uplink, VERDICT_PAUSE};
+use health::uplink::{HEARD_WITHIN, Uplink, VERDICT_PAUSE};
 use ids::{AttemptId, MessageId};
 use input::Input;
 use outage::Ledger;
@@ -100,6 +100,10 @@ pub struct Core {
     policy: Arc<Policy>,
     fleet: Fleet,
     uplinks: Vec<Uplink>,
+    /// Since when most of what needs our line fails.
+    most_fail_since: Option<Timestamp>,
+    /// Whether the controls of the uplinks are asked at the pace of doubt.
+    controls_hurried: bool,
     ledger: Ledger,
 
     messages: Slab<OpenMessage>,
@@ -168,6 +172,8 @@ impl Core {
             policy,
             fleet,
             uplinks,
+            most_fail_since: None,
+            controls_hurried: false,
             ledger: Ledger::default(),
             messages: Slab::default(),
             message_of: BTreeMap::new(),
@@ -273,6 +279,7 @@ impl Core {
             .filter_map(|(_, g)| g.cell.next_judgement(self.config.dwell))
             .chain(self.uplinks.iter().filter_map(|u| u.back_at.map(|back| back + VERDICT_PAUSE)))
             .chain(self.fleet.iter().filter_map(|(_, g)| g.maintained_until()))
+            .chain(self.most_fail_since.map(|since| since + HEARD_WITHIN))
             .filter(|due| *due > self.now);
         let free = match self.queues.is_empty() {
             true => None,

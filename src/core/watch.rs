@@ -1,16 +1,15 @@
 //! Evidence in, verdicts out: probes, links, the uplink; states and outages.
 
-use super::channel::{Channel, GatewayId};
+use super::channel::{Channel, ChannelSet, GatewayId};
 use super::effect::{Effect, Event, Pace};
 use super::evidence::{ProbeReport, UplinkRound};
 use super::health::needle::DOUBT;
-use super::health::uplink::{Uplink, VERDICT_PAUSE};
+use super::health::uplink::{HEARD_WITHIN, Uplink, VERDICT_PAUSE};
 use super::outcome::Reason;
 use super::record::{OutageOf, Record};
 use super::time::Timestamp;
 use super::view::State;
 use super::{Core, Tiers};
-use std::collections::BTreeMap;
 
 /// The share of channels that must fail before our own line is suspected.
 const CHANNELS_FAIL: f64 = 0.8;
@@ -59,35 +58,74 @@ impl Core {
 
     /// Says whether at least 80 % of the channels that need our line fail now.
     fn channels_fail(&self) -> bool {
-        let mut channels: BTreeMap<Channel, bool> = BTreeMap::new();
+        let (mut seen, mut works) = (ChannelSet::default(), ChannelSet::default());
         for (_, g) in self.fleet.iter().filter(|(_, g)| g.configured && g.config.needs_internet()) {
             if g.cell.seen() {
-                let fails = channels.entry(g.config.channel).or_insert(true);
-                *fails &= g.cell.failing();
+                seen.insert(g.config.channel);
+                if !g.cell.failing() {
+                    works.insert(g.config.channel);
+                }
             }
         }
-        let failing = channels.values().filter(|fails| **fails).count();
-        failing > 0 && failing as f64 >= CHANNELS_FAIL * channels.len() as f64
+        let (seen, works) = (seen.0.count_ones(), works.0.count_ones());
+        seen > works && f64::from(seen - works) >= CHANNELS_FAIL * f64::from(seen)
+    }
+
+    /// Notes since when most of what needs our line fails.
+    fn weigh_line(&mut self) {
+        let fails = !self.uplinks.is_empty() && self.channels_fail();
+        self.most_fail_since = fails.then(|| self.most_fail_since.unwrap_or(self.now));
+    }
+
+    /// Says whether it may yet be our own line: most of what needs it fails, and its controls have not spoken since.
+    fn line_in_question(&self) -> bool {
+        self.most_fail_since.is_some_and(|since| {
+            self.now < since + HEARD_WITHIN && !self.uplinks.iter().any(|u| u.cleared_since(since))
+        })
+    }
+
+    /// Says whether an outage of this gateway may be declared now. Where it needs our line, that is judged first.
+    fn may_accuse(&self, id: GatewayId) -> bool {
+        let (Some(g), now) = (self.fleet.get(id), self.now) else { return false };
+        if g.set_aside(now) {
+            return false;
+        }
+        if !g.config.needs_internet() {
+            return true;
+        }
+        let just_back = self.uplinks.iter().any(|u| u.back_at.is_some_and(|back| now < back + VERDICT_PAUSE));
+        // What the provider itself refuses came over the line.
+        let in_question = !g.cell.certain() && self.line_in_question();
+        !just_back && !self.fleet.line_down && !in_question
+    }
+
+    /// Sets how often the controls are asked: soon while the line may be at fault, and until it is surely back.
+    fn pace_controls(&mut self) {
+        let hurry = self.most_fail_since.is_some() || self.uplinks.iter().any(|u| !u.up);
+        if std::mem::replace(&mut self.controls_hurried, hurry) != hurry {
+            self.effects.push_back(Effect::ControlPace(if hurry { Pace::Doubt } else { Pace::Normal }));
+        }
     }
 
     /// Judges every gateway anew.
     pub(super) fn judge(&mut self) {
+        self.weigh_line();
         for place in 0..self.fleet.gateways.len() {
             self.judge_one(GatewayId(place as u8));
         }
         self.judge_channels();
+        self.pace_controls();
         self.refresh_tiers();
     }
 
     /// Judges one gateway: its state, its pace of probing, its outage.
     pub(super) fn judge_one(&mut self, id: GatewayId) {
         let (dwell, now) = (self.config.dwell, self.now);
-        let paused = self.uplinks.iter().any(|u| u.back_at.is_some_and(|back| now < back + VERDICT_PAUSE));
-        let line_down = self.fleet.line_down;
+        if self.most_fail_since.is_none() && self.fleet.get(id).is_some_and(|g| g.cell.failing()) {
+            self.weigh_line();
+        }
+        let may_declare = self.may_accuse(id);
         let Some(g) = self.fleet.get_mut(id) else { return };
-        let needs_line = g.config.needs_internet();
-        let set_aside = g.set_aside(now);
-        let may_declare = !(needs_line && (paused || line_down)) && !set_aside;
         let changed = g.cell.judge(dwell, may_declare, now);
         let hurry = g.cell.worst() >= DOUBT || matches!(g.cell.state(), State::Down | State::Recovering);
         if std::mem::replace(&mut g.hurried, hurry) != hurry {
@@ -191,5 +229,123 @@ impl Core {
             })
             .collect();
         together.into_iter().for_each(|handle| self.sweep(handle));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::CoreConfig;
+    use crate::core::evidence::{Layer, Verdict};
+    use crate::core::gateway::{GatewayConfig, INTERNET, Receipts};
+    use crate::core::input::Input;
+    use crate::core::policy::Policy;
+    use crate::core::time::Span;
+    use std::sync::Arc;
+
+    const START: Timestamp = Timestamp::from_ms(1_790_000_000_000);
+
+    /// Two channels that need the line, an outage declared after two seconds.
+    struct World {
+        core: Core,
+        now: Timestamp,
+        paces: Vec<Pace>,
+        accused: Vec<OutageOf>,
+    }
+
+    impl World {
+        fn new() -> World {
+            let gateway = |name: &str, channel| GatewayConfig {
+                name: name.into(),
+                channel,
+                failure_domains: vec![INTERNET.into()],
+                rate: None,
+                quotas: vec![],
+                cost: 0.0,
+                receipts: Receipts::Delivered,
+                window: 10,
+                can_ask: false,
+                connect_time_out: Span::from_secs(3),
+            };
+            let gateways = vec![gateway("wa", Channel::Whatsapp), gateway("tg", Channel::Telegram)];
+            let config =
+                CoreConfig { shard: 0, seed: 7, dwell: Span::from_secs(2), uplinks: vec!["fibre".into()] };
+            let core = Core::new(config, gateways, Arc::new(Policy::built_in()), START);
+            World { core, now: START, paces: vec![], accused: vec![] }
+        }
+
+        fn input(&mut self, input: Input) {
+            self.core.handle(input, self.now);
+            self.core.tick(self.now);
+            while let Some(effect) = self.core.poll_effect() {
+                match effect {
+                    Effect::ControlPace(pace) => self.paces.push(pace),
+                    Effect::Event(Event::OutageOpened { of, .. }) => self.accused.push(of),
+                    _ => {}
+                }
+            }
+        }
+
+        /// Lets both fail, second after second.
+        fn fail(&mut self, secs: usize) {
+            for _ in 0..secs {
+                for gateway in [GatewayId(0), GatewayId(1)] {
+                    self.input(Input::Probe(ProbeReport {
+                        gateway,
+                        probe: "web".into(),
+                        aims_at: Layer::Http,
+                        reached: None,
+                        verdict: Verdict::Failed(Reason::TcpTimeout),
+                        phases: vec![],
+                        took: Span::from_secs(3),
+                        interval: Span::from_secs(1),
+                    }));
+                }
+                self.now += Span::from_secs(1);
+            }
+        }
+
+        fn round(&mut self, failed: u8) {
+            let took = Span::from_ms(100);
+            self.input(Input::Uplink(UplinkRound { uplink: "fibre".into(), controls: 3, failed, took }));
+        }
+    }
+
+    #[test]
+    fn nobody_is_accused_before_our_own_line_was_asked() {
+        let mut world = World::new();
+        world.fail(1);
+        world.now = START + Span::from_ms(50);
+        world.round(0);
+        world.fail(10);
+        assert_eq!(
+            (world.paces.as_slice(), world.accused.len()),
+            (&[Pace::Doubt][..], 0),
+            "that round began before"
+        );
+        world.round(3);
+        world.fail(3);
+        assert_eq!(world.accused, [], "one bad round is no verdict yet");
+        world.round(3);
+        world.fail(60);
+        assert_eq!(world.accused, [OutageOf::Uplink("fibre".into())]);
+    }
+
+    #[test]
+    fn a_round_that_speaks_for_the_line_accuses_the_gateways() {
+        let mut world = World::new();
+        world.fail(10);
+        world.round(0);
+        let gateways = ["wa", "tg"].map(|name| OutageOf::Gateway(name.into()));
+        assert_eq!(world.accused, gateways);
+    }
+
+    #[test]
+    fn controls_that_never_speak_do_not_silence_the_verdict() {
+        let mut world = World::new();
+        world.fail(25);
+        assert_eq!(world.accused, []);
+        world.fail(10);
+        assert_eq!(world.accused.len(), 2);
     }
 }

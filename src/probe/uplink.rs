@@ -2,7 +2,8 @@
 //!
 //! A control is `dns:9.9.9.9` (a name server can say who serves the root), `tcp:192.0.2.10:443` (a port opens) or
 //! `https://example.net/` (a page answers with whatever status, its certificate being good). A round asks all of them
-//! at once; it comes every [`INTERVAL`], and every [`IN_DOUBT`] while any of them fails.
+//! at once; it comes every [`INTERVAL`], and every [`IN_DOUBT`] while any of them fails or the core is in doubt. When
+//! that doubt begins, a round that spoke for the line before is no answer: the controls are asked again at once.
 //!
 //! Limits: [`CONTROLS_MAX`] controls for each uplink; each may take [`LIMIT`].
 
@@ -13,6 +14,7 @@ use super::place::{Address, Place, Road};
 use super::target::Target;
 use super::trace::{Limits, Trace};
 use crate::core::channel::{Channel, GatewayId};
+use crate::core::effect::Pace;
 use crate::core::evidence::UplinkRound;
 use crate::core::outcome::Reason;
 use crate::core::time::Span;
@@ -22,8 +24,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as state};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How often the controls are asked.
 pub const INTERVAL: Span = Span::from_secs(15);
@@ -59,7 +62,7 @@ impl Uplink {
 
     /// Asks all controls once, all at the same time.
     pub async fn round(&self, context: &Arc<Context>) -> UplinkRound {
-        let mut asked = JoinSet::new();
+        let (mut asked, began) = (JoinSet::new(), Instant::now());
         for control in &self.controls {
             let (control, context) = (control.clone(), context.clone());
             asked.spawn(async move { ask(&control, &context).await.is_ok() });
@@ -70,26 +73,52 @@ impl Uplink {
             uplink: self.name.clone(),
             controls: count(self.controls.len()),
             failed: count(self.controls.len() - fine),
+            took: Span::from_ms(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)),
         }
     }
 }
 
 /// Returns how long to wait after a round.
-pub fn pause_after(round: &UplinkRound, interval: Span) -> Span {
-    if round.failed > 0 { IN_DOUBT.min(interval) } else { interval }
+pub fn pause_after(round: &UplinkRound, pace: Pace, interval: Span) -> Span {
+    match round.failed > 0 || pace == Pace::Doubt {
+        true => IN_DOUBT.min(interval),
+        false => interval,
+    }
 }
 
 /// Asks an uplink's controls round after round, until `rounds` has no receiver.
-pub async fn watch(uplink: Uplink, context: Arc<Context>, interval: Span, rounds: mpsc::Sender<UplinkRound>) {
+pub async fn watch(
+    uplink: Uplink,
+    context: Arc<Context>,
+    interval: Span,
+    mut pace: state::Receiver<Pace>,
+    rounds: mpsc::Sender<UplinkRound>,
+) {
     loop {
+        let known = *pace.borrow_and_update();
         let round = uplink.round(&context).await;
-        let pause = pause_after(&round, interval);
+        let (pause, failed) = (pause_after(&round, known, interval), round.failed > 0);
         if rounds.send(round).await.is_err() {
             return;
         }
         tokio::select! {
             () = tokio::time::sleep(pause.to_std()) => {}
+            // Two rounds that fail are to be apart: one blip is not to be seen twice.
+            () = doubt(&mut pace), if !failed => {}
             () = rounds.closed() => return,
+        }
+    }
+}
+
+/// Waits until doubt begins.
+async fn doubt(pace: &mut state::Receiver<Pace>) {
+    loop {
+        if pace.changed().await.is_err() {
+            // Whoever doubts is gone; the rounds end by themselves.
+            return std::future::pending().await;
+        }
+        if *pace.borrow_and_update() == Pace::Doubt {
+            return;
         }
     }
 }
@@ -157,10 +186,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_round_with_a_failure_is_followed_soon() {
-        let round = |failed| UplinkRound { uplink: "fibre".into(), controls: 3, failed };
-        assert_eq!(pause_after(&round(0), INTERVAL), INTERVAL);
-        assert_eq!(pause_after(&round(1), INTERVAL), IN_DOUBT);
-        assert_eq!(pause_after(&round(1), Span::from_secs(1)), Span::from_secs(1));
+    fn a_round_with_a_failure_or_in_doubt_is_followed_soon() {
+        let round = |failed| UplinkRound { uplink: "fibre".into(), controls: 3, failed, took: Span::ZERO };
+        let check = |failed, pace, interval, expected| {
+            assert_eq!(pause_after(&round(failed), pace, interval), expected, "{failed} {pace:?}");
+        };
+        check(0, Pace::Normal, INTERVAL, INTERVAL);
+        check(1, Pace::Normal, INTERVAL, IN_DOUBT);
+        check(0, Pace::Doubt, INTERVAL, IN_DOUBT);
+        check(1, Pace::Normal, Span::from_secs(1), Span::from_secs(1));
     }
 }

@@ -30,6 +30,7 @@ pub(crate) struct Release {
     pub(crate) events: Arc<EventRing>,
     pub(crate) view: watch::Sender<Arc<View>>,
     pub(crate) pacer: Pacer,
+    pub(crate) control_pace: watch::Sender<Pace>,
 }
 
 impl Release {
@@ -57,6 +58,7 @@ impl Release {
             Effect::LoadAudience { message, chunk } => self.dispatch.load_audience(message, chunk),
             Effect::Reply { ticket, reply } => self.tickets.answer(ticket, reply),
             Effect::ProbePace { gateway, pace } => (self.pacer)(gateway, pace),
+            Effect::ControlPace(pace) => drop(self.control_pace.send_replace(pace)),
             Effect::Escalate { message, severity, status, rule, contacts, late } => {
                 self.escalator.escalate(message, severity, status, rule, contacts, late);
             }

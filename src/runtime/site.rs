@@ -108,6 +108,7 @@ impl Site {
             tracing::error!(%notice, "reachability");
         }
         let (probes, orders) = mpsc::channel(ORDERS_MAX);
+        let (control_pace, pace) = watch::channel(Pace::Normal);
         let seed = seed()?;
         let running = Wasl::start(Parts {
             core: CoreConfig {
@@ -125,8 +126,9 @@ impl Site {
             remembered: stores.reachability.cells,
             clock,
             pacer: pacer(probes.clone()),
+            control_pace,
         })?;
-        let watchers = watch_out(&running, &configuration, seed, orders);
+        let watchers = watch_out(&running, &configuration, seed, orders, &pace);
         let first_token = match door {
             Door::Guarded if !running.has_tokens() => Some(first_token(&running).await?),
             Door::Guarded | Door::Open => None,
@@ -227,6 +229,7 @@ fn watch_out(
     configuration: &Configuration,
     seed: u64,
     orders: mpsc::Receiver<runner::Command>,
+    control_pace: &watch::Receiver<Pace>,
 ) -> Vec<AbortHandle> {
     let (findings, mut found) = mpsc::channel(FINDINGS_MAX);
     let runner =
@@ -252,6 +255,7 @@ fn watch_out(
             line,
             Arc::clone(&configuration.probing),
             uplink::INTERVAL,
+            control_pace.clone(),
             rounds.clone(),
         ))
     }));

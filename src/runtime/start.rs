@@ -2,6 +2,7 @@
 
 use crate::api::ring::EventRing;
 use crate::api::service::{PolicyTrouble, Service};
+use crate::core::effect::Pace;
 use crate::core::input::Input;
 use crate::core::policy::Policy;
 use crate::core::record::Needles;
@@ -58,6 +59,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// Sets how often a gateway is probed.
     pub pacer: Pacer,
+    /// Is told how often to ask the controls of our own lines.
+    pub control_pace: watch::Sender<Pace>,
 }
 
 /// Why a service cannot start.
@@ -139,6 +142,7 @@ impl Wasl {
             events: Arc::clone(&events),
             view: view_out,
             pacer: parts.pacer,
+            control_pace: parts.control_pace,
         };
         let writer = Writer {
             outbox: parts.outbox,

@@ -229,8 +229,8 @@ impl World {
         }
         if !trouble || self.now.ms() / 1000 % 3 == 0 {
             let failed = if self.line_cut_until > self.now { 3 } else { 0 };
-            self.core
-                .handle(Input::Uplink(UplinkRound { uplink: "line".into(), controls: 3, failed }), self.now);
+            let round = UplinkRound { uplink: "line".into(), controls: 3, failed, took: Span::ZERO };
+            self.core.handle(Input::Uplink(round), self.now);
         }
         if self.chance(faults.clock_jump) {
             self.core.handle(

@@ -5,7 +5,7 @@ use crate::adapter::{Adapter, Answered, Doing, Outgoing};
 use crate::api::service::{NO_TICKET, Service};
 use crate::core::CoreConfig;
 use crate::core::channel::Channel;
-use crate::core::effect::Reply;
+use crate::core::effect::{Pace, Reply};
 use crate::core::gateway::{GatewayConfig, Receipts};
 use crate::core::ids::MessageId;
 use crate::core::input::Accept;
@@ -111,6 +111,7 @@ pub(super) fn start(lineup: Lineup, folder: &Path) -> Result<Running, String> {
         remembered: vec![],
         clock: Arc::new(Clock::new(Box::new(Os), Timestamp::default())),
         pacer: Arc::new(|_, _| {}),
+        control_pace: tokio::sync::watch::Sender::new(Pace::Normal),
     };
     Wasl::start(parts).map_err(|e| e.to_string())
 }

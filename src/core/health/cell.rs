@@ -291,6 +291,11 @@ impl Cell {
         self.dead.value() >= DOUBT || self.probes.iter().any(|(p, _)| p.verdict.failed())
     }
 
+    /// Says whether its trouble has a cause that needs no statistics.
+    pub(crate) fn certain(&self) -> bool {
+        self.certain
+    }
+
     /// Says whether anything is known of it.
     pub(crate) fn seen(&self) -> bool {
         !self.probes.is_empty() || self.worst() > 0

@@ -2,6 +2,8 @@
 //!
 //! Down if at least two of three controls fail and at least 80 % of the channels that need the line fail as well, in
 //! two rounds; back after eight clean rounds. Controls that fail alone are the controls' problem.
+//!
+//! Until a round has spoken, most channels failing together is an open question, and nobody is accused meanwhile.
 
 use crate::core::evidence::UplinkRound;
 use crate::core::time::{Span, Timestamp};
@@ -10,6 +12,9 @@ use crate::core::time::{Span, Timestamp};
 const BAD_ROUNDS: u8 = 2;
 /// Clean rounds in a row that bring it back.
 const CLEAN_ROUNDS: u8 = 8;
+/// What fails with most of the channels is not declared before the controls were heard, for this long at most: rounds
+/// are asked for at once then, and two that hang in every layer, one after another, take less.
+pub(crate) const HEARD_WITHIN: Span = Span::from_secs(30);
 /// After the line is back, no outage of a gateway is declared for this long.
 pub(crate) const VERDICT_PAUSE: Span = Span::from_mins(10);
 
@@ -22,6 +27,8 @@ pub(crate) struct Uplink {
     pub(crate) failed: (u8, u8),
     /// When the controls began to fail.
     pub(crate) onset: Option<Timestamp>,
+    /// When the last round began that spoke for the line.
+    spoke_for_it: Option<Timestamp>,
     /// When it last came back.
     pub(crate) back_at: Option<Timestamp>,
     bad: u8,
@@ -30,7 +37,17 @@ pub(crate) struct Uplink {
 
 impl Uplink {
     pub(crate) fn new(name: String, now: Timestamp) -> Uplink {
-        Uplink { name, up: true, since: now, failed: (0, 0), onset: None, back_at: None, bad: 0, clean: 0 }
+        Uplink {
+            name,
+            up: true,
+            since: now,
+            failed: (0, 0),
+            onset: None,
+            spoke_for_it: None,
+            back_at: None,
+            bad: 0,
+            clean: 0,
+        }
     }
 
     /// Takes a round. `channels_fail`: at least 80 % of the channels that need the line fail. Returns whether the
@@ -44,6 +61,7 @@ impl Uplink {
         } else {
             self.clean = self.clean.saturating_add(1);
             self.bad = 0;
+            self.spoke_for_it = Some(now - round.took);
             if self.up {
                 self.onset = None;
             }
@@ -67,6 +85,11 @@ impl Uplink {
             _ => false,
         }
     }
+
+    /// Says whether its controls were asked after this moment and answered.
+    pub(crate) fn cleared_since(&self, moment: Timestamp) -> bool {
+        self.spoke_for_it.is_some_and(|at| at > moment)
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +97,7 @@ mod tests {
     use super::*;
 
     fn round(failed: u8) -> UplinkRound {
-        UplinkRound { uplink: "fibre".into(), controls: 3, failed }
+        UplinkRound { uplink: "fibre".into(), controls: 3, failed, took: Span::ZERO }
     }
 
     #[test]

@@ -99,6 +99,12 @@ impl World {
         panic!("the core never comes to rest");
     }
 
+    /// Asks the controls of the line: so many of three fail.
+    fn round(&mut self, failed: u8) {
+        let round = UplinkRound { uplink: "fibre".into(), controls: 3, failed, took: Span::ZERO };
+        self.input(Input::Uplink(round));
+    }
+
     fn input(&mut self, input: Input) {
         self.core.handle(input, self.now);
         self.turn();
@@ -501,6 +507,7 @@ fn an_outage_is_declared_after_the_dwell_and_closed_on_return() {
     for _ in 0..12 {
         w.probe(0, Verdict::Failed(Reason::DnsServfail));
         w.pass(Span::from_secs(2));
+        w.round(0);
     }
     assert_eq!(w.state(0), State::Down);
     let opened = w.core.view(w.now).outages[0].clone();
@@ -521,7 +528,7 @@ fn losing_our_own_line_accuses_nobody_and_uses_what_needs_no_line() {
     let mut w = World::new(vec![gateway("wa", Channel::Whatsapp), modem], two_steps());
     for _ in 0..15 {
         w.probe(0, Verdict::Failed(Reason::TcpTimeout));
-        w.input(Input::Uplink(UplinkRound { uplink: "fibre".into(), controls: 3, failed: 3 }));
+        w.round(3);
         w.pass(Span::from_secs(3));
     }
     let view = w.core.view(w.now);

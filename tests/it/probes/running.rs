@@ -3,7 +3,7 @@
 use super::*;
 use Layer::{Http, Tcp};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use wasl::core::effect::Pace;
 use wasl::core::evidence::UplinkRound;
@@ -103,7 +103,8 @@ async fn an_uplink_is_judged_by_its_controls() {
     };
     let (rounds, mut heard) = mpsc::channel(4);
     let began = Instant::now();
-    tokio::spawn(uplink::watch(Uplink::new(&uplink), plain(), Span::from_ms(100), rounds));
+    let (_pace, pace) = watch::channel(Pace::Normal);
+    tokio::spawn(uplink::watch(Uplink::new(&uplink), plain(), Span::from_ms(100), pace, rounds));
     let round = next(&mut heard).await;
     assert_eq!((round.uplink.as_str(), round.controls, round.failed), ("fibre", 3, 0));
     controls.off(Off::Silent);
@@ -114,4 +115,18 @@ async fn an_uplink_is_judged_by_its_controls() {
     while next(&mut heard).await.failed > 0 {
         assert!(began.elapsed() < Duration::from_secs(30));
     }
+}
+
+#[tokio::test]
+async fn controls_are_asked_at_once_when_doubt_begins() {
+    let controls = control::start(Common::default(), Common::default()).await.expect("controls");
+    let control = settings::Control::parse(&format!("tcp:{}", controls.page_addr())).expect("a control");
+    let uplink = settings::Uplink { name: "fibre".into(), controls: vec![control] };
+    let (rounds, mut heard) = mpsc::channel(4);
+    let (pacer, pace) = watch::channel(Pace::Normal);
+    tokio::spawn(uplink::watch(Uplink::new(&uplink), plain(), Span::from_hours(1), pace, rounds));
+    assert_eq!(next(&mut heard).await.failed, 0);
+    pacer.send_replace(Pace::Doubt);
+    // An hour would have passed otherwise.
+    assert_eq!(next(&mut heard).await.failed, 0);
 }

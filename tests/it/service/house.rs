@@ -7,7 +7,7 @@ use wasl::adapter::{Adapter, Answered, Doing, Ear, HookAnswer, HookRequest, Outg
 use wasl::api::service::{NO_TICKET, Service};
 use wasl::core::CoreConfig;
 use wasl::core::channel::Channel;
-use wasl::core::effect::Reply;
+use wasl::core::effect::{Pace, Reply};
 use wasl::core::gateway::{GatewayConfig, Receipts};
 use wasl::core::ids::MessageId;
 use wasl::core::input::Accept;
@@ -122,6 +122,7 @@ pub(crate) fn start(lineup: Lineup, outbox: impl Outbox + 'static) -> Running {
         remembered: vec![],
         clock: Arc::new(Clock::new(Box::new(Os), Timestamp::default())),
         pacer: Arc::new(|_, _| {}),
+        control_pace: tokio::sync::watch::Sender::new(Pace::Normal),
     };
     Wasl::start(parts).unwrap()
 }
