@@ -74,6 +74,11 @@ pub fn mask(channel: Channel, address: &str) -> String {
     }
 }
 
+/// Says whether a text could be an address or hold one: a mailbox, or as many digits as a number has.
+pub fn may_be_address(text: &str) -> bool {
+    text.contains('@') || text.chars().filter_map(digit).count() >= DIGITS_MIN
+}
+
 fn number(text: &str) -> Result<String, BadAddress> {
     let mut digits = String::with_capacity(DIGITS_MAX + 1);
     let (mut plus, mut rest) = (false, text);
@@ -226,6 +231,16 @@ mod tests {
         check(Channel::Imessage, "+970599000001", Ok("+970599000001"));
         check(Channel::Matrix, "@amal:example.org", Ok("@amal:example.org"));
         check(Channel::Mesh, "node 7", Err(BadAddress::BadCharacter));
+    }
+
+    #[test]
+    fn what_could_be_an_address_is_known_wherever_it_stands() {
+        let check = |text, expected| assert_eq!(may_be_address(text), expected, "{text}");
+        check("+970 599-000-001", true);
+        check("٠٥٩٩٠٠٠٠٠١", true);
+        check("amal@example.org", true);
+        check("residents-s", false);
+        check("flood-2026-11", false);
     }
 
     #[test]

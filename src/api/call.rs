@@ -23,6 +23,8 @@ use std::time::Duration;
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest body of a call that has no limit of its own.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The longest unknown key that is repeated to whoever sent it.
+const KEY_SHOWN_MAX: usize = 60;
 /// The most rows that a list gives at once; also its default.
 pub(crate) const PAGE_ROWS_MAX: usize = 200;
 
@@ -157,28 +159,40 @@ pub(crate) fn from_json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Resul
         let mut quoted = text.split('`').skip(1).step_by(2);
         match (error.classify(), text.starts_with("unknown field"), quoted.next()) {
             (serde_json::error::Category::Data, true, Some(key)) => place(unknown_key(key, quoted)),
-            (serde_json::error::Category::Data, ..) => place(Problem::new(Kind::BadValue, text)),
+            (serde_json::error::Category::Data, ..) => {
+                place(Problem::new(Kind::BadValue, without_value(text)))
+            }
             _ => place(Problem::new(Kind::Unreadable, format!("the body is not JSON: {text}"))),
         }
     })
 }
 
-/// A key that nobody knows.
+/// Takes out of serde's words on a wrong type the value that it quotes: it may be a text or somebody's number.
+fn without_value(text: &str) -> String {
+    let quotes = ["invalid type: ", "invalid value: "].iter().any(|start| text.starts_with(start));
+    match text.rsplit_once(", expected ") {
+        Some((found, expected)) if quotes => {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            format!("{kind}, expected {expected}")
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// A key that nobody knows. It is repeated only where it can be a key: what stands there may be a text or a number.
 pub(crate) fn unknown_key<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> Problem {
     let known: Vec<&str> = known.collect();
-    let shown: String = key.chars().take(60).collect();
-    match nearest(key, known.iter().copied()) {
+    let is_key = key.len() <= KEY_SHOWN_MAX
+        && key.chars().all(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-' | '.'));
+    let none = if is_key { format!("there is no key `{key}`") } else { "there is no such key".to_owned() };
+    let problem = match nearest(key, known.iter().copied()) {
         Some(near) => {
-            Problem::new(Kind::UnknownKey, format!("there is no key `{shown}`; did you mean `{near}`?"))
-                .with("nearest", near)
+            Problem::new(Kind::UnknownKey, format!("{none}; did you mean `{near}`?")).with("nearest", near)
         }
-        None if known.is_empty() => Problem::new(Kind::UnknownKey, format!("there is no key `{shown}` here")),
-        None => {
-            let list = known.join("`, `");
-            Problem::new(Kind::UnknownKey, format!("there is no key `{shown}`; known are `{list}`"))
-        }
-    }
-    .with("key", shown)
+        None if known.is_empty() => Problem::new(Kind::UnknownKey, format!("{none} here")),
+        None => Problem::new(Kind::UnknownKey, format!("{none}; known are `{}`", known.join("`, `"))),
+    };
+    if is_key { problem.with("key", key) } else { problem }
 }
 
 /// A value that cannot be used.
@@ -232,7 +246,17 @@ mod tests {
             "there is no key `media`; known are `severity`, `urgency`",
         );
         check("{}", Kind::BadValue, "missing field `severity`");
-        check(r#"{"severity":1}"#, Kind::BadValue, "invalid type: integer `1`, expected a string");
+        check(r#"{"severity":1}"#, Kind::BadValue, "invalid type: integer, expected a string");
+        check(
+            r#"{"severity":"x","urgency":"+97059, expected `it`"}"#,
+            Kind::BadValue,
+            "invalid type: string, expected u8",
+        );
+        check(
+            r#"{"+970599000001":"x"}"#,
+            Kind::UnknownKey,
+            "there is no such key; known are `severity`, `urgency`",
+        );
         check(r#"{"severity""#, Kind::Unreadable, "the body is not JSON: EOF while parsing an object");
         check("\u{ff}", Kind::Unreadable, "the body is not JSON: expected value");
     }

@@ -4,7 +4,7 @@
 //! must know. An entry that gives addresses is the person who has one of them already, if there is one and no other
 //! address speaks against it.
 
-use super::address::normalise;
+use super::address::{may_be_address, normalise};
 use super::call::bad_value;
 use super::intake::{
     AUDIENCES_NAMED_MAX, CONTACTS_NAMED_MAX, PersonFields, To, check_language, check_name, checked_name,
@@ -114,8 +114,14 @@ impl Gathering {
     }
 }
 
+/// Says whom nobody knows; but not what could be somebody's address, put in the wrong place.
 fn nobody(what: &str, key: &str, name: &str) -> Problem {
-    bad_value(key, format!("{what} `{name}`")).with("name", name)
+    match may_be_address(name) {
+        true => {
+            bad_value(key, format!("{what} that is named here; an address goes by its channel, as `sms`"))
+        }
+        false => bad_value(key, format!("{what} `{name}`")).with("name", name),
+    }
 }
 
 /// Adds those who are given by their addresses, joining entries that share one.

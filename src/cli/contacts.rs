@@ -220,11 +220,8 @@ fn columns(head: &[Cell<'_>]) -> Result<Vec<&'static str>, Vec<Mistake>> {
             }
             None => {
                 let near = did_you_mean(name, known.iter().copied());
-                mistakes.push(mistake(
-                    cell.line,
-                    cell.column,
-                    format!("there is no column `{name}`; {near}"),
-                ));
+                // It is not repeated: without a first line of names, it is somebody's name or number.
+                mistakes.push(mistake(cell.line, cell.column, format!("there is no such column; {near}")));
             }
         }
     }

@@ -72,11 +72,25 @@ enum Command {
     Completions(completions::Args),
 }
 
+/// Takes a word that belongs to no option out of an error: it is part of a text without quotes, or an address.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let stray = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => !word.starts_with('-') && !word.starts_with('<'),
+        _ => false,
+    };
+    if error.kind() == clap::error::ErrorKind::UnknownArgument && stray {
+        error.insert(ContextKind::InvalidArg, ContextValue::String("...".into()));
+    }
+    error
+}
+
 /// Runs the command line; the binary's whole work.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            let error = discreet(error);
             // A closed pipe is the reader's choice.
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { 0 });

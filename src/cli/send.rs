@@ -186,13 +186,14 @@ fn person(who: &str) -> Result<Value, Failure> {
     let mut person = Map::new();
     for part in who.split(',') {
         let Some((key, value)) = part.split_once('=') else {
-            return Err(Failure::Usage(format!("--to: `{part}` is no `channel=address`")));
+            // What is given is not repeated here or below: it may be somebody's address, or a text.
+            return Err(Failure::Usage("--to: write each part as `channel=address`".into()));
         };
         let known = || Channel::ALL.into_iter().map(Channel::name).chain(PERSON_KEYS);
         if !known().any(|k| k == key) {
             let known: Vec<_> = known().collect();
             let near = did_you_mean(key, known.iter().copied());
-            return Err(Failure::Usage(format!("--to: there is no channel `{key}`; {near}")));
+            return Err(Failure::Usage(format!("--to: there is no such channel; {near}")));
         }
         person.insert(key.into(), value.into());
     }
@@ -204,7 +205,7 @@ fn pairs(option: &str, given: &[String]) -> Result<Pairs, Failure> {
         .iter()
         .map(|pair| match pair.split_once('=') {
             Some((name, value)) => Ok((name.to_string(), value.to_string())),
-            None => Err(Failure::Usage(format!("{option} `{pair}`: write it as name=value"))),
+            None => Err(Failure::Usage(format!("{option}: write it as name=value"))),
         })
         .collect();
     pairs.map(Pairs)

@@ -95,14 +95,18 @@ impl Table {
         let problem = match (env, file) {
             (Some(name), None) => match std::env::var(&name.value) {
                 Ok(value) if !value.is_empty() => return Some(Secret::new(value)),
-                _ => Diagnostic::error("secret-missing", format!("the variable `{}` is not set", name.value))
-                    .at(&name.place, format!("`{key}` of {owner} is read from it"))
-                    .help("set it in the environment of the service, or use `{ file = \"PATH\" }`"),
+                _ => {
+                    let name_shown = shown(&name, is_variable, diags).unwrap_or("that is named here".into());
+                    Diagnostic::error("secret-missing", format!("the variable {name_shown} is not set"))
+                        .at(&name.place, format!("`{key}` of {owner} is read from it"))
+                        .help("set it in the environment of the service, or use `{ file = \"PATH\" }`")
+                }
             },
             (None, Some(path)) => match read_secret(&path) {
                 Ok(secret) => return Some(secret),
                 Err(why) => {
-                    Diagnostic::error("secret-missing", format!("`{}` gives no secret: {why}", path.value))
+                    let file = shown(&path, is_path, diags).unwrap_or("the file that is named here".into());
+                    Diagnostic::error("secret-missing", format!("{file} gives no secret: {why}"))
                         .at(&path.place, format!("`{key}` of {owner} is read from it"))
                         .help("write the secret alone into the file, readable by the user that runs Wasl")
                 }
@@ -116,6 +120,24 @@ impl Table {
         diags.push(problem);
         None
     }
+}
+
+/// Names where a secret should be, in quotes; but hides what does not look like a place: it may be the secret itself.
+fn shown(name: &Spanned<String>, is_place: fn(&str) -> bool, diags: &mut Diagnostics) -> Option<String> {
+    if is_place(&name.value) {
+        return Some(format!("`{}`", name.value));
+    }
+    diags.mask(name.place.clone());
+    None
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn is_path(name: &str) -> bool {
+    // Letters of one case and hyphens make a file's name; a secret that is made of these alone is none.
+    name.contains(['/', '.']) || name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_'))
 }
 
 /// Reads a secret's file, relative to the folder of the file that names it.

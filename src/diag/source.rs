@@ -133,11 +133,46 @@ impl Source {
         byte
     }
 
+    /// Says whether a line goes on with a secret that a key above it began: after a bare `=`, or within three quotes.
+    fn goes_on(&self, start: usize, text: &str) -> bool {
+        let above = &self.text[..start];
+        if let Some(before) = above.trim_end().strip_suffix(['=', ':', '[', '{']) {
+            let key = last_key(before.trim_end().trim_end_matches(['=', ':']));
+            let pair = text.split_once('=').is_some_and(|(key, _)| is_bare(key.trim()));
+            if holds_secret(&key) && !pair {
+                return true;
+            }
+        }
+        let (mut at, mut inside) = (0, false);
+        while let Some((open, quotes)) = next_of_three(above, at) {
+            let line = above[..open].rsplit('\n').next().unwrap_or("");
+            let key = last_key(line.trim_end().trim_end_matches('='));
+            match above[open + 3..].find(quotes) {
+                Some(close) => at = open + 3 + close + 3,
+                None => {
+                    inside = holds_secret(&key);
+                    break;
+                }
+            }
+        }
+        inside
+    }
+
     /// Returns what must not be shown of a line: the value of each key on it that looks like a secret's, unless it
-    /// only says where the secret is (`{ env = .. }`, `{ file = .. }`). Works on text, so on broken TOML too.
+    /// only says where the secret is (`{ env = .. }`, `{ file = .. }`). Works on text, so on broken TOML too: a value
+    /// may come after a colon or a space, or begin on a line above.
     pub(super) fn secrets_on(&self, line: Range<usize>) -> Vec<Range<usize>> {
         let text = &self.text[line.clone()];
         let mut hidden = Vec::new();
+        if self.goes_on(line.start, text) {
+            hidden.push(line.clone());
+        }
+        if let Some(value) = without_equals(text) {
+            hidden.push(line.start + value..line.end);
+        }
+        hidden.extend(
+            secrets_of_urls(text).into_iter().map(|span| line.start + span.start..line.start + span.end),
+        );
         let mut from = 0;
         while let Some(equals) = text[from..].find('=').map(|at| from + at) {
             let key = last_key(&text[from..equals]);
@@ -154,6 +189,39 @@ impl Source {
     }
 }
 
+/// Returns what must not be shown of the URLs on a line: who logs in, and a Telegram bot's token in the path.
+fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
+    let mut hidden = Vec::new();
+    for (at, mark) in text.match_indices("://") {
+        let start = at + mark.len();
+        let url = &text[start..];
+        let url =
+            &url[..url.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(url.len())];
+        // A password may hold a slash, though it should not.
+        if let Some(end) = url.rfind('@') {
+            hidden.push(start..start + end);
+        }
+        let token = url.match_indices("/bot").map(|(at, mark)| at + mark.len());
+        for token in token.filter(|token| url[*token..].starts_with(|c: char| c.is_ascii_digit())) {
+            let end = url[token..].find('/').map_or(url.len(), |end| token + end);
+            hidden.push(start + token..start + end);
+        }
+    }
+    hidden
+}
+
+/// Returns where the value begins of a secret's key that stands first on a line and has no `=` after it.
+fn without_equals(text: &str) -> Option<usize> {
+    let indent = text.len() - text.trim_start().len();
+    let bare = text[indent..].trim_start_matches(['"', '\'']);
+    let key_at = text.len() - bare.len();
+    let key: &str = bare.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or("");
+    let rest = bare[key.len()..].trim_start_matches(['"', '\'']);
+    let said = rest.trim_start();
+    let hides = holds_secret(key) && !said.is_empty() && !said.starts_with(['=', ']', '.', '#']);
+    hides.then(|| key_at + bare.len() - rest.len())
+}
+
 /// Says whether a key's literal must be masked.
 pub(super) fn holds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
@@ -162,6 +230,17 @@ pub(super) fn holds_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word))
         || parts.iter().any(|part| exact(part) || nearest(part, SECRET_WORDS).is_some())
         || (parts.len() > 1 && parts.last() == Some(&"key"))
+}
+
+/// Says whether a text is a key as it stands, without quotes.
+fn is_bare(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
+/// Returns where the next three quotes stand, and which.
+fn next_of_three(text: &str, from: usize) -> Option<(usize, &'static str)> {
+    let found = ["\"\"\"", "'''"].map(|quotes| text[from..].find(quotes).map(|at| (from + at, quotes)));
+    found.into_iter().flatten().min()
 }
 
 /// Returns the key that ends a text such as `tls = { cert = "..", api_key `.
@@ -259,5 +338,29 @@ mod tests {
         check(r#"acces_tokn = "x""#, &[r#""x""#]);
         check(r#"api_key = "x""#, &[r#""x""#]);
         check(r#"key = "tls.pem""#, &[]);
+        check(r#"access_token: "EAAG""#, &[r#": "EAAG""#]);
+        check(r#"password hunter2"#, &[" hunter2"]);
+        check(r#"base_url = "https://u:pw@host/x""#, &["u:pw"]);
+        check(r#"url = "htps://h/bot42:AA-_x/getMe", x"#, &["42:AA-_x"]);
+        check(r#"url = "https://host/bottle", mail = "a@b.c""#, &[]);
+        check("token", &[]);
+        check("[token]", &[]);
+        check("# the token is in a file", &[]);
+    }
+
+    #[test]
+    fn a_secret_that_goes_on_below_its_key_is_hidden_too() {
+        let check = |text: &str, line: usize, hidden: &[&str]| {
+            let source = Source::new("x", text);
+            let found: Vec<_> =
+                source.secrets_on(source.line(line)).into_iter().map(|span| &source.text()[span]).collect();
+            assert_eq!(found, hidden, "{text}");
+        };
+        check("password =\n  \"EAAG\"\n", 2, &["  \"EAAG\""]);
+        check("password = [\n  \"EAAG\"\n", 2, &["  \"EAAG\""]);
+        check("password =\nname = \"x\"\n", 2, &[]);
+        check("password = \"\"\"\nEAAG\n\"\"\"\nname = \"x\"", 2, &["EAAG"]);
+        check("password = \"\"\"\nEAAG\n\"\"\"\nname = \"x\"", 4, &[]);
+        check("text = \"\"\"\nplain\n\"\"\"\n", 2, &[]);
     }
 }

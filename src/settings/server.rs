@@ -101,8 +101,8 @@ pub(super) fn url(table: &mut Table, key: &'static str, diags: &mut Diagnostics)
     if host_of(&url.value).is_some() && !url.value.contains(['?', '#']) {
         return Some(url.value.trim_end_matches('/').to_owned());
     }
-    // A password before an @ must not be shown.
-    if url.value.contains('@') {
+    // A password may stand before an @, a token in the query.
+    if url.value.contains(['@', '?']) {
         diags.mask(url.place.clone());
     }
     diags.push(

@@ -16,6 +16,7 @@ mod demo;
 mod diagnostics;
 mod emulators;
 mod kills;
+mod leaks;
 mod page;
 mod powercut;
 mod probes;
@@ -23,9 +24,11 @@ mod service;
 mod smpp;
 mod store_conformance;
 mod store_faults;
+mod sync;
 mod third_party_smpp;
 mod third_party_smtp;
 mod tidy;
+mod uplink;
 
 #[path = "../support/stand_in.rs"]
 mod stand_in;

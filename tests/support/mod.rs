@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod media;
+pub mod process;
 pub mod puts;
 pub mod road;
 pub mod seeded;

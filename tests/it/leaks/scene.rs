@@ -1,0 +1,323 @@
+//! The providers, the wires to them, the files of the service, and what is planted in all of it.
+
+use super::planted::{Heard, Kind, Planted};
+use super::wire::Wire;
+use crate::support::process::{Process, start_by, wasl_run, write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use tempfile::TempDir;
+use wasl::emulator::{dns, smsc, smtp, telegram, whatsapp};
+
+pub(super) const ACCESS_TOKEN: &str = "EAAGplantedAccess7Qx9Zz03";
+pub(super) const APP_SECRET: &str = "planted-app-3b71c0ffee";
+pub(super) const VERIFY_TOKEN: &str = "planted-verify-9d2c44";
+pub(super) const WEBHOOK_SECRET: &str = "planted-webhook-6e0f12";
+const BOT_TOKEN: &str = "7000000001:AAplantedBot-_x5QwErTy";
+const SMSC_PASSWORD: &str = "pl4ntPw9";
+const MAIL_PASSWORD: &str = "planted-mail-51aa7e";
+pub(super) const NUMBER: &str = "+970599731846";
+pub(super) const CHAT: &str = "8127364590";
+pub(super) const MAILBOX: &str = "planted.person@secret.example";
+pub(super) const ARABIC: &str = "سرّ مزروع في الرسالة الثامنة";
+pub(super) const ENGLISH: &str = "Planted phrase quetzal harmonica";
+
+/// Somebody on each channel.
+pub(super) const PEOPLE: [(&str, &str); 4] =
+    [("whatsapp", NUMBER), ("telegram", CHAT), ("sms", NUMBER), ("email", MAILBOX)];
+
+pub(super) fn everything_planted() -> Vec<Planted> {
+    [
+        ("the access token", Kind::Secret, ACCESS_TOKEN),
+        ("the app secret", Kind::Secret, APP_SECRET),
+        ("the verify token", Kind::Secret, VERIFY_TOKEN),
+        ("the webhook secret", Kind::Secret, WEBHOOK_SECRET),
+        ("the bot token", Kind::Secret, BOT_TOKEN),
+        ("the SMSC password", Kind::Secret, SMSC_PASSWORD),
+        ("the mail password", Kind::Secret, MAIL_PASSWORD),
+        ("the number", Kind::Address, NUMBER),
+        ("the chat", Kind::Address, CHAT),
+        ("the mailbox", Kind::Address, MAILBOX),
+        ("the Arabic text", Kind::Text, ARABIC),
+        ("the English text", Kind::Text, ENGLISH),
+    ]
+    .map(|(name, kind, value)| Planted::new(name, kind, value))
+    .into()
+}
+
+/// What is right in the file, and a mistake in its place, a secret on the same line or near it.
+pub(super) fn mistakes() -> Vec<(String, String)> {
+    let token = format!("access_token = \"{ACCESS_TOKEN}\"");
+    let bot = format!("bot_token = {{ file = \"bot-token\" }} # of {}", "tg");
+    let host = "base_url = \"https://graph.nowhere.example\"";
+    let both = |right: &str, wrong: String| (right.to_owned(), wrong);
+    vec![
+        both(&token, format!("access_token = \"{ACCESS_TOKEN}")),
+        both(&token, format!("access_token = {ACCESS_TOKEN}")),
+        both(&token, format!("access_token: \"{ACCESS_TOKEN}\"")),
+        both(&token, format!("access_token \"{ACCESS_TOKEN}\"")),
+        both(&token, format!("acess_tokn = \"{ACCESS_TOKEN}\"")),
+        both(&token, format!("access_token =\n  \"{ACCESS_TOKEN}\"")),
+        both(&token, format!("access_token = [\"{ACCESS_TOKEN}\"]")),
+        both(&token, format!("access_token = {{ env = \"{ACCESS_TOKEN}\" }}")),
+        both(&token, format!("access_token = {{ file = \"{ACCESS_TOKEN}\" }}")),
+        both(&token, format!("access_token = {{ evn = \"{ACCESS_TOKEN}\" }}")),
+        both(&token, format!("access_token = {{ value = \"{ACCESS_TOKEN}\", file = 3 }}")),
+        both(&token, format!("access_token = \"{ACCESS_TOKEN}\", window = 3")),
+        both(&token, format!("access_token = \"\"\"\n{ACCESS_TOKEN}\n")),
+        both(&token, format!("rate = \"x\"\naccess_token = \"{ACCESS_TOKEN}\"")),
+        both(&bot, format!("bot_token = \"{BOT_TOKEN} \"")),
+        both(host, format!("base_url = \"htps://api.telegram.org/bot{BOT_TOKEN}\"")),
+        both(host, format!("base_url = \"https://u:{MAIL_PASSWORD}@api.telegram.org\"")),
+        both(host, format!("base_url = \"https://api.telegram.org?key={APP_SECRET}\"")),
+        both(&bot, format!("bot_token = \"{BOT_TOKEN}\"\nbase_url = \"https://h/bot{BOT_TOKEN}\"")),
+    ]
+}
+
+/// The world around the service.
+pub(super) struct Scene {
+    pub(super) folder: TempDir,
+    pub(super) whatsapp: whatsapp::Handle,
+    pub(super) telegram: telegram::Handle,
+    pub(super) smsc: smsc::Handle,
+    pub(super) mail: smtp::Handle,
+    names: dns::Handle,
+    wires: [(&'static str, Wire); 4],
+    /// A port that nobody listens on.
+    nobody: SocketAddr,
+}
+
+impl Scene {
+    pub(super) async fn new() -> Scene {
+        let whatsapp = whatsapp::Options {
+            token: ACCESS_TOKEN.into(),
+            app_secret: APP_SECRET.into(),
+            ..whatsapp::Options::default()
+        };
+        let telegram = telegram::Options { token: BOT_TOKEN.into(), ..telegram::Options::default() };
+        let smsc = smsc::Options { password: SMSC_PASSWORD.into(), ..smsc::Options::default() };
+        let login = Some(("wasl".to_owned(), MAIL_PASSWORD.to_owned()));
+        let mail = smtp::Options { login, ..smtp::Options::default() };
+        let whatsapp = whatsapp::start(whatsapp).await.unwrap();
+        let telegram = telegram::start(telegram).await.unwrap();
+        let smsc = smsc::start(smsc).await.unwrap();
+        let mail = smtp::start(mail).await.unwrap();
+        let scene = Scene {
+            folder: tempfile::tempdir().unwrap(),
+            names: dns::start(dns::Options::default()).await.unwrap(),
+            wires: [
+                ("whatsapp", Wire::to(whatsapp.addr()).await),
+                ("telegram", Wire::to(telegram.addr()).await),
+                ("smsc", Wire::to(smsc.addr()).await),
+                ("mail", Wire::to(mail.addr()).await),
+            ],
+            nobody: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
+            whatsapp,
+            telegram,
+            smsc,
+            mail,
+        };
+        for (name, text) in [
+            ("wasl.toml", scene.settings().as_str()),
+            ("policies/all.toml", RULES),
+            ("probes/all.toml", PROBES),
+            ("bot-token", BOT_TOKEN),
+            ("mail-password", MAIL_PASSWORD),
+        ] {
+            write(scene.folder.path(), name, text);
+        }
+        scene
+    }
+
+    /// Returns what a bad-mannered provider says in an error: all that it was ever told.
+    pub(super) fn echo(&self) -> String {
+        format!(
+            "{NUMBER} {CHAT} {MAILBOX} said {ENGLISH} with {ACCESS_TOKEN} {BOT_TOKEN} {SMSC_PASSWORD} {MAIL_PASSWORD}"
+        )
+    }
+
+    pub(super) fn settings(&self) -> String {
+        let wire = |name: &str| self.wires.iter().find(|(known, _)| *known == name).unwrap().1.addr;
+        let (wa, tg, sms, mail) = (wire("whatsapp"), wire("telegram"), wire("smsc"), wire("mail"));
+        let (dns, nobody) = (self.names.addr(), self.nobody);
+        format!(
+            r#"
+[server]
+listen = "127.0.0.1:0"
+[store]
+path = "var"
+reserve = "1MiB"
+[net]
+resolvers = ["{dns}"]
+[detection]
+dwell = "2s"
+# These fail in each layer: no name, nobody there, no TLS. They stand first, so that they are tried.
+[[gateway]]
+name = "wa-no-name"
+channel = "whatsapp"
+adapter = "whatsapp-cloud"
+base_url = "https://graph.nowhere.example"
+phone_number_id = "106853218861309"
+access_token = {{ env = "WASL_TEST_ACCESS" }}
+[[gateway]]
+name = "tg-no-tls"
+channel = "telegram"
+adapter = "telegram-bot"
+base_url = "https://{tg}"
+bot_token = {{ file = "bot-token" }}
+[[gateway]]
+name = "sms-nobody"
+channel = "sms"
+adapter = "sms-smpp"
+host = "{}"
+port = {}
+system_id = "wasl"
+password = {{ env = "WASL_TEST_SMPP" }}
+source = "ALERT"
+[[gateway]]
+name = "mail-no-tls"
+channel = "email"
+adapter = "email-smtp"
+host = "{}"
+port = {}
+tls = "required"
+username = "wasl"
+password = {{ file = "mail-password" }}
+from = "Wasl <alerts@relief.example>"
+# These work.
+[[gateway]]
+name = "wa"
+channel = "whatsapp"
+adapter = "whatsapp-cloud"
+base_url = "http://{wa}"
+phone_number_id = "106853218861309"
+access_token = "{ACCESS_TOKEN}"
+app_secret = "{APP_SECRET}"
+verify_token = "{VERIFY_TOKEN}"
+[[gateway]]
+name = "tg"
+channel = "telegram"
+adapter = "telegram-bot"
+base_url = "http://{tg}"
+updates = "webhook"
+webhook_secret = "{WEBHOOK_SECRET}"
+bot_token = {{ file = "bot-token" }} # of tg
+[[gateway]]
+name = "sms"
+channel = "sms"
+adapter = "sms-smpp"
+host = "{}"
+port = {}
+system_id = "wasl"
+password = "{SMSC_PASSWORD}"
+source = "ALERT"
+[[gateway]]
+name = "mail"
+channel = "email"
+adapter = "email-smtp"
+host = "{}"
+port = {}
+tls = "none"
+username = "wasl"
+password = {{ file = "mail-password" }}
+from = "Wasl <alerts@relief.example>"
+"#,
+            nobody.ip(),
+            nobody.port(),
+            mail.ip(),
+            mail.port(),
+            sms.ip(),
+            sms.port(),
+            mail.ip(),
+            mail.port(),
+        )
+    }
+
+    /// Starts the service with a log that tells everything, in this shape.
+    pub(super) async fn serve(&self, shape: &str) -> Process {
+        let mut command = wasl_run();
+        command.args(["--log", shape]).env("WASL_LOG", "trace");
+        command.env("WASL_TEST_ACCESS", ACCESS_TOKEN).env("WASL_TEST_SMPP", SMSC_PASSWORD);
+        start_by(self.folder.path(), command).await
+    }
+
+    /// Tells WhatsApp where its receipts go.
+    pub(super) fn call_back(&self, service: &Process) {
+        self.whatsapp.set_callback(Some(&format!("{}/hooks/wa", service.base())));
+    }
+
+    /// Keeps what the service said to the providers, and which addresses it asked for.
+    pub(super) fn keep_wires(&self, heard: &mut Heard) {
+        for (name, wire) in &self.wires {
+            heard.push(format!("wire {name}"), wire.heard());
+            heard.push(format!("url {name}"), wire.targets().join("\n"));
+        }
+    }
+}
+
+const RULES: &str = r#"
+[[rule]]
+name = "all"
+deadline = "1s"
+expiry = "12s"
+confirm = "accepted"
+on_unknown = "repeat"
+escalate = ["c-1"]
+  [[rule.step]]
+  channels = ["whatsapp", "telegram", "sms", "email"]
+  wait = "2s"
+"#;
+
+const PROBES: &str = r#"
+[[probe]]
+name = "account"
+kind = "api"
+adapter = "whatsapp-cloud"
+interval = "1s"
+url = "{base_url}/v23.0/{phone_number_id}?fields=health_status"
+bearer = "access_token"
+expect.status = 200
+
+[[probe]]
+name = "bot"
+kind = "api"
+adapter = "telegram-bot"
+interval = "1s"
+url = "{base_url}/bot{bot_token}/getMe"
+expect.status = 200
+
+[[probe]]
+name = "mail"
+kind = "smtp"
+adapter = "email-smtp"
+interval = "1s"
+host = "{host}"
+port = "{port}"
+"#;
+
+/// Keeps what a run of the service printed, and clears it for the next one.
+pub(super) fn keep(heard: &mut Heard, folder: &Path, shape: &str) {
+    for (stream, file) in [("stderr of wasl run", "stderr.txt"), ("wasl run stdout", "stdout.txt")] {
+        heard.push(format!("{stream} {shape}"), std::fs::read(folder.join(file)).unwrap());
+    }
+    std::fs::write(folder.join("stderr.txt"), "").unwrap();
+}
+
+/// Keeps what lies on disk.
+pub(super) fn keep_disk(heard: &mut Heard, folder: &Path) {
+    let mut folders = vec![folder.join("var")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                    // The reserve is room and nothing else.
+                    if name != "reserve" {
+                        heard.push(format!("disk {name}"), std::fs::read(&path).unwrap());
+                    }
+                }
+            }
+        }
+    }
+}
