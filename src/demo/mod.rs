@@ -215,6 +215,9 @@ fn announce(screen: &mut Screen, scenario: &Scenario, plan: &Plan, files: &Files
         "The files of this demonstration: {} (wasl.toml, policies/, probes/, contacts.csv)",
         files.folder().display()
     ));
+    if scenario.takes_devices_offline() {
+        screen.say("This history also took devices offline; that is not acted out here, only what the providers did.");
+    }
     screen.say(&format!(
         "{} people, {} messages, {:.0} s at {} times history's pace; seed {}, plan {}",
         plan.people.len(),

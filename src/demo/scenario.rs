@@ -208,6 +208,9 @@ pub(crate) struct Phase {
     pub(crate) vantages: Vec<Loss>,
     #[serde(rename = "control", default)]
     pub(crate) controls: Vec<ControlFails>,
+    /// Devices that are offline, which emulated providers cannot act out.
+    #[serde(rename = "recipients", default)]
+    pub(crate) devices: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -281,6 +284,11 @@ impl Scenario {
         let scenario: Scenario = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         scenario.check().map_err(wrong)?;
         Ok(scenario)
+    }
+
+    /// Says whether devices are offline in some phase.
+    pub(crate) fn takes_devices_offline(&self) -> bool {
+        self.phases.iter().any(|phase| !phase.devices.is_empty())
     }
 
     /// Returns the vantage point that sends: the service's own.
