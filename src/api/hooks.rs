@@ -22,9 +22,6 @@ pub(crate) async fn take(app: Arc<App>, mut call: Call) -> Answer {
         .try_acquire()
         .map_err(|_| Problem::new(Kind::TooMany, "other calls of providers are being read").retry_after(1))?;
     let gateway = call.param("gateway").to_owned();
-    if !app.service.gateways().iter().any(|(name, _)| *name == gateway) {
-        return Err(not_found("no gateway has this name"));
-    }
     let body = call.bytes(HOOK_BYTES_MAX).await?.to_vec();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let request = HookRequest {

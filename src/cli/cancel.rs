@@ -25,7 +25,7 @@ pub(super) fn run(args: &Args) -> Done {
     let done = args.at.client()?.post(&path, &json!({"reason": args.reason}))?;
     match args.json {
         true => table::json(&done),
-        false => println!("{} deliveries of {} were recalled", done["changed"], args.message),
+        false => table::print(&format!("{} deliveries of {} were recalled\n", done["changed"], args.message)),
     }
     Ok(())
 }

@@ -281,7 +281,8 @@ fn refused(status: hyper::StatusCode, body: &[u8]) -> Failure {
     };
     match status.as_u16() {
         401 => text.push_str("; set WASL_TOKEN or give --token-file"),
-        503 => return Failure::Unreachable(text),
+        // A proxy that could not reach it says so by 502, one that waited too long by 504.
+        502..=504 => return Failure::Unreachable(text),
         _ => {}
     }
     Failure::No(text)

@@ -103,7 +103,7 @@ fn import(args: &Import) -> Done {
         if args.dry_run { ("checked", "are fine; nothing was stored") } else { ("stored", "stored") };
     match args.json {
         true => table::json(&json!({done: contacts.len(), "mistakes": []})),
-        false => println!("{} contacts {word}", contacts.len()),
+        false => table::print(&format!("{} contacts {word}\n", contacts.len())),
     }
     Ok(())
 }

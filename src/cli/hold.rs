@@ -45,7 +45,9 @@ pub(super) fn run(args: &Args, act: Act) -> Done {
     let done = args.at.client()?.post(&path, &json!({"reason": args.reason}))?;
     match args.json {
         true => table::json(&done),
-        false => println!("{}: {done_word}", args.gateway.as_deref().unwrap_or("every gateway")),
+        false => {
+            table::print(&format!("{}: {done_word}\n", args.gateway.as_deref().unwrap_or("every gateway")))
+        }
     }
     Ok(())
 }

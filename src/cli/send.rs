@@ -82,14 +82,14 @@ pub(super) fn run(args: &Args) -> Done {
     let id = text(&accepted["id"]).to_string();
     if !args.wait {
         return show(args.json, &accepted, || {
-            println!("accepted as {id}: {} deliveries", accepted["deliveries"]);
+            table::print(&format!("accepted as {id}: {} deliveries\n", accepted["deliveries"]));
         });
     }
     if !args.json {
-        println!("accepted as {id}: {} deliveries; waiting", accepted["deliveries"]);
+        table::print(&format!("accepted as {id}: {} deliveries; waiting\n", accepted["deliveries"]));
     }
     let ended = wait(&client, &id)?;
-    show(args.json, &ended, || println!("{}", results(&ended)))?;
+    show(args.json, &ended, || table::print(&format!("{}\n", results(&ended))))?;
     match got_through(&ended) {
         true => Ok(()),
         false => Err(Failure::Told),
@@ -172,10 +172,22 @@ fn texts(args: &Args) -> Result<Pairs, Failure> {
         (texts, languages) if texts == languages => args.lang.clone(),
         _ => return Err(Failure::Usage("give one --lang for each --text, in the same order".into())),
     };
+    // What was meant would go out as it stands, before the text.
+    let prefixed = |text: &String| text.split_once('=').is_some_and(|(tag, _)| is_language(tag));
+    if args.lang.is_empty() && args.text.iter().any(prefixed) {
+        let help = "a text that begins with a language and `=`: give the language by --lang, the text alone by --text";
+        return Err(Failure::Usage(help.into()));
+    }
     match (1..languages.len()).any(|at| languages[..at].contains(&languages[at])) {
         true => Err(Failure::Usage("a language is given twice".into())),
         false => Ok(Pairs(languages.into_iter().zip(args.text.iter().cloned()).collect())),
     }
+}
+
+/// Says whether this looks like the tag of a language: `ar`, `en-US`.
+fn is_language(tag: &str) -> bool {
+    let (language, region) = tag.split_once('-').unwrap_or((tag, ""));
+    matches!(language.len(), 2 | 3) && language.bytes().all(|b| b.is_ascii_lowercase()) && region.len() <= 8
 }
 
 /// Reads one `--to`.

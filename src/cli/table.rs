@@ -1,7 +1,8 @@
 //! Tables and JSON on standard output.
 
 use serde_json::Value;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A colour for a word that tells a state; the word stands in any case.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,12 +21,26 @@ pub(super) fn json(value: &Value) {
     print(&format!("{value:#}\n"));
 }
 
-/// Prints text; a reader who has gone is no fault.
+/// Whether whoever read our output has gone.
+static READER_GONE: AtomicBool = AtomicBool::new(false);
+
+/// Prints text. A reader who has gone is no fault: the command goes on to its own exit code. Anything else that keeps
+/// the text from being written whole, as a full disk does, ends the process with 1.
 pub(super) fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => READER_GONE.store(true, Ordering::Relaxed),
+        Err(error) => {
+            eprintln!("error: what was asked for could not be written whole: {error}");
+            std::process::exit(1);
+        }
     }
+}
+
+/// Says whether nobody reads what is printed any more: what prints for ever ends then.
+pub(super) fn reader_gone() -> bool {
+    READER_GONE.load(Ordering::Relaxed)
 }
 
 /// Returns a JSON text's content, or nothing.

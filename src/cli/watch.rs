@@ -38,6 +38,9 @@ fn picture(client: &Client) -> Done {
     let mut drawn = status::draw(&client.get("/v1/status")?, table::coloured());
     loop {
         table::print(&format!("{HOME}{drawn}"));
+        if table::reader_gone() {
+            return Ok(());
+        }
         std::thread::sleep(DRAW_EVERY);
         drawn = match client.get("/v1/status") {
             Ok(status) => status::draw(&status, table::coloured()),
@@ -59,8 +62,11 @@ fn events(client: &Client) -> Done {
             }
             let data: Value = serde_json::from_str(data).unwrap_or(Value::Null);
             table::print(&format!("{}\n", json!({"event": name, "data": data})));
-            Go::On
+            if table::reader_gone() { Go::Stop } else { Go::On }
         });
+        if table::reader_gone() {
+            return Ok(());
+        }
         match heard {
             // It was heard before, so it will be again.
             Ok(()) => {}

@@ -5,7 +5,7 @@ use super::effect::{Effect, Event, Reply};
 use super::ids::{DeliveryId, MessageId};
 use super::input::{Accept, Ticket};
 use super::message::{CHUNK_RECIPIENTS, Message, Recipient, Severity};
-use super::outbox::message::{Class, ClassKey, Facts, OpenMessage, Plans, SETTLED};
+use super::outbox::message::{Class, ClassKey, Facts, OpenMessage, Plans, SETTLED, Sweep};
 use super::outbox::queue::Stay;
 use super::outbox::row::{Kind, Row};
 use super::outbox::timers::{Timer, TimerKey};
@@ -134,24 +134,52 @@ impl Core {
                 self.busy.remove(&first);
                 continue;
             };
-            if let Some(at) = message.sweep {
-                match message.rows.get(at as usize).copied() {
-                    Some(row) => {
-                        message.sweep = Some(at + 1);
-                        if row != NONE && row != SETTLED {
-                            self.revisit(row);
-                        }
-                    }
-                    None => message.sweep = None,
-                }
+            // A visit and the making of rows take turns: neither keeps the other from ending.
+            let rows_first = self.turn % 2 == 1 && !message.chunks.is_empty();
+            if message.sweep.is_some() && !rows_first {
+                self.sweep_on(handle);
                 continue;
             }
-            if !self.materialise(handle) {
-                self.busy.remove(&first);
-                self.finish_message(handle);
+            if self.materialise(handle) {
+                continue;
+            }
+            match self.messages.get(handle).is_some_and(|message| message.sweep.is_some()) {
+                true => self.sweep_on(handle),
+                false => {
+                    self.busy.remove(&first);
+                    self.finish_message(handle);
+                }
             }
         }
         self.more |= !self.busy.is_empty();
+    }
+
+    /// Looks at the next row of a message's visit.
+    fn sweep_on(&mut self, handle: Handle) {
+        let Some(message) = self.messages.get_mut(handle) else { return };
+        let first = message.first_open();
+        let Some(sweep) = &mut message.sweep else { return };
+        match message.rows.get(sweep.at as usize).copied() {
+            Some(row) => {
+                let together = sweep.together;
+                sweep.at += 1;
+                if row != NONE && row != SETTLED && (!together || self.waits_together(row)) {
+                    self.revisit(row);
+                }
+            }
+            None => {
+                message.sweep = sweep.again.map(|together| Sweep { at: first, together, again: None });
+            }
+        }
+    }
+
+    /// Says whether a delivery waits on a step that is sent all at once.
+    fn waits_together(&self, handle: Handle) -> bool {
+        let Some(row) = self.rows.get(handle) else { return false };
+        let Some(frame) = self.frame(row) else { return false };
+        let floor = if row.attempts == 0 { frame.floor } else { 0 };
+        let level = row.level.max(floor).min(frame.route.last_level());
+        frame.route.levels.get(usize::from(level)).is_some_and(|level| level.together)
     }
 
     /// Materialises the next delivery; false where there is nothing at hand.
@@ -292,8 +320,21 @@ impl Core {
 
     /// Has every delivery of a message looked at again, from the first.
     pub(super) fn sweep(&mut self, handle: Handle) {
+        self.start_sweep(handle, false);
+    }
+
+    /// Has those looked at again that wait on a step that is sent all at once.
+    pub(super) fn sweep_together(&mut self, handle: Handle) {
+        self.start_sweep(handle, true);
+    }
+
+    fn start_sweep(&mut self, handle: Handle, together: bool) {
         if let Some(message) = self.messages.get_mut(handle) {
-            message.sweep = Some(message.first_open());
+            let first = message.first_open();
+            match &mut message.sweep {
+                Some(sweep) => sweep.again = Some(together && sweep.again.unwrap_or(true)),
+                none => *none = Some(Sweep { at: first, together, again: None }),
+            }
             self.busy.insert((message.facts.severity, message.number, handle));
         }
     }
@@ -303,14 +344,14 @@ impl Core {
         let now = self.now;
         let Some(message) = self.messages.get_mut(handle) else { return };
         message.timer = TimerKey::default();
-        let (mut late, mut visit, mut told) = (0, false, None);
+        let (mut late, mut visit, mut told) = (0, false, Vec::new());
         for class in &mut message.classes {
             if !class.deadline_passed && class.deadline <= now && class.route.rule().deadline.is_some() {
                 class.deadline_passed = true;
                 late += class.open;
                 visit |= class.open > 0;
                 if class.open > 0 && !class.route.rule().escalate.is_empty() {
-                    told = Some(Arc::clone(&class.route));
+                    told.push(Arc::clone(&class.route));
                 }
             }
             let floor = floor_at(&class.route, message.facts.accepted_at, now);
@@ -323,7 +364,7 @@ impl Core {
             self.dirty.insert(handle);
             self.event(Event::DeadlineMissed { message: id, deliveries: late, severity });
         }
-        if let Some(route) = told {
+        for route in told {
             self.escalate(handle, &route, id, severity, status, late);
         }
         if visit {
@@ -356,11 +397,11 @@ impl Core {
     ) {
         let Some(open) = self.messages.get_mut(handle) else { return };
         open.progress.escalated = true;
-        if std::mem::replace(&mut open.told, true) {
+        let rule = route.rule();
+        if !open.told.insert(rule.name.clone()) {
             return;
         }
         self.dirty.insert(handle);
-        let rule = route.rule();
         let (rule, contacts) = (rule.name.clone(), rule.escalate.clone());
         self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, late });
     }

@@ -1,6 +1,6 @@
 //! What comes back: outcomes, receipts, answers to questions, and silence.
 
-use super::channel::GatewayId;
+use super::channel::{Channel, GatewayId};
 use super::effect::{Effect, Event};
 use super::ids::AttemptId;
 use super::input::Asked;
@@ -12,7 +12,7 @@ use super::outcome::{DeliveryResult, Fault, Outcome, Reason, Receipt, ReceiptKin
 use super::policy::{Confirm, OnUnknown};
 use super::record::{Attempt, Record, Repeat};
 use super::slab::{Handle, NONE};
-use super::time::Span;
+use super::time::{Span, Timestamp};
 use super::{Core, gateway::Receipts};
 
 /// How long a provider may take to say what became of an attempt.
@@ -130,9 +130,10 @@ impl Core {
     }
 
     /// Sets what ends the waiting for a confirmation: nothing more to confirm, an assumption, or the step's wait.
-    fn await_confirmation(&mut self, place: Handle) {
+    pub(super) fn await_confirmation(&mut self, place: Handle) {
         let Some(attempt) = self.attempts.get(place) else { return };
         let (handle, gateway, channel, n) = (attempt.row, attempt.gateway, attempt.channel, attempt.n);
+        let since = attempt.taken_at;
         let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
         let rule = frame.route.rule();
         if rule.confirm == Confirm::Accepted {
@@ -141,7 +142,7 @@ impl Core {
         let mute = self.fleet.get(gateway).is_some_and(|g| g.config.receipts == Receipts::None);
         let wait = self.wait_of(handle);
         if mute && rule.confirm == Confirm::Delivered && !rule.strict_for(frame.severity) {
-            let due = self.now + rule.assume_after.min(wait);
+            let due = since + rule.assume_after.min(wait);
             let key = self.timers.set(due, Timer::Assume(place));
             if let Some(attempt) = self.attempts.get_mut(place) {
                 self.timers.cancel(&mut attempt.timer);
@@ -149,7 +150,7 @@ impl Core {
             }
             return;
         }
-        self.start_wait(handle);
+        self.start_wait_since(handle, since);
     }
 
     fn wait_of(&self, handle: Handle) -> Span {
@@ -161,7 +162,11 @@ impl Core {
     }
 
     pub(super) fn start_wait(&mut self, handle: Handle) {
-        let due = self.now + self.wait_of(handle);
+        self.start_wait_since(handle, self.now);
+    }
+
+    fn start_wait_since(&mut self, handle: Handle, since: Timestamp) {
+        let due = since + self.wait_of(handle);
         let Some(row) = self.rows.get_mut(handle) else { return };
         if row.timer != TimerKey::default() {
             return;
@@ -174,6 +179,10 @@ impl Core {
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.timer = TimerKey::default();
         let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
+        // The provider took it just before the expiry and answered after: nothing else would look at it again.
+        if frame.withdrawn.is_some() || frame.expiry <= self.now {
+            return self.wind_up(handle);
+        }
         let waits_on = self.open_attempts(handle).next().map(|(_, a)| (a.gateway, a.state));
         let Some(row) = self.rows.get_mut(handle) else { return };
         let last = row.level >= frame.route.last_level();
@@ -270,13 +279,23 @@ impl Core {
     /// A gateway certainly did not send it: the next one, at once.
     fn refused(&mut self, handle: Handle, gateway: GatewayId, reason: Reason) {
         let channel = self.fleet.get(gateway).map(|g| g.config.channel);
+        // One gateway could not deliver it, and its word on the recipient is not the last: another of the channel may.
+        let elsewhere = reason == Reason::Undeliverable && self.has_another(handle, channel);
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.left = Some((gateway, Some(reason)));
-        if let (true, Some(channel)) = (reason.is_for_good(), channel) {
+        if let (true, false, Some(channel)) = (reason.is_for_good(), elsewhere, channel) {
             row.barred.insert(channel);
             self.store_row(handle);
         }
         self.enqueue(handle);
+    }
+
+    /// Says whether a channel has a permitted gateway that this delivery has not tried in this round.
+    fn has_another(&self, handle: Handle, channel: Option<Channel>) -> bool {
+        let Some(row) = self.rows.get(handle) else { return false };
+        let Some(frame) = self.frame(row) else { return false };
+        let open = frame.route.all.without(row.out);
+        open.iter().any(|id| self.fleet.get(id).is_some_and(|g| Some(g.config.channel) == channel))
     }
 
     /// An adapter never answered: nobody can know.
@@ -285,6 +304,10 @@ impl Core {
         attempt.timer = TimerKey::default();
         let (gateway, n, row) = (attempt.gateway, attempt.n, attempt.row);
         let took = self.now - attempt.at;
+        if self.released.is_some_and(|released| attempt.at > released) {
+            // It is still on its way to disk, so it has not left: its time begins when it does.
+            return self.arm_give_up(place, gateway);
+        }
         let id = match self.rows.get(row) {
             Some(row) => AttemptId::new(self.delivery_id(row), n),
             None => match self.orphans.iter().find(|(_, p)| **p == place) {

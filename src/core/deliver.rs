@@ -11,7 +11,7 @@ use super::outcome::{DeliveryResult, Reason};
 use super::policy::OnUnknown;
 use super::record::{Attempt, Plan, Record, Repeat};
 use super::route::plan::Route;
-use super::slab::{Handle, NONE};
+use super::slab::{Handle, NONE, Slab};
 use super::time::{Span, Timestamp};
 use super::{Core, ORDERS_PER_TURN, backoff};
 use std::sync::Arc;
@@ -198,18 +198,15 @@ impl Core {
 
     /// Orders what can go, the most severe first.
     pub(super) fn dispatch(&mut self) {
+        let (rows, open) = (&self.rows, usize::try_from(self.counts.open()).unwrap_or(usize::MAX));
+        self.queues.prune(open, |entry| is_live(rows, entry));
         for _ in 0..ORDERS_PER_TURN {
             let free = self.fleet.free(&self.tiers, self.now);
             let scouts = self.fleet.scouts(&self.tiers, self.now).and(free);
             let (tiers, rows) = (self.tiers, &self.rows);
             let popped = self.queues.pop(
                 |ladder, entry| !choice(ladder, entry, &tiers, free, scouts).is_empty(),
-                |entry| {
-                    let lane = entry.stay.lane();
-                    rows.get(entry.row).is_some_and(|row| {
-                        row.stay.in_lane(lane) == entry.stay && row.lanes & (1 << lane) != 0
-                    })
-                },
+                |entry| is_live(rows, entry),
             );
             let Some((ladder, entry)) = popped else {
                 self.queues.tidy();
@@ -257,7 +254,6 @@ impl Core {
         let Some(g) = self.fleet.get_mut(gateway) else { return };
         g.capacity.take(now);
         let (name, channel, time_out) = (g.config.name.clone(), g.config.channel, g.capacity.time_out());
-        let give_up = now + time_out + g.config.connect_time_out.times(CONNECT_PHASES) + GIVE_UP_SLACK;
 
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.attempts = row.attempts.saturating_add(1);
@@ -283,10 +279,7 @@ impl Core {
             timer: TimerKey::default(),
         };
         let place = self.attempts.insert(attempt);
-        let key = self.timers.set(give_up, Timer::GiveUp(place));
-        if let Some(attempt) = self.attempts.get_mut(place) {
-            attempt.timer = key;
-        }
+        self.arm_give_up(place, gateway);
         if let Some(row) = self.rows.get_mut(handle) {
             row.first = place;
         }
@@ -309,6 +302,16 @@ impl Core {
             Order { attempt: id, gateway, channel, time_out, expires: frame.expiry, repeat, severity };
         self.effects.push_back(Effect::Send(order));
         self.recount(handle);
+    }
+
+    /// Sets when an attempt whose adapter does not answer is given up.
+    pub(super) fn arm_give_up(&mut self, place: Handle, gateway: GatewayId) {
+        let Some(g) = self.fleet.get(gateway) else { return };
+        let longest = g.capacity.time_out() + g.config.connect_time_out.times(CONNECT_PHASES) + GIVE_UP_SLACK;
+        let key = self.timers.set(self.now + longest, Timer::GiveUp(place));
+        if let Some(attempt) = self.attempts.get_mut(place) {
+            attempt.timer = key;
+        }
     }
 
     /// Says what an attempt made now would repeat.
@@ -413,6 +416,13 @@ impl Core {
             Kind::Unconfirmed => &mut self.counts.unconfirmed,
         }
     }
+}
+
+/// Says whether a queue's entry is its delivery's present one.
+fn is_live(rows: &Slab<Row>, entry: &Entry) -> bool {
+    let lane = entry.stay.lane();
+    rows.get(entry.row)
+        .is_some_and(|row| row.stay.in_lane(lane) == entry.stay && row.lanes & (1 << lane) != 0)
 }
 
 /// Returns the gateways that an entry may take at this instant. One that is in doubt is scouted with a real delivery now

@@ -76,6 +76,11 @@ pub enum Input {
     Policy(Arc<Policy>),
     /// The gateways as configured now; names that are gone take nothing new.
     Gateways(Vec<GatewayConfig>),
+    /// The effects of every turn up to this time were released: a slow disk may hold them back.
+    Released {
+        /// The time of the last such turn.
+        to: Timestamp,
+    },
     /// The wall clock moved against the steady one by this much. Due times stay as they are.
     ClockJumped {
         /// Later (positive) or earlier.

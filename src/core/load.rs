@@ -10,7 +10,8 @@ use super::outbox::message::{Facts, Kept, SETTLED};
 use super::outbox::row::{AttemptState, OpenAttempt};
 use super::outbox::timers::TimerKey;
 use super::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
-use super::record::{Attempt, Loaded, LoadedMessage, Record};
+use super::policy::OnUnknown;
+use super::record::{Attempt, Loaded, LoadedMessage, Record, Repeat};
 use super::slab::{Handle, NONE};
 use super::time::Timestamp;
 
@@ -149,10 +150,29 @@ impl Core {
         let (sent, _, unknown) = self.open_states(handle);
         // The newest attempt is over for certain, so its failure was about to lead on.
         let moves_on = !self.open_attempts(handle).any(|(_, a)| a.n == last);
+        let over = frame.withdrawn.is_some() || frame.expiry <= self.now;
+        let repeats = unknown && !sent && frame.route.on_unknown(frame.severity) == OnUnknown::Repeat;
         match sent || unknown {
-            true if frame.withdrawn.is_some() || frame.expiry <= self.now => self.wind_up(handle),
-            true if !moves_on => self.start_wait(handle),
+            true if over => self.wind_up(handle),
+            true if !moves_on && !repeats => self.wait_on(handle),
             _ => self.enqueue(handle),
+        }
+    }
+
+    /// Waits on with what is open: each wait runs from when its provider took it.
+    fn wait_on(&mut self, handle: Handle) {
+        let sent: Vec<Handle> = self
+            .open_attempts(handle)
+            .filter(|(_, attempt)| attempt.state == AttemptState::Sent)
+            .map(|(place, _)| place)
+            .collect();
+        if sent.is_empty() {
+            return self.start_wait(handle);
+        }
+        for place in sent {
+            if self.attempts.get(place).is_some_and(|attempt| attempt.row == handle) {
+                self.await_confirmation(place);
+            }
         }
     }
 
@@ -163,7 +183,9 @@ impl Core {
         said: Option<(ReceiptKind, Option<Reason>)>,
         unsure: &mut Vec<(AttemptId, Handle)>,
     ) {
-        let Some(gateway) = self.fleet.find(&attempt.gateway) else { return };
+        let Some(gateway) = self.fleet.find(&attempt.gateway) else {
+            return self.restore_of_removed(handle, attempt);
+        };
         // A receipt proves that the provider had it, whatever became of its answer.
         if said.is_some() && !matches!(attempt.outcome, Some((Outcome::Accepted { .. }, _))) {
             attempt.outcome = Some((Outcome::Accepted { provider_id: None }, self.now));
@@ -228,6 +250,24 @@ impl Core {
         if let Some(id) = provider {
             self.provider_ids.insert((gateway, id.into()), place);
         }
+    }
+
+    /// Its gateway is not configured any more: nobody will ever tell more of it, but it may have gone out.
+    fn restore_of_removed(&mut self, handle: Handle, mut attempt: Attempt) {
+        if attempt.outcome.is_none() {
+            attempt.outcome = Some((Outcome::Unknown { reason: Reason::Restart }, self.now));
+            self.store(Record::Attempt(attempt.clone()));
+        }
+        let Some(row) = self.rows.get_mut(handle) else { return };
+        match attempt.outcome {
+            Some((Outcome::Accepted { .. }, _)) => {
+                row.was_taken = true;
+                row.repeat = Repeat::AfterWait;
+            }
+            Some((Outcome::Unknown { .. }, _)) => row.repeat = Repeat::AfterUnknown,
+            _ => return,
+        }
+        row.copies = row.copies.saturating_add(1);
     }
 
     /// An attempt was in flight when the service stopped.

@@ -72,7 +72,7 @@ const ORDERS_PER_TURN: usize = 1_000;
 /// How many timers may fire in one turn.
 const TIMERS_PER_TURN: usize = 5_000;
 /// How long a caller's key is remembered here; by then the store knows it.
-const KEYS_FOR: Span = Span::from_secs(10);
+const KEYS_FOR: Span = Span::from_mins(15);
 /// How many keys are remembered here at most.
 const KEYS_MAX: usize = 200_000;
 
@@ -141,6 +141,8 @@ pub struct Core {
     now: Timestamp,
     /// Messages whose progress is to be written at the end of the turn.
     dirty: BTreeSet<Handle>,
+    /// Orders up to this time have left; `None`: every order leaves with its turn.
+    released: Option<Timestamp>,
     /// Whether the turn ended with work left over.
     more: bool,
     effects: VecDeque<Effect>,
@@ -200,6 +202,7 @@ impl Core {
             turn: 0,
             now,
             dirty: BTreeSet::new(),
+            released: None,
             more: false,
             effects: VecDeque::new(),
             events: VecDeque::new(),
@@ -240,6 +243,7 @@ impl Core {
             Input::Command { ticket, who, command } => self.command(ticket, &who, command),
             Input::Policy(policy) => self.new_policy(policy),
             Input::Gateways(configs) => self.new_gateways(configs),
+            Input::Released { to } => self.released = Some(to),
             Input::ClockJumped { by } => self.event(Event::ClockJumped { by }),
         }
     }

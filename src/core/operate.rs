@@ -64,6 +64,11 @@ impl Core {
             }
             Some(id) => {
                 let Some(g) = self.fleet.get_mut(id) else { return Reply::NotFound };
+                let held = g.overlay.as_ref().is_some_and(|o| o.kind == OverlayKind::Held);
+                if held && matches!(kind, Some(OverlayKind::Maintenance { .. })) {
+                    // Planned work ends by itself; what was stopped by hand must not.
+                    return Reply::Refused("it is held: release it first, then plan the work".into());
+                }
                 g.overlay = overlay.clone();
                 Some(g.config.name.clone())
             }

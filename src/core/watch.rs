@@ -228,7 +228,7 @@ impl Core {
                     .is_some_and(|m| m.classes.iter().any(|c| c.route.levels.iter().any(|l| l.together)))
             })
             .collect();
-        together.into_iter().for_each(|handle| self.sweep(handle));
+        together.into_iter().for_each(|handle| self.sweep_together(handle));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tells a rule's contacts that a message missed its deadline: a new message, by the service itself.
 //!
-//! Invariant: one message is told of once. The key is made from its id, so a crash between the decision and the
+//! Invariant: each rule's contacts are told of one message once. The key is made from both, so a crash between the decision and the
 //! acceptance repeats nothing.
 
 use crate::api::service::NO_TICKET;
@@ -82,7 +82,7 @@ impl Escalator {
             Ok(_) => return Told::Done,
             Err(_) => return Told::Later,
         };
-        match self.reads.ask(Query::Idempotency(key(missed.message))).await {
+        match self.reads.ask(Query::Idempotency(key(missed.message, &missed.rule))).await {
             Ok(Answer::Nothing) => {}
             Ok(_) => return Told::Done,
             Err(_) => return Told::Later,
@@ -138,14 +138,16 @@ fn words_of(missed: &Missed, message: &Message) -> Accept {
         tags: BTreeMap::from([("escalation".to_string(), missed.rule.clone())]),
         audiences: Vec::new(),
         recipients: Vec::new(),
-        idempotency: Some(key(missed.message)),
+        idempotency: Some(key(missed.message, &missed.rule)),
     }
 }
 
-/// Returns the key of a message's escalation. The body's digest is the same whatever the count was when it was told.
-fn key(message: MessageId) -> IdempotencyKey {
-    let digest =
-        ring::digest::digest(&ring::digest::SHA256, format!("{AUTHOR}\0escalate {message}").as_bytes());
+/// Returns the key of a message's escalation to one rule's contacts. The body's digest is the same whatever the count was when it was told.
+fn key(message: MessageId, rule: &str) -> IdempotencyKey {
+    let digest = ring::digest::digest(
+        &ring::digest::SHA256,
+        format!("{AUTHOR}\0escalate {message} {rule}").as_bytes(),
+    );
     let key: [u8; 16] = std::array::from_fn(|i| digest.as_ref()[i]);
     IdempotencyKey { key, body: key }
 }
@@ -158,7 +160,8 @@ mod tests {
     #[test]
     fn a_message_is_told_of_under_one_key() {
         let id = |n| MessageId::new(Timestamp::default(), 0, n);
-        assert_eq!(key(id(1)), key(id(1)));
-        assert_ne!(key(id(1)).key, key(id(2)).key);
+        assert_eq!(key(id(1), "a"), key(id(1), "a"));
+        assert_ne!(key(id(1), "a").key, key(id(2), "a").key);
+        assert_ne!(key(id(1), "a").key, key(id(1), "b").key);
     }
 }

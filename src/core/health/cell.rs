@@ -45,7 +45,16 @@ pub(crate) struct Cell {
     history: Vec<(Timestamp, State)>,
     attempts_failed: u32,
     /// A cause that needs no statistics: set down at once.
-    certain: bool,
+    certain: Option<Refuser>,
+}
+
+/// Who was told that our credentials are refused.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Refuser {
+    /// A probe, by name: it is also the one that can refute it.
+    Probe(String),
+    /// An attempt, or the standing connection.
+    Traffic,
 }
 
 /// The sends of one second.
@@ -87,7 +96,7 @@ impl Cell {
             probes: Vec::new(),
             history: vec![(now, State::Unknown)],
             attempts_failed: 0,
-            certain: false,
+            certain: None,
         }
     }
 
@@ -127,7 +136,7 @@ impl Cell {
             Verdict::Failed(reason) => {
                 self.bad_sign(*reason, report.failed_at(), now);
                 if *reason == Reason::Credentials {
-                    self.make_certain(now);
+                    self.make_certain(Refuser::Probe(report.probe.clone()), now);
                 }
                 self.dead.add(FAILED, now);
                 self.flaky.add(FLAKY_FAILED, now);
@@ -139,8 +148,12 @@ impl Cell {
                 self.flaky.add(FLAKY_FAILED, now);
             }
             Verdict::Fine => {
-                if report.aims_at == Layer::Api {
-                    self.certain = false;
+                match &self.certain {
+                    // The very check that was refused is let in: that is refuted, whatever made it so.
+                    Some(Refuser::Probe(name)) if *name == report.probe => self.let_in(now),
+                    // Another may not have shown any credentials at all.
+                    Some(Refuser::Traffic) if report.aims_at == Layer::Api => self.certain = None,
+                    _ => {}
                 }
                 self.dead.add(FINE, now);
                 self.flaky.add(FLAKY_FINE, now);
@@ -158,7 +171,7 @@ impl Cell {
         self.valid_until = self.valid_until.max(now + SEND_VALID);
         match worth(outcome) {
             Worth::Fine => {
-                self.certain = false;
+                self.certain = None;
                 self.in_second(now).fine += 1;
                 self.good_sends = self.good_sends.saturating_add(1);
             }
@@ -172,7 +185,7 @@ impl Cell {
                 self.attempts_failed = self.attempts_failed.saturating_add(1);
                 self.bad_sign(reason, Some(Layer::Api), now);
                 if reason == Reason::Credentials {
-                    self.make_certain(now);
+                    self.make_certain(Refuser::Traffic, now);
                 }
                 self.in_second(now).refused_failed += 1;
             }
@@ -190,15 +203,15 @@ impl Cell {
             Some(reason) => {
                 self.bad_sign(reason, Some(Layer::Api), now);
                 if reason == Reason::Credentials {
-                    self.make_certain(now);
+                    self.make_certain(Refuser::Traffic, now);
                 }
                 self.dead.add(FAILED, now);
             }
             None => {
                 self.valid_until = self.valid_until.max(now + SEND_VALID);
                 // The connection was let in with the credentials that were refused before.
-                if std::mem::replace(&mut self.certain, false) {
-                    self.refused.set(0, now);
+                if self.certain.is_some() {
+                    self.let_in(now);
                 }
                 self.dead.add(FINE, now);
             }
@@ -217,7 +230,7 @@ impl Cell {
         self.reason = None;
         self.layer = None;
         self.valid_until = now;
-        self.certain = false;
+        self.certain = None;
         self.second = Second::default();
     }
 
@@ -226,7 +239,8 @@ impl Cell {
         let from = self.state;
         let worst = self.worst();
         let doubt = worst >= DOUBT;
-        let declared = may_declare && (self.certain || self.all().iter().any(|n| n.declares(dwell, now)));
+        let declared =
+            may_declare && (self.certain.is_some() || self.all().iter().any(|n| n.declares(dwell, now)));
         let to = match (self.fallen, doubt, declared) {
             (true, true, _) => State::Down,
             (true, false, _) if from == State::Recovering && self.good() >= RETURN_AFTER => State::Up,
@@ -293,7 +307,7 @@ impl Cell {
 
     /// Says whether its trouble has a cause that needs no statistics.
     pub(crate) fn certain(&self) -> bool {
-        self.certain
+        self.certain.is_some()
     }
 
     /// Says whether anything is known of it.
@@ -377,9 +391,15 @@ impl Cell {
         }
     }
 
-    fn make_certain(&mut self, now: Timestamp) {
-        self.certain = true;
+    fn make_certain(&mut self, by: Refuser, now: Timestamp) {
+        self.certain = Some(by);
         self.refused.set(CEILING, now);
+    }
+
+    /// The credentials that were refused are taken.
+    fn let_in(&mut self, now: Timestamp) {
+        self.certain = None;
+        self.refused.set(0, now);
     }
 
     /// Opens the second of `now`, if it is another than the last.
@@ -407,7 +427,7 @@ impl Cell {
             needle.set(before + worth[place] / all, now);
             self.second.moved[place] = needle.value() - before;
         }
-        if self.certain {
+        if self.certain.is_some() {
             self.refused.set(CEILING, now);
         }
     }

@@ -10,7 +10,7 @@ use crate::core::record::{Attempt, Delivery, Progress};
 use crate::core::route::plan::Route;
 use crate::core::slab::{Handle, NONE};
 use crate::core::time::Timestamp;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// In place of a row's handle: this delivery has settled.
@@ -39,6 +39,18 @@ pub(crate) struct ClassKey {
     pub(crate) region: Option<String>,
     pub(crate) sector: Option<String>,
     pub(crate) audiences: Vec<String>,
+}
+
+/// A visit of all rows of a message: every row that is there is looked at again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sweep {
+    /// The next row.
+    pub(crate) at: u32,
+    /// Whether only those that wait on a step that is sent all at once are concerned.
+    pub(crate) together: bool,
+    /// Another visit was asked for meanwhile, with this meaning of `together`: it begins when this one has ended, so
+    /// that visits that are asked for quickly do not keep each other from ending.
+    pub(crate) again: Option<bool>,
 }
 
 /// The explanations of one class that are in use: one for each level and set of barred channels, in one health epoch. A
@@ -93,13 +105,13 @@ pub(crate) struct OpenMessage {
     /// Whether a chunk was asked of the store.
     pub(crate) asked: bool,
     pub(crate) kept: BTreeMap<u32, Kept>,
-    /// Where a visit of all rows stands, while one is under way.
-    pub(crate) sweep: Option<u32>,
+    /// A visit of all rows, while one is under way.
+    pub(crate) sweep: Option<Sweep>,
     pub(crate) timer: TimerKey,
     pub(crate) last_plan: u32,
-    /// Whether the rule's contacts were told of a missed deadline since this start. Telling them twice is harmless: the
+    /// The rules whose contacts were told of a missed deadline since this start. Telling them twice is harmless: the
     /// second finds what the first made.
-    pub(crate) told: bool,
+    pub(crate) told: BTreeSet<String>,
     /// Whether what it missed of its deadlines was counted before this start.
     pub(crate) late_before: bool,
     /// Everything before this index has settled.
@@ -189,7 +201,7 @@ impl OpenMessage {
             sweep: None,
             timer: TimerKey::default(),
             last_plan: 0,
-            told: false,
+            told: BTreeSet::new(),
             late_before: false,
             first_open: 0,
         }

@@ -57,6 +57,11 @@ pub(crate) struct Tiers {
     pub(crate) last: GatewaySet,
 }
 
+/// Entries that a delivery has at most, as a rule: those of a step that is sent by several channels at once.
+const LANES_USUAL: usize = 3;
+/// So many disowned entries are left where they are: dropping them costs a look at every entry.
+const STALE_ALLOWED: usize = 100_000;
+
 /// All queues.
 #[derive(Debug, Default)]
 pub(crate) struct Queues {
@@ -116,6 +121,19 @@ impl Queues {
     /// Forgets queues in which nothing is left.
     pub(crate) fn tidy(&mut self) {
         self.queues.retain(|_, heap| !heap.is_empty());
+    }
+
+    /// Drops disowned entries that have not surfaced, where they have become more than a few for each open delivery.
+    pub(crate) fn prune(&mut self, open: usize, is_live: impl Fn(&Entry) -> bool) {
+        let most = open.saturating_mul(LANES_USUAL).saturating_add(STALE_ALLOWED);
+        if self.queues.values().map(BinaryHeap::len).sum::<usize>() <= most {
+            return;
+        }
+        for heap in self.queues.values_mut() {
+            heap.retain(|Reverse(entry)| is_live(entry));
+            heap.shrink_to_fit();
+        }
+        self.tidy();
     }
 
     /// Says whether nothing waits.

@@ -10,7 +10,7 @@ use super::ids::MessageId;
 use super::input::{Accept, Command, IdempotencyKey, Input, Ticket};
 use super::message::{Recipient, Severity, Status, Urgency};
 use super::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
-use super::policy::{Confirm, OnUnknown, Policy, Rule, SendMode, Step};
+use super::policy::{Confirm, Criterion, OnUnknown, Policy, Rule, SendMode, Step, Subject};
 use super::record::{Attempt, Delivery, Record, Repeat};
 use super::time::{Span, Timestamp};
 use super::view::State;
@@ -44,6 +44,12 @@ fn gateway(name: &str, channel: Channel) -> GatewayConfig {
         can_ask: false,
         connect_time_out: Span::from_secs(3),
     }
+}
+
+fn person(language: &str) -> Recipient {
+    let number = "+970599000001".to_owned();
+    let addresses = [(Channel::Whatsapp, number.clone()), (Channel::Sms, number)].into();
+    Recipient { language: Some(language.into()), addresses, ..Recipient::default() }
 }
 
 fn step(channels: &[Channel], send: SendMode, secs: i64) -> Step {
@@ -126,9 +132,15 @@ impl World {
     }
 
     fn accept_with(&mut self, severity: Severity, people: usize, key: Option<IdempotencyKey>) -> MessageId {
-        let addresses: BTreeMap<Channel, String> =
-            [(Channel::Whatsapp, "+970599000001".into()), (Channel::Sms, "+970599000001".into())].into();
-        let person = Recipient { language: Some("ar".into()), addresses, ..Recipient::default() };
+        self.accept_for(severity, vec![person("ar"); people], key)
+    }
+
+    fn accept_for(
+        &mut self,
+        severity: Severity,
+        recipients: Vec<Recipient>,
+        key: Option<IdempotencyKey>,
+    ) -> MessageId {
         let accept = Accept {
             ticket: Ticket(1),
             author: "duty".into(),
@@ -141,7 +153,7 @@ impl World {
             template: None,
             tags: BTreeMap::new(),
             audiences: vec![],
-            recipients: vec![person; people],
+            recipients,
             idempotency: key,
         };
         self.input(Input::Accept(Box::new(accept)));
@@ -585,4 +597,112 @@ fn a_missed_deadline_is_counted_once_and_the_contacts_are_told() {
     });
     assert_eq!(missed.collect::<Vec<_>>(), [2]);
     assert_eq!(w.core.view(w.now).deliveries.late, 2);
+}
+
+#[test]
+fn what_is_taken_just_before_the_expiry_ends_all_the_same() {
+    let steps = vec![step(&[Channel::Whatsapp], SendMode::Best, 20)];
+    let mut w = World::pair(policy(steps, |rule| rule.expiry = Some(Span::from_secs(3))));
+    w.accept(Severity::Severe, 1);
+    let in_flight = w.only_order();
+    w.pass(Span::from_secs(4));
+    w.take(&in_flight);
+    w.pass(Span::from_secs(30));
+    assert_eq!(w.results(), [DeliveryResult::HandedOver]);
+    assert_eq!(w.core.view(w.now).deliveries.open(), 0);
+}
+
+#[test]
+fn an_order_that_the_disk_holds_back_is_not_given_up() {
+    let mut w = World::pair(two_steps());
+    w.core.handle(Input::Released { to: w.now - Span::from_ms(1) }, w.now);
+    w.accept(Severity::Extreme, 1);
+    let order = w.only_order();
+    w.pass(Span::from_mins(2));
+    assert!(w.orders.is_empty(), "nothing has left yet, so nothing is repeated: {:?}", w.orders);
+    w.input(Input::Released { to: w.now });
+    w.take(&order);
+    w.receipt(&order, ReceiptKind::Delivered);
+    assert_eq!(w.results(), [DeliveryResult::Delivered]);
+}
+
+#[test]
+fn one_gateway_that_cannot_deliver_leaves_the_channel_to_the_others() {
+    let steps = vec![step(&[Channel::Sms], SendMode::Best, 20)];
+    let two = vec![gateway("sms-a", Channel::Sms), gateway("sms-b", Channel::Sms)];
+    let mut w = World::new(two, policy(steps, |_| {}));
+    w.accept(Severity::Severe, 1);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let order = w.only_order();
+        seen.push(order.gateway);
+        w.take(&order);
+        let of = ReceiptRef::Attempt(order.attempt);
+        let reason = Some(Reason::Undeliverable);
+        let receipt = Receipt { of, kind: ReceiptKind::Failed, reason, at: None };
+        w.input(Input::Receipt { gateway: order.gateway, receipt });
+    }
+    assert_eq!(seen, [GatewayId(0), GatewayId(1)]);
+    assert_eq!(w.results(), [DeliveryResult::Failed], "when both have said so, it is over");
+}
+
+#[test]
+fn planned_work_does_not_end_a_hold() {
+    let mut w = World::pair(two_steps());
+    let hold = Command::Hold { gateway: Some(GatewayId(0)), reason: "billing".into() };
+    w.input(Input::Command { ticket: Ticket(1), who: "noc".into(), command: hold });
+    let until = w.now + Span::from_mins(1);
+    let plan = Command::Maintenance { gateway: GatewayId(0), until, reason: "upgrade".into() };
+    w.input(Input::Command { ticket: Ticket(2), who: "noc".into(), command: plan });
+    assert!(matches!(w.replies.last(), Some(Reply::Refused(_))));
+    w.pass(Span::from_mins(2));
+    w.accept(Severity::Severe, 1);
+    assert_eq!(w.only_order().channel, Channel::Sms);
+}
+
+/// A rule's condition on the recipient's language.
+#[derive(Debug)]
+struct Speaks(String);
+
+impl Criterion for Speaks {
+    fn key(&self) -> &'static str {
+        "language"
+    }
+
+    fn matches(&self, subject: &Subject<'_>) -> bool {
+        subject.language == Some(self.0.as_str())
+    }
+
+    fn explain(&self) -> String {
+        format!("language is {}", self.0)
+    }
+
+    fn found(&self, subject: &Subject<'_>) -> String {
+        format!("language is {:?}", subject.language)
+    }
+}
+
+#[test]
+fn each_rule_that_misses_its_deadline_tells_its_own_contacts() {
+    let rule = |name: &str, language: &str, contact: &str| Rule {
+        name: name.into(),
+        steps: vec![step(&[Channel::Whatsapp], SendMode::Best, 20)],
+        deadline: Some(Span::from_secs(60)),
+        escalate: vec![contact.into()],
+        when: vec![Box::new(Speaks(language.to_owned()))],
+        ..Rule::last()
+    };
+    let rules = vec![rule("ar", "ar", "one"), rule("en", "en", "two"), Rule::last()];
+    let mut w = World::pair(Arc::new(Policy { hash: "h".into(), rules }));
+    w.accept_for(Severity::Severe, vec![person("ar"), person("en")], None);
+    w.pass(Span::from_mins(2));
+    let told: Vec<_> = w
+        .told
+        .iter()
+        .map(|effect| match effect {
+            Effect::Escalate { rule, contacts, .. } => (rule.as_str(), contacts[0].as_str()),
+            _ => ("", ""),
+        })
+        .collect();
+    assert_eq!(told, [("ar", "one"), ("en", "two")]);
 }

@@ -169,3 +169,46 @@ fn a_deadline_that_passed_while_we_were_away_is_told_of() {
     assert_eq!((told(&third), missed(&third), third.core.view(third.now).deliveries.late), (1, 0, 2));
     assert!(matches!(&third.told[0], Effect::Escalate { late: 2, .. }), "{:?}", third.told);
 }
+
+#[test]
+fn what_went_through_a_gateway_that_is_gone_is_not_forgotten() {
+    let check = |outcome: Option<Outcome>, expected: Repeat| {
+        let mut w = World::pair(two_steps());
+        w.accept(Severity::Severe, 1);
+        let order = w.only_order();
+        if let Some(outcome) = outcome {
+            w.answer(&order, outcome);
+        }
+        let Disk { loaded, people } = disk(&w);
+        let id = loaded.message.id;
+        let mut after = World::new(vec![super::gateway("sms", Channel::Sms)], two_steps());
+        after.core.load(Loaded { messages: vec![loaded], ..Loaded::default() }, after.now);
+        after.turn();
+        materialise(&mut after, id, people);
+        let next = after.only_order();
+        assert_eq!((next.channel, next.repeat), (Channel::Sms, expected));
+        after.take(&next);
+        after.receipt(&next, ReceiptKind::Delivered);
+        let settled = after.records.iter().rev().find_map(|record| match record {
+            Record::Delivery(delivery) => delivery.result,
+            _ => None,
+        });
+        assert!(settled.is_some_and(|settled| settled.duplicated), "it may have reached the recipient twice");
+    };
+    check(None, Repeat::AfterUnknown);
+    check(Some(Outcome::Accepted { provider_id: Some("p1".into()) }), Repeat::AfterWait);
+}
+
+#[test]
+fn a_wait_goes_on_from_when_the_provider_took_it() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 1);
+    let order = w.only_order();
+    w.take(&order);
+    let (mut after, id, people) = restart(&w, two_steps(), Span::from_secs(15));
+    materialise(&mut after, id, people);
+    assert!(after.orders.is_empty());
+    after.pass(Span::from_secs(6));
+    let next = after.only_order();
+    assert_eq!((next.channel, next.repeat), (Channel::Sms, Repeat::AfterWait));
+}
