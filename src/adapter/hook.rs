@@ -7,24 +7,34 @@ use ring::hmac;
 /// The longest value that is read from a query: a challenge or a token of some dozen characters.
 const QUERY_VALUE_BYTES_MAX: usize = 1024;
 
+/// What an answer's body is, where it is for people or an echo.
+pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// What an answer's body is, where the provider reads it.
+pub(super) const JSON: &str = "application/json";
+
 /// Answers a call whose signature held.
 pub(super) fn heard(receipts: Vec<Receipt>) -> HookAnswer {
-    HookAnswer { status: 200, body: String::new(), receipts, result: "ok" }
+    HookAnswer { receipts, ..empty(200, "ok") }
 }
 
 /// Answers a call that is not signed, or not by the provider.
 pub(super) fn bad_signature() -> HookAnswer {
-    HookAnswer { status: 403, body: String::new(), receipts: Vec::new(), result: "bad_signature" }
+    empty(403, "bad_signature")
 }
 
 /// Answers a call that the provider signed and nobody can read.
 pub(super) fn unreadable() -> HookAnswer {
-    HookAnswer { status: 400, body: String::new(), receipts: Vec::new(), result: "unreadable" }
+    empty(400, "unreadable")
 }
 
 /// Answers a call to where nothing listens.
 pub(super) fn not_here() -> HookAnswer {
-    HookAnswer { status: 404, body: String::new(), receipts: Vec::new(), result: "not_here" }
+    empty(404, "not_here")
+}
+
+fn empty(status: u16, result: &'static str) -> HookAnswer {
+    HookAnswer { status, content_type: PLAIN, body: String::new(), receipts: Vec::new(), result }
 }
 
 /// Compares what a stranger gave with a secret, in a time that does not tell how much of it was right.

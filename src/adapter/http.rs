@@ -4,7 +4,7 @@
 //! used again, so a connection that the server has closed is never written to; and each counts the bytes that the
 //! system took, so that "nothing of it left" is known and not guessed.
 //!
-//! Limits: [`ANSWER_BYTES_MAX`] of body, [`IDLE_MAX`] connections kept, each for [`IDLE_TIME_MAX`]. Redirects are
+//! Limits: [`ANSWER_BYTES_MAX`] of body where a request asks for no more, [`IDLE_MAX`] connections kept, each for [`IDLE_TIME_MAX`]. Redirects are
 //! answers like any other.
 //!
 //! Invariant: no path is shown, logged or put into an error: a provider's may hold its token.
@@ -70,6 +70,8 @@ pub(super) struct Request {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// A JSON body, or nothing.
     pub(super) body: Bytes,
+    /// The most that is read of the answer's body.
+    pub(super) answer_bytes_max: usize,
 }
 
 /// One answer.
@@ -80,6 +82,8 @@ pub(super) struct Response {
     pub(super) retry_after: Option<Span>,
     /// The body; empty where it was longer than allowed.
     pub(super) body: Vec<u8>,
+    /// Whether it was longer than allowed.
+    pub(super) is_cut: bool,
 }
 
 /// Why there is no answer.
@@ -157,12 +161,23 @@ impl FromStr for Origin {
 impl Request {
     /// Builds a request with a JSON body.
     pub(super) fn post(path: String, body: &serde_json::Value) -> Request {
-        Request { method: Method::POST, path, headers: Vec::new(), body: body.to_string().into() }
+        Request { method: Method::POST, body: body.to_string().into(), ..Request::get(path) }
     }
 
     /// Builds a request without a body.
     pub(super) fn get(path: String) -> Request {
-        Request { method: Method::GET, path, headers: Vec::new(), body: Bytes::new() }
+        Request {
+            method: Method::GET,
+            path,
+            headers: Vec::new(),
+            body: Bytes::new(),
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        }
+    }
+
+    /// Reads so much of the answer's body.
+    pub(super) fn reading(self, answer_bytes_max: usize) -> Request {
+        Request { answer_bytes_max, ..self }
     }
 
     /// Adds a header.
@@ -240,7 +255,7 @@ impl Client {
                 return Called { answer: Err(Failure::Expired), took: Span::ZERO };
             }
             let start = Instant::now();
-            let answer = wire.exchange(self.assemble(request), time_out).await;
+            let answer = wire.exchange(self.assemble(request), request.answer_bytes_max, time_out).await;
             let took = Span::from_ms(i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX));
             match answer {
                 Ok(_) => self.keep(wire),
@@ -392,11 +407,12 @@ impl Wire {
     async fn exchange(
         &mut self,
         request: hyper::Request<Full<Bytes>>,
+        bytes_max: usize,
         time_out: Span,
     ) -> Result<Response, Failure> {
         let before = self.written.load(Ordering::Relaxed);
         let sending = self.sender.send_request(request);
-        let work = async { read(sending.await?).await };
+        let work = async { read(sending.await?, bytes_max).await };
         match timeout(time_out.to_std(), self.connection.drive(work)).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => {
@@ -432,18 +448,19 @@ impl Wire {
     }
 }
 
-async fn read(response: hyper::Response<Incoming>) -> Result<Response, hyper::Error> {
+async fn read(response: hyper::Response<Incoming>, bytes_max: usize) -> Result<Response, hyper::Error> {
     let status = response.status();
     let retry_after = retry_after(response.headers(), now());
-    let body = match Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await {
-        Ok(body) => body.to_bytes().into(),
+    let (body, is_cut) = match Limited::new(response.into_body(), bytes_max).collect().await {
+        Ok(body) => (body.to_bytes().into(), false),
         Err(error) => match error.downcast::<hyper::Error>() {
             // The status of a refusal says enough without its body; a success without one says nothing.
             Ok(lost) if status.is_success() => return Err(*lost),
-            _ => Vec::new(),
+            Ok(_) => (Vec::new(), false),
+            Err(_) => (Vec::new(), true),
         },
     };
-    Ok(Response { status: status.as_u16(), retry_after, body })
+    Ok(Response { status: status.as_u16(), retry_after, body, is_cut })
 }
 
 // === impl Stream ===

@@ -17,6 +17,7 @@ mod settings;
 mod signal_cli;
 pub mod sms_smpp;
 mod telegram_bot;
+mod together;
 mod verdict;
 mod whatsapp_cloud;
 
@@ -136,7 +137,9 @@ pub struct HookRequest {
 pub struct HookAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// The body, as plain text.
+    /// What the body is, as `content-type` names it.
+    pub content_type: &'static str,
+    /// The body.
     pub body: String,
     /// What was read, once the signature held. The answer is sent after these are durable.
     pub receipts: Vec<Receipt>,
@@ -169,7 +172,7 @@ pub trait Adapter: Send + Sync {
 
     /// Reads a provider's call: checks the signature on the raw bytes, then parses. Pure.
     fn hook(&self, _request: &HookRequest) -> HookAnswer {
-        HookAnswer { status: 404, body: String::new(), receipts: Vec::new(), result: "not_here" }
+        hook::not_here()
     }
 
     /// Keeps what must stand (a bind, an event stream, long polling) until dropped; returns never, or at once where

@@ -45,7 +45,7 @@ mod tests {
     fn every_status_has_one_meaning() {
         let after = Some(Span::from_secs(7));
         let check = |status: u16, expected: Outcome| {
-            let response = Response { status, retry_after: after, body: Vec::new() };
+            let response = Response { status, retry_after: after, ..Response::default() };
             assert_eq!(by_status(&response), expected, "{status}");
         };
         check(200, unknown(Reason::Unreadable));

@@ -42,9 +42,7 @@ pub(crate) async fn take(app: Arc<App>, mut call: Call) -> Answer {
         .ok_or_else(|| not_found("no gateway has this name"))?;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
     let mut response = (status, answer.body).into_response();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
     Ok(response)
 }
 

@@ -10,7 +10,13 @@ pub(crate) fn read(gateway: &Gateway, request: &HookRequest) -> HookAnswer {
         Ok(answer) => answer,
         Err(_) => {
             tracing::error!(gateway = gateway.config.name, "the adapter panicked over a provider's call");
-            HookAnswer { status: 500, body: String::new(), receipts: Vec::new(), result: "unreadable" }
+            HookAnswer {
+                status: 500,
+                content_type: "text/plain; charset=utf-8",
+                body: String::new(),
+                receipts: Vec::new(),
+                result: "unreadable",
+            }
         }
     }
 }

@@ -393,6 +393,9 @@ async fn providers_calls_go_raw_to_the_adapter() {
     let raw = "\u{0}not json \u{ff}";
     let told = house.send(request("POST", "/hooks/whatsapp-main/key%2F1?a=b", None, &signed, raw)).await;
     assert_eq!(told.status, StatusCode::OK);
+    // What the adapter answers is for the provider to read, so it says what it is.
+    assert_eq!(told.headers[header::CONTENT_TYPE], "application/json");
+    assert_eq!(told.body, "\"ok\"");
     let hooked = house.service.hooked.lock().unwrap();
     let seen = &hooked[0];
     assert_eq!((seen.method.as_str(), seen.path.as_str(), seen.query.as_str()), ("POST", "/key%2F1", "a=b"));

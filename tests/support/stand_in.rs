@@ -150,7 +150,14 @@ impl Service for StandIn {
         let signed = request.headers.iter().any(|(name, _)| name == "x-signature");
         self.hooked.lock().unwrap().push(request);
         let (status, result) = if signed { (200, "ok") } else { (401, "bad_signature") };
-        ready(Ok(known.then(|| HookAnswer { status, body: result.into(), receipts: Vec::new(), result })))
+        let answer = || HookAnswer {
+            status,
+            content_type: "application/json",
+            body: format!("{result:?}"),
+            receipts: Vec::new(),
+            result,
+        };
+        ready(Ok(known.then(answer)))
     }
 
     fn readiness(&self) -> Readiness {

@@ -9,11 +9,11 @@
 //
 // Cites: Telegram, Bot API, core.telegram.org/bots/api.
 
+mod polling;
 mod text;
 mod updates;
 
-use super::back_off::back_off;
-use super::hook::{bad_signature, heard, is_secret, not_here, unreadable};
+use super::hook::{JSON, bad_signature, heard, is_secret, not_here, unreadable};
 use super::http::{Client, Request, Response};
 use super::net::Net;
 use super::retry_after::capped;
@@ -42,18 +42,6 @@ pub(super) const KIND: Kind = Kind {
 };
 
 const BASE_URL: &str = "https://api.telegram.org";
-
-/// How long Telegram holds a poll without news. Cites: the Bot API recommends long polling; 50 s is common.
-const POLL_SECS: i64 = 50;
-
-/// How long a poll may take in all.
-const POLL_TIME_OUT: Span = Span::from_secs(POLL_SECS + 10);
-
-/// How long Telegram may take to take a word on a press.
-const WORD_TIME_OUT: Span = Span::from_secs(5);
-
-/// The life of what does not expire.
-const EVER: Span = Span::from_hours(24);
 
 /// How presses of buttons are heard.
 #[derive(Clone)]
@@ -234,61 +222,13 @@ impl TelegramBot {
         }
         Answered { outcome: answer, took }
     }
-
-    /// Asks for presses of buttons, for ever.
-    async fn poll(&self, buttons: &Buttons, ear: &dyn Ear) {
-        let (mut offset, mut failures, mut is_up) = (0i64, 0u32, None);
-        loop {
-            let query = json!({
-                "offset": offset, "timeout": POLL_SECS, "limit": 100, "allowed_updates": ["callback_query"],
-            });
-            let request = Request::post(format!("{}/getUpdates", self.path), &query);
-            let called = self.client.call(&request, POLL_TIME_OUT, EVER).await;
-            let news =
-                called.answer.map_err(|failure| failure.outcome()).and_then(|response| news(&response));
-            let updates = match news {
-                Ok(updates) => updates,
-                Err(outcome) => {
-                    if is_up.replace(false) != Some(false) {
-                        ear.link(false, outcome.reason());
-                    }
-                    failures = failures.saturating_add(1);
-                    tokio::time::sleep(back_off(failures)).await;
-                    continue;
-                }
-            };
-            if is_up.replace(true) != Some(true) {
-                ear.link(true, None);
-            }
-            failures = 0;
-            for update in &updates {
-                if let Some(press) = buttons.press(update) {
-                    self.hear(press, ear).await;
-                }
-                // What has been heard is confirmed by asking for what follows it.
-                offset = update["update_id"].as_i64().map_or(offset, |id| offset.max(id.saturating_add(1)));
-            }
-        }
-    }
-
-    async fn hear(&self, press: Press, ear: &dyn Ear) {
-        if let Some(receipt) = press.receipt {
-            ear.receipt(receipt).await;
-        }
-        let answer = json!({"callback_query_id": press.query});
-        let request = Request::post(format!("{}/answerCallbackQuery", self.path), &answer);
-        // Without it the button looks busy for a while; nothing is lost.
-        self.client.call(&request, WORD_TIME_OUT, EVER).await;
-    }
 }
 
-/// Returns the updates of an answer to a poll.
-fn news(response: &Response) -> Result<Vec<Value>, Outcome> {
-    let mut body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    match body["result"].take() {
-        Value::Array(updates) if body["ok"] == true => Ok(updates),
-        _ => Err(outcome(response)),
-    }
+/// Takes a press that came by webhook. Telegram reads the answer to its call as a call of ours: without this one the
+/// button goes on looking busy. Cites: Bot API, "Making requests when getting updates".
+fn word(press: Press) -> HookAnswer {
+    let body = json!({"method": "answerCallbackQuery", "callback_query_id": press.query});
+    HookAnswer { content_type: JSON, body: body.to_string(), ..heard(press.receipt.into_iter().collect()) }
 }
 
 impl Adapter for TelegramBot {
@@ -309,7 +249,7 @@ impl Adapter for TelegramBot {
         }
         match serde_json::from_slice::<Value>(&request.body) {
             Ok(update) if update.is_object() => {
-                heard(buttons.press(&update).and_then(|press| press.receipt).into_iter().collect())
+                buttons.press(&update).map_or_else(|| heard(Vec::new()), word)
             }
             _ => unreadable(),
         }
@@ -436,6 +376,7 @@ mod tests {
         let keyboard = Buttons::new("1:a").keyboard(attempt, "en");
         let data = &keyboard["inline_keyboard"][0][0]["callback_data"];
         let update = json!({"update_id": 9, "callback_query": {"id": "77", "data": data}}).to_string();
+        let foreign = json!({"update_id": 9, "callback_query": {"id": "77", "data": "other"}}).to_string();
         let check = |secret: Option<&str>, body: &str, expected: (u16, usize)| {
             let headers = secret.map(|s| ("x-telegram-bot-api-secret-token".to_owned(), s.to_owned()));
             let request = HookRequest {
@@ -446,9 +387,16 @@ mod tests {
             };
             let answer = adapter.hook(&request);
             assert_eq!((answer.status, answer.receipts.len()), expected, "{secret:?} {body}");
+            // A press is answered, whosever button it is: only then it stops looking busy.
+            let is_pressed = answer.status == 200 && body.contains("callback_query");
+            let word = json!({"method": "answerCallbackQuery", "callback_query_id": "77"});
+            let said = serde_json::from_str(&answer.body).ok();
+            assert_eq!(said, is_pressed.then_some(word), "{body}");
+            assert_eq!(answer.content_type == JSON, is_pressed, "{body}");
         };
         check(Some("s-1"), &update, (200, 1));
         check(Some("s-1"), "{\"update_id\":1}", (200, 0));
+        check(Some("s-1"), &foreign, (200, 0));
         check(Some("s-1"), "not JSON", (400, 0));
         check(Some("s-2"), &update, (403, 0));
         check(None, &update, (403, 0));

@@ -217,7 +217,8 @@ mod tests {
     fn answers_are_read_by_code_then_by_status() {
         let check = |status: u16, body: &str, expected: Outcome| {
             let retry_after = Some(Span::from_secs(3));
-            let response = Response { status, retry_after, body: body.as_bytes().to_vec() };
+            let response =
+                Response { status, retry_after, body: body.as_bytes().to_vec(), ..Response::default() };
             assert_eq!(outcome(&response), expected, "{status} {body}");
         };
         let taken = |id: &str| Outcome::Accepted { provider_id: Some(id.into()) };

@@ -5,8 +5,9 @@ use crate::support::adapters::Sender;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use std::sync::Arc;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -140,4 +141,120 @@ async fn signal_is_heard_again_after_its_stream_breaks() {
         handle.cut();
     }
     running.abort();
+}
+
+/// Telegram with this many presses waiting, each under a message of so many escaped letters.
+struct Crowd {
+    presses: usize,
+    letters: usize,
+    /// The data of the button under the only message that was sent.
+    data: Mutex<String>,
+    /// The limit of each poll that found something.
+    limits: Mutex<Vec<usize>>,
+    answered: Mutex<Vec<String>>,
+}
+
+impl Crowd {
+    async fn start(presses: usize, letters: usize) -> (Arc<Crowd>, Sender) {
+        let (data, limits, answered) = Default::default();
+        let crowd = Arc::new(Crowd { presses, letters, data, limits, answered });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let held = crowd.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let crowd = held.clone();
+            async move { crowd.answer(request).await }
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let keys = format!("base_url = \"http://{addr}\"\nbot_token = \"42:x\"\nupdates = \"polling\"\n");
+        (crowd, Sender::build("telegram-bot", &keys))
+    }
+
+    async fn answer(&self, request: Request) -> String {
+        let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        let asked = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+        let asked: Value = serde_json::from_slice(&asked).unwrap();
+        match method.as_str() {
+            "sendMessage" => {
+                let button = &asked["reply_markup"]["inline_keyboard"][0][0];
+                *self.data.lock().unwrap() = button["callback_data"].as_str().unwrap().to_owned();
+                json!({"ok": true, "result": {"message_id": 7, "chat": {"id": 555}}}).to_string()
+            }
+            "answerCallbackQuery" => {
+                tokio::time::sleep(LATE).await;
+                self.answered.lock().unwrap().push(asked["callback_query_id"].as_str().unwrap().to_owned());
+                json!({"ok": true, "result": true}).to_string()
+            }
+            _ => {
+                self.updates(
+                    asked["offset"].as_u64().unwrap() as usize,
+                    asked["limit"].as_u64().unwrap() as usize,
+                )
+                .await
+            }
+        }
+    }
+
+    async fn updates(&self, offset: usize, limit: usize) -> String {
+        let waiting: Vec<_> = (offset.max(1)..=self.presses).take(limit).collect();
+        if waiting.is_empty() {
+            tokio::time::sleep(SOON).await;
+        } else {
+            self.limits.lock().unwrap().push(limit);
+        }
+        let (data, text) = (self.data.lock().unwrap().clone(), "\\u0627".repeat(self.letters));
+        let one = |id: usize| {
+            format!(
+                r#"{{"update_id":{id},"callback_query":{{"id":"q{id}","data":"{data}","message":{{"text":"{text}"}}}}}}"#
+            )
+        };
+        let updates: Vec<_> = waiting.into_iter().map(one).collect();
+        format!(r#"{{"ok":true,"result":[{}]}}"#, updates.join(","))
+    }
+}
+
+/// How long a disk, or Telegram, takes over one thing.
+const LATE: Duration = Duration::from_millis(100);
+
+/// Takes receipts, each with a commit of its own that takes its time.
+struct SlowDisk(mpsc::UnboundedSender<Receipt>);
+
+impl Ear for SlowDisk {
+    fn receipt(&self, receipt: Receipt) -> Doing<'_, ()> {
+        Box::pin(async move {
+            tokio::time::sleep(LATE).await;
+            let _ = self.0.send(receipt);
+        })
+    }
+
+    fn link(&self, _up: bool, reason: Option<Reason>) {
+        assert_eq!(reason, None, "the polls are fine");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_that_presses_under_long_messages_is_heard_at_once() {
+    let check = async |presses: usize, letters: usize, limits: &[usize]| {
+        let (crowd, sender) = Crowd::start(presses, letters).await;
+        assert!(is_accepted(&sender.adapter.send(sender.attempt("555", "غادروا", 1)).await.outcome));
+        let (said, mut heard) = mpsc::unbounded_channel();
+        let adapter = Arc::clone(&sender.adapter);
+        let start = Instant::now();
+        let running = tokio::spawn(async move { adapter.run(&SlowDisk(said)).await });
+        for n in 0..presses {
+            let receipt = timeout(SOON, heard.recv()).await.unwrap_or_else(|_| panic!("receipt {n}"));
+            assert_eq!(receipt.expect("it runs").kind, ReceiptKind::Acknowledged);
+        }
+        while crowd.answered.lock().unwrap().len() < presses {
+            assert!(start.elapsed() < SOON, "every press is answered");
+            tokio::time::sleep(LATE).await;
+        }
+        assert!(start.elapsed() < LATE * presses as u32, "one after the other: {:?}", start.elapsed());
+        assert_eq!(*crowd.limits.lock().unwrap(), limits, "{letters} letters");
+        running.abort();
+    };
+    // The worst that Telegram can bring fits in one answer.
+    check(100, 4096, &[100]).await;
+    // What is longer than anything known is asked for again in halves, and does not jam.
+    check(60, 20_000, &[100, 50, 25, 50, 25, 50]).await;
 }

@@ -81,7 +81,13 @@ impl Adapter for Scripted {
     fn hook(&self, request: &HookRequest) -> HookAnswer {
         let of = ReceiptRef::Provider(String::from_utf8(request.body.clone()).unwrap());
         let receipt = Receipt { of, kind: ReceiptKind::Delivered, reason: None, at: None };
-        HookAnswer { status: 200, body: String::new(), receipts: vec![receipt], result: "ok" }
+        HookAnswer {
+            status: 200,
+            content_type: "text/plain",
+            body: String::new(),
+            receipts: vec![receipt],
+            result: "ok",
+        }
     }
 
     fn run<'a>(&'a self, ear: &'a dyn Ear) -> Doing<'a, ()> {
