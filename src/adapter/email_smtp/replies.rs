@@ -29,7 +29,24 @@ pub(super) struct Reply {
     pub(super) code: u16,
     /// Subject and detail of the enhanced code; zeros where there is none.
     pub(super) enhanced: (u16, u16),
+    /// Whether its words speak of us or of the relay, whatever the step: the same would be said of every recipient.
+    pub(super) is_of_us: bool,
 }
+
+/// How common servers put it, in lower case. Cites: the texts of Postfix (`Relay access denied`, `Client host rejected`,
+/// `Helo command rejected`), Exim (`relay not permitted`), Sendmail (`Relaying denied`), Exchange (`Unable to relay`)
+/// and qmail (`rcpthosts`). Whole phrases: an address in the text may hold any of their words.
+const OF_US: [&str; 9] = [
+    "relay access denied",
+    "relay not permitted",
+    "relaying denied",
+    "relaying not ",
+    "unable to relay",
+    "not permitted to relay",
+    "list of allowed rcpthosts",
+    "client host rejected",
+    "helo command rejected",
+];
 
 impl Reply {
     /// Reads the code's text for its enhanced code, which must agree with it.
@@ -41,7 +58,8 @@ impl Reply {
             }
             _ => (0, 0),
         };
-        Reply { code, enhanced }
+        let text = text.to_ascii_lowercase();
+        Reply { code, enhanced, is_of_us: OF_US.iter().any(|words| text.contains(words)) }
     }
 }
 
@@ -57,9 +75,14 @@ pub(super) fn outcome(step: Step, reply: &Reply) -> Outcome {
 
 fn later(step: Step, reply: &Reply) -> Outcome {
     match (step, reply.enhanced.0) {
-        (Step::Recipient | Step::Content, 1 | 2) => deferred(Reason::Undeliverable, Some(RECIPIENT_LATER)),
-        // A policy that passes: greylisting of this pair, or a limit on us.
-        (Step::Recipient | Step::Content, 7) => deferred(Reason::PairLimit, Some(RECIPIENT_LATER)),
+        (_, 0 | 7) if reply.is_of_us => deferred(Reason::Throttled, None),
+        // Our own address.
+        (Step::Recipient | Step::Content, 1) if matches!(reply.enhanced.1, 7 | 8) => {
+            deferred(Reason::Throttled, None)
+        }
+        // What passes: a full mailbox, a domain that is not found for now, greylisting of this pair. A pair limit is
+        // the recipient's reason that waiting ends; any other bars the channel for good.
+        (Step::Recipient | Step::Content, 1 | 2 | 7) => deferred(Reason::PairLimit, Some(RECIPIENT_LATER)),
         (Step::Recipient, 0) if reply.code == 450 => deferred(Reason::PairLimit, Some(RECIPIENT_LATER)),
         (_, 7) => deferred(Reason::Throttled, None),
         _ => deferred(Reason::ProviderFault, None),
@@ -69,6 +92,7 @@ fn later(step: Step, reply: &Reply) -> Outcome {
 fn never(step: Step, reply: &Reply) -> Outcome {
     rejected(match (step, reply.enhanced, reply.code) {
         (_, (3, 4) | (2, 3), _) => Reason::ContentRefused,
+        (_, (0 | 7, _), _) if reply.is_of_us => Reason::Configuration,
         (Step::Recipient | Step::Content, (1, 7 | 8), _) => Reason::Configuration,
         (Step::Recipient | Step::Content, (1, 2 | 3), _) => Reason::BadAddress,
         (Step::Recipient | Step::Content, (1, _), _) => Reason::NotOnChannel,
@@ -112,10 +136,17 @@ mod tests {
         check(Sender, 550, "5.1.8 bad sender's domain", rejected(Reason::Configuration));
         check(Sender, 553, "5.1.7 sender not yours", rejected(Reason::Configuration));
         check(Sender, 552, "5.3.4 too big", rejected(Reason::ContentRefused));
-        check(Recipient, 450, "4.2.0 greylisted", deferred(Reason::Undeliverable, soon));
+        check(Sender, 450, "4.7.1 <[192.0.2.1]>: Client host rejected", deferred(Reason::Throttled, None));
+        check(Recipient, 450, "4.2.0 greylisted", deferred(Reason::PairLimit, soon));
+        check(Recipient, 450, "4.1.2 <a@b.example>: Domain not found", deferred(Reason::PairLimit, soon));
+        check(Recipient, 450, "4.1.8 <us@b.example>: Domain not found", deferred(Reason::Throttled, None));
+        check(Content, 452, "4.2.2 mailbox full", deferred(Reason::PairLimit, soon));
+        let unnamed = "4.7.1 Client host rejected: cannot find your hostname, [192.0.2.1]";
+        check(Recipient, 450, unnamed, deferred(Reason::Throttled, None));
+        check(Recipient, 450, "Client host rejected", deferred(Reason::Throttled, None));
         check(Recipient, 451, "4.7.1 greylisted", deferred(Reason::PairLimit, soon));
         check(Recipient, 450, "mailbox busy", deferred(Reason::PairLimit, soon));
-        check(Recipient, 452, "4.2.2 mailbox full", deferred(Reason::Undeliverable, soon));
+        check(Recipient, 452, "4.2.2 mailbox full", deferred(Reason::PairLimit, soon));
         check(Recipient, 451, "local error", deferred(Reason::ProviderFault, None));
         check(Recipient, 550, "5.1.1 user unknown", rejected(Reason::NotOnChannel));
         check(Recipient, 550, "no such user", rejected(Reason::NotOnChannel));
@@ -128,6 +159,22 @@ mod tests {
         check(Recipient, 550, "5.2.1 disabled", rejected(Reason::Undeliverable));
         check(Recipient, 550, "5.4.1 no route", rejected(Reason::Undeliverable));
         check(Recipient, 554, "5.7.1 relay access denied", rejected(Reason::Configuration));
+        for ours in [
+            "relay not permitted",
+            "<a@b.example>: Relay access denied",
+            "5.7.1 <a@b.example>... Relaying denied",
+            "5.7.54 SMTP; Unable to relay recipient in non-accepted domain",
+            "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
+            "<[192.0.2.1]>: Client host rejected: Access denied",
+        ] {
+            check(Recipient, 550, ours, rejected(Reason::Configuration));
+            check(Recipient, 553, ours, rejected(Reason::Configuration));
+            check(Recipient, 554, ours, rejected(Reason::Configuration));
+        }
+        check(Recipient, 550, "<relay@unable.example>: no such user", rejected(Reason::NotOnChannel));
+        check(Recipient, 550, "5.1.1 Client host rejected", rejected(Reason::NotOnChannel));
+        check(Content, 554, "5.7.1 <a@b.example>: Relay access denied", rejected(Reason::Configuration));
+        check(Opening, 554, "<[192.0.2.1]>: Client host rejected", rejected(Reason::Configuration));
         check(Recipient, 503, "5.5.1 bad sequence", rejected(Reason::Configuration));
         check(Content, 552, "5.3.4 too big", rejected(Reason::ContentRefused));
         check(Content, 552, "5.2.3 too big", rejected(Reason::ContentRefused));

@@ -28,6 +28,9 @@ pub(super) const OPENING_TIME_OUT: Duration = Duration::from_secs(5);
 /// How long a farewell may take.
 const FAREWELL_TIME_OUT: Duration = Duration::from_millis(500);
 
+/// What a server says before it hangs up. Cites: RFC 5321, section 4.2.3.
+const FAREWELL: u16 = 421;
+
 /// The most that is read before STARTTLS: a greeting and a list of extensions.
 const OPENING_BYTES_MAX: usize = 16 * 1024;
 
@@ -142,6 +145,10 @@ impl Session {
             }
             Ok(Err(Trouble::NoUtf8)) => self.refused(rejected(Reason::BadAddress)).await,
             Ok(Err(Trouble::Library(error))) => match refused(step, &error) {
+                // The server took its leave while nobody spoke, and this was waiting to be read.
+                Some(outcome) if step == Step::Sender && is_farewell(&error) => {
+                    Handed { outcome, usable: false, stale: true }
+                }
                 Some(outcome) => self.refused(outcome).await,
                 None => self.broken(unsaid(&error, &self.seen), step),
             },
@@ -206,6 +213,11 @@ fn refused(step: Step, error: &Error) -> Option<Outcome> {
     };
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     Some(outcome(step, &Reply::new(code.into(), &text)))
+}
+
+/// Says whether the server closes the dialogue, whatever was asked. Cites: RFC 5321, section 3.8.
+fn is_farewell(error: &Error) -> bool {
+    error.status().is_some_and(|code| u16::from(code) == FAREWELL)
 }
 
 /// Says why there is no reply.

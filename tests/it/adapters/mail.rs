@@ -2,8 +2,11 @@
 
 use super::{is_accepted, rejected};
 use crate::support::adapters::Sender;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use wasl::adapter::Answered;
 use wasl::core::outcome::{Outcome, Reason};
@@ -129,6 +132,7 @@ async fn a_no_is_understood_wherever_it_comes() {
         (Stage::Mail, 452, "4.3.1 Disk full", deferred(Reason::ProviderFault)),
         (Stage::Rcpt, 550, "5.1.1 No such user", rejected(Reason::NotOnChannel)),
         (Stage::Rcpt, 554, "5.7.1 Relay access denied", rejected(Reason::Configuration)),
+        (Stage::Rcpt, 550, "relay not permitted", rejected(Reason::Configuration)),
         (Stage::Data, 451, "4.3.0 Not now", deferred(Reason::ProviderFault)),
         (Stage::Dot, 552, "5.3.4 Too big", rejected(Reason::ContentRefused)),
         (Stage::Dot, 554, "5.6.0 What is this", rejected(Reason::ContentRefused)),
@@ -149,4 +153,58 @@ async fn a_no_is_understood_wherever_it_comes() {
     handle.reply_at(Stage::Rcpt, None);
     assert!(is_accepted(&send(&sender).await.outcome));
     assert_eq!(handle.connections_count(), before + 1);
+}
+
+/// Serves dialogues by the book, each with this farewell after its first letter; counts them.
+async fn hangs_up_after_a_letter(farewell: &'static str) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let dialogues = Arc::new(AtomicUsize::new(0));
+    let count = dialogues.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            count.fetch_add(1, Ordering::Relaxed);
+            let (read, mut write) = stream.into_split();
+            let mut lines = BufReader::new(read).lines();
+            write.write_all(b"220 mail.test\r\n").await.unwrap();
+            let mut in_letter = false;
+            while let Ok(Some(line)) = lines.next_line().await {
+                let reply = match line.split(' ').next().unwrap_or_default() {
+                    "." if in_letter => {
+                        in_letter = false;
+                        // The farewell comes when nobody speaks: it waits behind the reply.
+                        format!("250 queued\r\n{farewell}")
+                    }
+                    _ if in_letter => continue,
+                    "DATA" => {
+                        in_letter = true;
+                        "354 go\r\n".to_owned()
+                    }
+                    _ => "250 ok\r\n".to_owned(),
+                };
+                write.write_all(reply.as_bytes()).await.unwrap();
+            }
+        }
+    });
+    (port, dialogues)
+}
+
+#[tokio::test]
+async fn a_farewell_to_a_kept_dialogue_is_no_answer_to_the_next_letter() {
+    let (port, dialogues) = hangs_up_after_a_letter("421 4.4.2 Idle for too long\r\n").await;
+    let sender = plain(port, "none");
+    for letter in 1..=3 {
+        let answered = send(&sender).await;
+        assert!(is_accepted(&answered.outcome), "{letter}: {answered:?}");
+        assert_eq!(dialogues.load(Ordering::Relaxed), letter);
+        // So that the farewell is there before the next letter is.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    // A fresh dialogue that begins so is the server's answer.
+    let handle = smtp::start(smtp::Options::default()).await.unwrap();
+    handle.reply_at(Stage::Mail, Some(Reply::new(421, "4.3.2 Shutting down")));
+    let outcome = send(&plain(handle.addr().port(), "none")).await.outcome;
+    assert_eq!(outcome, Outcome::Deferred { reason: Reason::ProviderFault, retry_after: None });
+    assert_eq!(handle.connections_count(), 1);
 }
