@@ -4,8 +4,8 @@
 //! used again, so a connection that the server has closed is never written to; and each counts the bytes that the
 //! system took, so that "nothing of it left" is known and not guessed.
 //!
-//! Limits: [`ANSWER_BYTES_MAX`] of body where a request asks for no more, [`IDLE_MAX`] connections kept, each for [`IDLE_TIME_MAX`]. Redirects are
-//! answers like any other.
+//! Limits: [`ANSWER_BYTES_MAX`] of body where a request asks for no more, [`IDLE_MAX`] connections kept, each for
+//! [`IDLE_TIME_MAX`]. Redirects are answers like any other.
 //!
 //! Invariant: no path is shown, logged or put into an error: a provider's may hold its token.
 

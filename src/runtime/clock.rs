@@ -3,7 +3,9 @@
 //! The core's due times are UTC and survive a restart, so its clock must stay near the wall's; yet a wall clock that
 //! is set an hour ahead must not expire the outbox, and one set back must not stop it. So the service's time runs with
 //! the time since boot (which counts a suspended machine's sleep) and closes the gap to the wall by at most
-//! 50 ms a second. A leap is told to the core once, as an input.
+//! 50 ms a second. A leap is told to the core once, as an input. A machine that has just booted is the exception: one
+//! without a battery-backed clock comes up in the past and leaps to the present once it hears the time, and believing
+//! the past would send what has long expired.
 //!
 //! Invariant: no reading is earlier than one before it.
 
@@ -17,9 +19,12 @@ const JUMP_MICROS: i64 = 1_000_000;
 /// One part in this many: how fast the gap to the wall closes. Time-outs stay true to 5 %.
 const SLEW_PART: i64 = 20;
 
+/// A machine that has been up for less may still be learning what time it is.
+const BOOTING_MICROS: i64 = 15 * 60 * 1_000_000;
+
 /// Where time comes from; tests and replays bring their own.
 pub trait Source: Send + Sync {
-    /// Returns the microseconds since some fixed instant; never goes back, and counts a machine's sleep.
+    /// Returns the microseconds since the machine was booted; never goes back, and counts a machine's sleep.
     fn steady_micros(&self) -> i64;
     /// Returns the microseconds since 1970 as the wall clock has them.
     fn wall_micros(&self) -> i64;
@@ -94,6 +99,9 @@ impl Hand {
         let offset = wall - self.steady;
         if (offset - self.offset).abs() >= JUMP_MICROS {
             self.jumped += offset - self.offset;
+            if offset > self.offset && self.steady < BOOTING_MICROS {
+                self.now = self.now.max(wall - passed);
+            }
         }
         self.offset = offset;
         let gap = wall - (self.now + passed);
@@ -147,8 +155,10 @@ mod tests {
         }
     }
 
+    /// A machine that has been up for a day.
     fn start() -> (ByHand, Clock) {
         let source = ByHand::default();
+        source.0.0.fetch_add(24 * 3_600_000_000, Relaxed);
         source.set_wall(1_000_000);
         let clock = Clock::new(Box::new(source.clone()), Timestamp::default());
         (source, clock)
@@ -183,6 +193,20 @@ mod tests {
         source.pass(1_000);
         assert_eq!(clock.now().ms(), 1_000_950);
         assert_eq!(clock.skew().ms(), -500_000 + 50);
+    }
+
+    #[test]
+    fn a_machine_that_has_just_booted_believes_the_first_time_it_hears() {
+        let source = ByHand::default();
+        source.set_wall(1_000_000);
+        let clock = Clock::new(Box::new(source.clone()), Timestamp::default());
+        source.pass(60_000);
+        source.set_wall(6 * 3_600_000);
+        assert_eq!(clock.now().ms(), 1_060_000 + 6 * 3_600_000);
+        assert_eq!(clock.take_jump(), Some(Span::from_hours(6)));
+        source.set_wall(-3_600_000);
+        source.pass(1_000);
+        assert_eq!(clock.now().ms(), 1_060_950 + 6 * 3_600_000, "never back");
     }
 
     #[test]

@@ -198,17 +198,21 @@ fn built(
 }
 
 impl Configuration {
-    /// Returns the gateway that was built from the same.
+    /// Returns the gateway with the adapter that was built from the same: its connections stay. What the adapter does
+    /// not know (cost, rate, quotas, failure domains) may have changed.
     fn kept(&self, made_from: &MadeFrom) -> Option<Gateway> {
         let place = self.made_from.iter().position(|old| old.same(made_from))?;
-        self.lineup.get(place).cloned()
+        let Gateway { adapter, .. } = self.lineup.get(place).cloned()?;
+        let config = GatewayConfig { can_ask: adapter.can_ask(), ..made_from.settings.config.clone() };
+        Some(Gateway { config, adapter })
     }
 }
 
 impl MadeFrom {
     fn same(&self, other: &MadeFrom) -> bool {
         let (a, b) = (&self.settings, &other.settings);
-        a.config == b.config
+        let known = |c: &GatewayConfig| (c.name.clone(), c.channel, c.window, c.receipts, c.connect_time_out);
+        known(&a.config) == known(&b.config)
             && a.adapter == b.adapter
             && a.base_url == b.base_url
             && a.ca_file == b.ca_file

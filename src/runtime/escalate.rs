@@ -104,12 +104,12 @@ impl Escalator {
             tracing::error!(id = %missed.message, rule = missed.rule, "nobody that the rule escalates to can be reached");
             return Told::Done;
         }
-        let (ticket, reply) = self.tickets.give();
-        let accept = Accept { ticket, recipients, ..words_of(missed, &message) };
+        let mut given = self.tickets.give();
+        let accept = Accept { ticket: given.ticket, recipients, ..words_of(missed, &message) };
         if self.inbox.put(Incoming::Input(Input::Accept(Box::new(accept)))).await.is_err() {
             return Told::Done;
         }
-        match reply.await {
+        match (&mut given.reply).await {
             Ok(Reply::OutboxFull { .. }) => Told::Later,
             // Accepted, or accepted before a crash; where the service stops, the next start tells.
             Ok(_) | Err(_) => Told::Done,

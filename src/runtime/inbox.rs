@@ -7,6 +7,7 @@
 
 use crate::api::service::Change;
 use crate::core::input::Input;
+use crate::core::policy::Policy;
 use crate::runtime::gateways::Lineup;
 use crate::runtime::writer::Waiter;
 use std::sync::Arc;
@@ -33,12 +34,20 @@ pub(crate) enum Incoming {
     },
     /// Told once everything that came before is on disk.
     Barrier(oneshot::Sender<()>),
-    /// The gateways as configured now, their adapters built.
-    Lineup(Lineup, oneshot::Sender<()>),
+    /// The files as they are now, their adapters built.
+    Lineup(Box<Files>, oneshot::Sender<()>),
     /// Offer nothing more to any gateway: the service is about to stop.
     Rest,
     /// Make what is left durable and end.
     Stop,
+}
+
+/// What changed in the files; it comes into force in one turn.
+pub(crate) struct Files {
+    /// The gateways as configured now, where they are others.
+    pub(crate) lineup: Option<Lineup>,
+    /// The policy, where it is another.
+    pub(crate) policy: Option<Arc<Policy>>,
 }
 
 /// The core is gone: the service has stopped.

@@ -25,6 +25,7 @@ use crate::telemetry::metrics::{Metrics, Scrape};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{oneshot, watch};
 
 /// How long a caller waits for room in the core's queue before being told to come back.
@@ -114,7 +115,7 @@ impl Front {
 }
 
 /// Waits for what becomes durable with a turn.
-async fn on_disk<T>(waiting: oneshot::Receiver<T>) -> Result<T, Trouble> {
+async fn on_disk<T>(waiting: impl Future<Output = Result<T, RecvError>>) -> Result<T, Trouble> {
     match tokio::time::timeout(DISK_WAIT, waiting).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) => Err(Trouble::Stopping),
@@ -137,17 +138,18 @@ impl Service for Front {
     fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>> {
         Box::pin(async move {
             self.intake.check(accept.recipients.len() as u64)?;
-            let (ticket, reply) = self.tickets.give();
-            self.put(Incoming::Input(Input::Accept(Box::new(Accept { ticket, ..accept })))).await?;
-            on_disk(reply).await
+            let mut given = self.tickets.give();
+            let accept = Accept { ticket: given.ticket, ..accept };
+            self.put(Incoming::Input(Input::Accept(Box::new(accept)))).await?;
+            on_disk(&mut given.reply).await
         })
     }
 
     fn command(&self, who: String, command: Command) -> Doing<'_, Result<Reply, Trouble>> {
         Box::pin(async move {
-            let (ticket, reply) = self.tickets.give();
-            self.put(Incoming::Input(Input::Command { ticket, who, command })).await?;
-            on_disk(reply).await
+            let mut given = self.tickets.give();
+            self.put(Incoming::Input(Input::Command { ticket: given.ticket, who, command })).await?;
+            on_disk(&mut given.reply).await
         })
     }
 

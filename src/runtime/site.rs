@@ -210,12 +210,10 @@ impl Site {
         if !restart.is_empty() {
             tracing::warn!(tables = restart.join(", "), "these changes come into force with a restart");
         }
-        if !self.configuration.same_lineup(&new) {
-            self.running.line_up(new.lineup.clone()).await;
-        }
+        let lineup = (!self.configuration.same_lineup(&new)).then(|| new.lineup.clone());
         let policy = new.policy.shared();
         let changed = policy.hash != self.configuration.policy.policy().hash;
-        self.running.taken(changed.then(|| Arc::clone(&policy)));
+        self.running.put_in_force(lineup, changed.then(|| Arc::clone(&policy))).await;
         // The runner ends with the service alone.
         drop(self.probes.send(runner::Command::Replace(new.probes.clone())).await);
         tracing::info!(gateways = new.lineup.len(), policy = policy.hash, "the files are in force");

@@ -3,7 +3,6 @@
 use crate::api::ring::EventRing;
 use crate::api::service::{PolicyTrouble, Service};
 use crate::core::effect::Pace;
-use crate::core::input::Input;
 use crate::core::policy::Policy;
 use crate::core::record::Needles;
 use crate::core::{Core, CoreConfig};
@@ -13,7 +12,7 @@ use crate::runtime::dispatch::Dispatch;
 use crate::runtime::escalate::Escalator;
 use crate::runtime::feed::Feed;
 use crate::runtime::gateways::{Gateways, Lineup};
-use crate::runtime::inbox::{Inbox, Incoming, inbox};
+use crate::runtime::inbox::{Files, Inbox, Incoming, inbox};
 use crate::runtime::intake::Intake;
 use crate::runtime::pantry::Pantry;
 use crate::runtime::reads::Reads;
@@ -102,6 +101,7 @@ impl Wasl {
         for CellRow { cell, needles } in parts.remembered.into_iter().filter(|row| from_here(&row.cell)) {
             core.remember(&cell.gateway, needles);
         }
+        let retention = Retainer::new(parts.retention, loaded.clock, now);
         core.load(loaded, now);
 
         let clock = parts.clock;
@@ -153,7 +153,7 @@ impl Wasl {
             metrics: Arc::clone(&metrics),
             beats: Arc::clone(&beats),
             clock: Arc::clone(&clock),
-            retention: Retainer::new(parts.retention),
+            retention,
         };
         let turns = Turns {
             core,
@@ -235,18 +235,13 @@ impl Running {
         Feed::new(self.inbox.clone(), Arc::clone(&self.front.gateways), Arc::clone(&self.front.metrics))
     }
 
-    /// Puts the gateways as configured now to work. A name that is gone takes nothing new.
-    pub async fn line_up(&self, lineup: Lineup) {
+    /// Puts new files in force, gateways and policy in one turn; what is `None` stays as it is. A gateway's name that
+    /// is gone takes nothing new.
+    pub async fn put_in_force(&self, lineup: Option<Lineup>, policy: Option<Arc<Policy>>) {
         let (told, done) = oneshot::channel();
-        if self.inbox.put_now(Incoming::Lineup(lineup, told)).is_ok() && done.await.is_ok() {
+        let files = Box::new(Files { lineup, policy });
+        if self.inbox.put_now(Incoming::Lineup(files, told)).is_ok() && done.await.is_ok() {
             self.supervisor.start();
-        }
-    }
-
-    /// Says that the files as they are now were taken, with a new policy or the same one.
-    pub fn taken(&self, policy: Option<Arc<Policy>>) {
-        if let Some(policy) = policy {
-            let _ = self.inbox.put_now(Incoming::Input(Input::Policy(policy)));
         }
         self.front.metrics.reloaded(true);
         self.policy_trouble.send_replace(None);

@@ -13,8 +13,8 @@ use crate::core::record::Needles;
 use crate::core::time::{Span, Timestamp};
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
-use crate::runtime::gateways::{Gateways, Lineup};
-use crate::runtime::inbox::{Gone, Incoming, Outlet};
+use crate::runtime::gateways::Gateways;
+use crate::runtime::inbox::{Files, Gone, Incoming, Outlet};
 use crate::runtime::writer::{Group, Released, Slot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,8 @@ impl Turns {
         if let Some(by) = self.clock.take_jump() {
             self.core.handle(Input::ClockJumped { by }, now);
         }
+        group.of_turn(now);
+        self.core.handle(Input::Released { to: self.slot.released_to() }, now);
         let flow = self.take_all(first, now, &mut group);
         self.core.tick(now);
         let look = self.drain(now, &mut group);
@@ -106,7 +108,7 @@ impl Turns {
                 Incoming::Input(input) => self.core.handle(input, now),
                 Incoming::Change { who, change, waiter } => group.change(now, who, change, waiter),
                 Incoming::Barrier(told) => self.barriers.push(told),
-                Incoming::Lineup(lineup, told) => self.line_up(lineup, told, now),
+                Incoming::Lineup(files, told) => self.line_up(*files, told, now),
                 Incoming::Rest => self.rest(now),
                 Incoming::Stop => flow = Flow::End,
             }
@@ -154,7 +156,17 @@ impl Turns {
         until.since(now).to_std().min(REST_MAX.to_std())
     }
 
-    fn line_up(&mut self, lineup: Lineup, told: oneshot::Sender<()>, now: Timestamp) {
+    /// Puts new files in force, whole: the core looks at no delivery between the gateways and the policy.
+    fn line_up(&mut self, files: Files, told: oneshot::Sender<()>, now: Timestamp) {
+        let Files { lineup, policy } = files;
+        if let Some(policy) = policy {
+            self.core.handle(Input::Policy(policy), now);
+        }
+        let Some(lineup) = lineup else {
+            // Whoever asked may have gone.
+            let _ = told.send(());
+            return;
+        };
         self.configured = lineup.iter().map(|g| g.config.clone()).collect();
         self.core.handle(Input::Gateways(self.configured.clone()), now);
         self.gateways.put(lineup, |name| self.core.gateway_id(name));

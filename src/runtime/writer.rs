@@ -19,12 +19,15 @@ use crate::runtime::release::Release;
 use crate::runtime::retainer::Retainer;
 use crate::store::outbox::{CommitError, Outbox, Put};
 use crate::telemetry::metrics::Metrics;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How many records may wait for the next commit. A turn that materialises a mass alert writes a few thousand.
 const RECORDS_MAX: usize = 16_384;
+/// How much may wait to be released with the next commit: a stalled disk must not fill the memory.
+const RELEASED_MAX: usize = 65_536;
 /// How long the thread rests at most: its heartbeat and its look at the disk go on.
 const REST_MAX: Duration = Duration::from_secs(1);
 /// The first wait after a commit that failed, doubled up to the last.
@@ -53,6 +56,8 @@ pub(crate) enum Released {
 pub(crate) struct Group {
     puts: Vec<Put>,
     released: Vec<Released>,
+    /// The time of its latest turn.
+    turn: Timestamp,
 }
 
 /// The place between the two threads: what is to be committed next.
@@ -60,6 +65,8 @@ pub(crate) struct Slot {
     state: Mutex<State>,
     filled: Condvar,
     emptied: Condvar,
+    /// The latest turn whose effects were released, in milliseconds.
+    left: AtomicI64,
 }
 
 #[derive(Default)]
@@ -99,6 +106,11 @@ impl Group {
         self.puts.is_empty() && self.released.is_empty()
     }
 
+    /// Says that a turn at this time is part of it.
+    pub(crate) fn of_turn(&mut self, now: Timestamp) {
+        self.turn = self.turn.max(now);
+    }
+
     /// Writes a record with this group.
     pub(crate) fn record(&mut self, record: Record) {
         self.puts.push(Put::Record(record));
@@ -134,6 +146,11 @@ impl Group {
 
     fn join(&mut self, later: Group) {
         self.puts.extend(later.puts);
+        self.turn = self.turn.max(later.turn);
+        // Nobody needs a picture that a later one is about to replace.
+        if later.released.iter().any(|released| matches!(released, Released::View(_))) {
+            self.released.retain(|released| !matches!(released, Released::View(_)));
+        }
         self.released.extend(later.released);
     }
 }
@@ -141,13 +158,20 @@ impl Group {
 impl Slot {
     /// Builds an empty slot.
     pub(crate) fn new() -> Slot {
-        Slot { state: Mutex::default(), filled: Condvar::new(), emptied: Condvar::new() }
+        Slot {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            left: AtomicI64::new(0),
+        }
     }
 
     /// Puts a turn in; waits while too much waits for the disk.
     pub(crate) fn put(&self, group: Group, beats: &Beats, clock: &Clock) -> Result<(), Ended> {
         let mut state = self.lock();
-        while state.group.puts.len() >= RECORDS_MAX && !state.ended {
+        while (state.group.puts.len() >= RECORDS_MAX || state.group.released.len() >= RELEASED_MAX)
+            && !state.ended
+        {
             // It is the disk that is slow, not this thread.
             beats.turn(clock);
             state = self.emptied.wait_timeout(state, REST_MAX).unwrap_or_else(PoisonError::into_inner).0;
@@ -158,6 +182,15 @@ impl Slot {
         state.group.join(group);
         self.filled.notify_one();
         Ok(())
+    }
+
+    /// Returns the time of the latest turn whose effects were released.
+    pub(crate) fn released_to(&self) -> Timestamp {
+        Timestamp::from_ms(self.left.load(Ordering::Acquire))
+    }
+
+    fn left(&self, turn: Timestamp) {
+        self.left.fetch_max(turn.ms(), Ordering::Release);
     }
 
     /// Says that nothing more comes.
@@ -202,12 +235,13 @@ impl Writer {
     fn write_all(&mut self) -> Result<(), Fatal> {
         while let Some(group) = self.slot.take() {
             self.beats.writer(&self.clock);
-            let Group { puts, released } = group;
+            let Group { puts, released, turn } = group;
             if !puts.is_empty() {
                 puts.iter().for_each(|put| self.pantry.keep(put));
                 self.commit(&puts)?;
             }
             released.into_iter().for_each(|released| self.release.let_go(released));
+            self.slot.left(turn);
             self.intake.look(self.release.view.borrow().deliveries.open());
             self.retention.step(&mut *self.outbox, self.clock.now());
         }
