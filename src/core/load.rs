@@ -30,6 +30,8 @@ impl Core {
                 }
             }
         }
+        self.resume_uplinks();
+        self.close_outages_of_nobody();
         for message in loaded.messages {
             self.load_message(message);
         }

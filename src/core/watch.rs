@@ -170,6 +170,38 @@ impl Core {
         }
     }
 
+    /// Ends the outages of what is not there any more: a gateway or an uplink that is not configured, a channel with
+    /// fewer than two gateways. Nothing would ever say that they are over.
+    pub(super) fn close_outages_of_nobody(&mut self) {
+        for of in self.ledger.going_on() {
+            let there = match &of {
+                OutageOf::Gateway(name) => {
+                    self.fleet.iter().any(|(_, g)| g.configured && g.config.name == *name)
+                }
+                OutageOf::Channel(channel) => {
+                    self.fleet.iter().filter(|(_, g)| g.configured && g.config.channel == *channel).count()
+                        > 1
+                }
+                OutageOf::Uplink(name) => self.uplinks.iter().any(|uplink| uplink.name == *name),
+            };
+            if !there {
+                self.close_outage(&of, 0);
+            }
+        }
+    }
+
+    /// Takes up the outages of our own lines again: a line that was down is down until its controls say otherwise.
+    pub(super) fn resume_uplinks(&mut self) {
+        for of in self.ledger.going_on() {
+            if let OutageOf::Uplink(name) = of
+                && let Some(uplink) = self.uplinks.iter_mut().find(|uplink| uplink.name == name)
+            {
+                uplink.up = false;
+            }
+        }
+        self.fleet.line_down = !self.uplinks.is_empty() && self.uplinks.iter().all(|uplink| !uplink.up);
+    }
+
     fn open_outage(
         &mut self,
         of: OutageOf,

@@ -62,6 +62,11 @@ impl Ledger {
         Some(outage)
     }
 
+    /// Returns what those that go on are of.
+    pub(crate) fn going_on(&self) -> Vec<OutageOf> {
+        self.open.keys().cloned().collect()
+    }
+
     /// Returns those that go on, oldest first, then the last that ended.
     pub(crate) fn all(&self) -> Vec<Outage> {
         let mut open: Vec<Outage> = self.open.values().cloned().collect();

@@ -4,12 +4,15 @@
 use super::{World, policy, step, two_steps};
 use crate::core::channel::Channel;
 use crate::core::effect::{Effect, Event, Order};
-use crate::core::ids::{AttemptId, DeliveryId, MessageId};
+use crate::core::evidence::UplinkRound;
+use crate::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use crate::core::input::Input;
 use crate::core::message::{Recipient, Severity};
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use crate::core::policy::{Policy, SendMode};
-use crate::core::record::{Attempt, Delivery, Loaded, LoadedMessage, Progress, Record, Repeat};
+use crate::core::record::{
+    Attempt, Delivery, Loaded, LoadedMessage, Outage, OutageOf, Progress, Record, Repeat,
+};
 use crate::core::time::Span;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -211,4 +214,39 @@ fn a_wait_goes_on_from_when_the_provider_took_it() {
     after.pass(Span::from_secs(6));
     let next = after.only_order();
     assert_eq!((next.channel, next.repeat), (Channel::Sms, Repeat::AfterWait));
+}
+
+#[test]
+fn an_outage_of_what_is_gone_is_over_and_a_line_that_was_down_stays_so() {
+    let mut w = World::pair(two_steps());
+    let of = |of: OutageOf, id| Outage {
+        id: OutageId(id),
+        of,
+        channel: Channel::Whatsapp,
+        onset: w.now,
+        detected: w.now,
+        recovered: None,
+        cause: Reason::Timeout,
+        layer: None,
+        attempts_failed: 0,
+    };
+    let outages = vec![
+        of(OutageOf::Gateway("wa".into()), 1),
+        of(OutageOf::Gateway("sold".into()), 2),
+        of(OutageOf::Channel(Channel::Whatsapp), 3),
+        of(OutageOf::Uplink("fibre".into()), 4),
+        of(OutageOf::Uplink("dsl".into()), 5),
+    ];
+    w.core.load(Loaded { outages, last_outage: 5, ..Loaded::default() }, w.now);
+    w.turn();
+    let open = |world: &World| -> Vec<u64> {
+        let view = world.core.view(world.now);
+        view.outages.iter().filter(|o| o.recovered.is_none()).map(|o| o.id.0).collect()
+    };
+    assert_eq!(open(&w), [1, 4]);
+    for _ in 0..8 {
+        let round = UplinkRound { uplink: "fibre".into(), failed: 0, controls: 3, took: Span::from_ms(20) };
+        w.input(Input::Uplink(round));
+    }
+    assert_eq!(open(&w), [1]);
 }
