@@ -21,46 +21,40 @@ pub(super) fn put(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
             put_stray(tables, gateway, receipt, *at)
         }
         Put::Record(Record::Overlay { gateway, overlay: None }) => {
-            tables.of(Table::Overlay)?.remove(overlay_key(gateway.as_deref()).as_slice())?;
+            tables.remove(Place::Of(Table::Overlay), overlay_key(gateway.as_deref()));
             Ok(())
         }
         Put::Contact(contact) => put_contact(tables, contact),
         other => {
             index(tables, other)?;
-            put_row(tables, other)
+            if let Some((table, key, value)) = codec::encode_put(other) {
+                tables.insert(Place::Of(table), key, value);
+            }
+            Ok(())
         }
     }
-}
-
-fn put_row(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
-    if let Some((table, key, value)) = codec::encode_put(put) {
-        tables.of(table)?.insert(key.as_slice(), value.as_slice())?;
-    }
-    Ok(())
 }
 
 /// Brings the indexes up to date before the row itself is written.
 fn index(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
-            let id = message.id.to_bytes();
-            tables.by(Index::Open)?.insert(&id[..], &[][..])?;
-            tables.by(Index::Detailed)?.insert(&id[..], &[][..])?;
+            tables.insert(Place::By(Index::Open), message.id.to_bytes().to_vec(), Vec::new());
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
-            tables.by(Index::Open)?.remove(&progress.message.to_bytes()[..])?;
+            tables.remove(Place::By(Index::Open), progress.message.to_bytes().to_vec());
         }
         Put::Record(Record::Attempt(attempt)) => {
             if let Some(key) = provider_key_of(attempt) {
-                tables.by(Index::ProviderId)?.insert(key.as_slice(), &attempt_key(attempt.id)[..])?;
+                tables.insert(Place::By(Index::ProviderId), key, attempt_key(attempt.id).to_vec());
             }
         }
         Put::Record(Record::Idempotency { key, at, .. }) => {
             if let Some(earlier) = tables.get::<IdempotencyRow>(&key.key)? {
-                tables.by(Index::IdempotencyByTime)?.remove(by_time(&earlier).as_slice())?;
+                tables.remove(Place::By(Index::IdempotencyByTime), by_time(&earlier));
             }
             let by_time = [&time_key(*at)[..], &key.key].concat();
-            tables.by(Index::IdempotencyByTime)?.insert(by_time.as_slice(), &[][..])?;
+            tables.insert(Place::By(Index::IdempotencyByTime), by_time, Vec::new());
         }
         _ => {}
     }
@@ -81,9 +75,10 @@ fn by_time(row: &IdempotencyRow) -> Vec<u8> {
 
 /// The first receipt of a kind is kept.
 fn put_receipt(tables: &mut Writing<'_>, receipt: &ReceiptRow) -> Result<(), Fault> {
-    let known = tables.of(Table::Receipt)?;
-    let is_first = redb::ReadableTable::get(known, receipt.key().as_slice())?.is_none();
-    if is_first { tables.put(receipt) } else { Ok(()) }
+    if tables.value(Place::Of(Table::Receipt), &receipt.key())?.is_none() {
+        tables.put(receipt);
+    }
+    Ok(())
 }
 
 /// Late news is recorded, never acted on; news of what nobody knows is forgotten.
@@ -114,9 +109,7 @@ fn attempt_by_provider_id(
     gateway: &str,
     id: &str,
 ) -> Result<Option<Attempt>, Fault> {
-    let index = tables.by(Index::ProviderId)?;
-    let found = redb::ReadableTable::get(index, provider_key(gateway, id).as_slice())?;
-    match found.map(|key| key.value().to_vec()) {
+    match tables.value(Place::By(Index::ProviderId), &provider_key(gateway, id))? {
         Some(key) => tables.get(&key),
         None => Ok(None),
     }
@@ -125,12 +118,13 @@ fn attempt_by_provider_id(
 fn put_contact(tables: &mut Writing<'_>, contact: &Contact) -> Result<(), Fault> {
     let key = |audience: &String| [audience_prefix(audience), contact.id.clone().into_bytes()].concat();
     if let Some(earlier) = tables.get::<Contact>(contact.id.as_bytes())? {
-        let gone: Vec<Vec<u8>> = earlier.person.audiences.iter().map(key).collect();
-        tables.remove(Place::By(Index::Audience), gone.iter().map(Vec::as_slice))?;
+        for gone in &earlier.person.audiences {
+            tables.remove(Place::By(Index::Audience), key(gone));
+        }
     }
-    let by_audience = tables.by(Index::Audience)?;
     for audience in &contact.person.audiences {
-        by_audience.insert(key(audience).as_slice(), &[][..])?;
+        tables.insert(Place::By(Index::Audience), key(audience), Vec::new());
     }
-    tables.put(contact)
+    tables.put(contact);
+    Ok(())
 }

@@ -25,17 +25,18 @@ pub(super) fn step(
 ) -> Result<usize, Fault> {
     let mut left = limit;
     left -= remove_keys(tables, now - keep.idempotency, left)?;
-    let detailed = Place::By(Index::Detailed);
-    for id in closed_before(tables, detailed, now - keep.deliveries, left)? {
+    // What is kept of deliveries goes last with its frozen audience: a message that has one is still to be looked at.
+    for id in closed_before(tables, Place::Of(Table::Audience), now - keep.deliveries, left)? {
         left -= remove_deliveries(tables, id, left)?;
     }
+    tables.flush()?;
     for id in closed_before(tables, Place::Of(Table::Message), now - keep.messages, left)? {
         left -= remove_deliveries(tables, id, left)?;
         if left == 0 {
             break;
         }
-        tables.of(Table::Progress)?.remove(&id.to_bytes()[..])?;
-        tables.of(Table::Message)?.remove(&id.to_bytes()[..])?;
+        tables.remove(Place::Of(Table::Progress), id.to_bytes().to_vec());
+        tables.remove(Place::Of(Table::Message), id.to_bytes().to_vec());
         left -= 1;
     }
     Ok(limit - left)
@@ -45,9 +46,12 @@ fn remove_keys(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Res
     let by_time = Place::By(Index::IdempotencyByTime);
     let mut stale = tables.some_under(by_time, &[], limit)?;
     stale.retain(|(key, _)| key[..8] < time_key(before)[..]);
-    tables.remove(Place::Of(Table::Idempotency), stale.iter().map(|(key, _)| &key[8..]))?;
-    tables.remove(by_time, stale.iter().map(|(key, _)| key.as_slice()))?;
-    Ok(stale.len())
+    let removed = stale.len();
+    for (key, _) in stale {
+        tables.remove(Place::Of(Table::Idempotency), key[8..].to_vec());
+        tables.remove(by_time, key);
+    }
+    Ok(removed)
 }
 
 /// Returns messages accepted before `before` and not open, oldest first; at most `limit`.
@@ -64,9 +68,9 @@ fn closed_before(
         let candidates = some_ids(tables, place, start, end, limit)?;
         let is_whole = candidates.len() == limit;
         from = candidates.last().and_then(|last| next_id(*last)).filter(|_| is_whole);
-        let open = tables.by(Index::Open)?;
+        let open = tables.stored(Place::By(Index::Open))?;
         for id in candidates {
-            if found.len() < limit && open.get(&id.to_bytes()[..])?.is_none() {
+            if found.len() < limit && found.last() != Some(&id) && open.get(&id.to_bytes()[..])?.is_none() {
                 found.push(id);
             }
         }
@@ -85,7 +89,7 @@ fn some_ids(
     if start >= end {
         return Ok(Vec::new());
     }
-    let table = tables.at(place)?;
+    let table = tables.stored(place)?;
     let rows = table.range::<&[u8]>(&start[..]..&end[..])?.take(limit);
     rows.map(|row| message_of(place, row?.0.value())).collect()
 }
@@ -102,11 +106,8 @@ fn remove_deliveries(tables: &mut Writing<'_>, id: MessageId, limit: usize) -> R
         if table == Table::Attempt {
             forget_provider_ids(tables, &rows)?;
         }
-        tables.remove(Place::Of(table), rows.iter().map(|(key, _)| key.as_slice()))?;
         left -= rows.len();
-    }
-    if left > 0 {
-        tables.by(Index::Detailed)?.remove(&id.to_bytes()[..])?;
+        rows.into_iter().for_each(|(key, _)| tables.remove(Place::Of(table), key));
     }
     Ok(limit - left)
 }
@@ -115,10 +116,9 @@ fn remove_deliveries(tables: &mut Writing<'_>, id: MessageId, limit: usize) -> R
 fn forget_provider_ids(tables: &mut Writing<'_>, attempts: &[RawRow]) -> Result<(), Fault> {
     for (key, value) in attempts {
         let Some(id) = provider_key_of(&decode::<Attempt>(key, value)?) else { continue };
-        let index = tables.by(Index::ProviderId)?;
-        let is_its_own = index.get(id.as_slice())?.is_some_and(|attempt| attempt.value() == key.as_slice());
-        if is_its_own {
-            index.remove(id.as_slice())?;
+        let index = Place::By(Index::ProviderId);
+        if tables.value(index, &id)?.as_ref() == Some(key) {
+            tables.remove(index, id);
         }
     }
     Ok(())

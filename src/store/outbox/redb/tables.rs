@@ -1,8 +1,8 @@
 //! The file's tables, and one transaction's view of them.
 //!
 //! Besides the rows of each noun there are a few indexes, whose values are empty or a key:
-//! which messages are open (so that `load` reads nothing else), which still have their deliveries (so that retention
-//! looks at each once), provider id to attempt, audience to contact, time to caller's key.
+//! which messages are open (so that `load` reads nothing else), provider id to attempt, audience to contact, time to
+//! caller's key.
 
 use super::fault::{Fault, bad_key};
 use crate::core::time::Timestamp;
@@ -12,7 +12,9 @@ use redb::{
     Database, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableError,
     WriteTransaction,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
+use std::ops::Bound;
 
 type Bytes = &'static [u8];
 
@@ -24,8 +26,6 @@ pub(super) type RawRow = (Vec<u8>, Vec<u8>);
 pub(super) enum Index {
     /// The open messages.
     Open,
-    /// The messages whose deliveries are kept.
-    Detailed,
     /// Gateway and provider id, to the attempt's key.
     ProviderId,
     /// Audience and contact.
@@ -43,8 +43,7 @@ pub(super) enum Place {
 
 impl Place {
     fn all() -> impl Iterator<Item = Place> {
-        let indexes =
-            [Index::Open, Index::Detailed, Index::ProviderId, Index::Audience, Index::IdempotencyByTime];
+        let indexes = [Index::Open, Index::ProviderId, Index::Audience, Index::IdempotencyByTime];
         let nouns = Table::OUTBOX.into_iter().chain([Table::Meta]);
         nouns.map(Place::Of).chain(indexes.map(Place::By))
     }
@@ -53,7 +52,6 @@ impl Place {
         match self {
             Place::Of(table) => table.name(),
             Place::By(Index::Open) => "open",
-            Place::By(Index::Detailed) => "detailed",
             Place::By(Index::ProviderId) => "provider_id",
             Place::By(Index::Audience) => "contacts_by_audience",
             Place::By(Index::IdempotencyByTime) => "idempotency_by_time",
@@ -186,56 +184,82 @@ impl Reading {
     }
 }
 
-/// One writing transaction. Tables are opened as they are needed: most commits touch three.
+/// What is to become of a table's keys, in their order; `None` removes.
+type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// One writing transaction. Tables are opened as they are needed: most commits touch a few.
+///
+/// Changes are kept until the end and then written table by table in the order of the keys: what is new goes in as
+/// runs, which fill their pages, where row by row each new page would be split in two halves.
 pub(super) struct Writing<'t> {
     transaction: &'t WriteTransaction,
     open: BTreeMap<Place, redb::Table<'t, Bytes, Bytes>>,
+    changes: BTreeMap<Place, Changes>,
     pub(super) meta: Meta,
 }
 
 impl<'t> Writing<'t> {
     pub(super) fn begin(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
-        let mut tables = Writing { transaction, open: BTreeMap::new(), meta: Meta::new() };
+        let mut tables =
+            Writing { transaction, open: BTreeMap::new(), changes: BTreeMap::new(), meta: Meta::new() };
         tables.meta = tables.get(&[])?.ok_or(Fault::Missing(Table::Meta.name()))?;
         Ok(tables)
     }
 
-    /// Numbers the commit, and lets go of the tables so that it can be made.
+    /// Writes what was changed, numbers the commit, and lets go of the tables so that it can be made.
     pub(super) fn finish(mut self, changed: bool) -> Result<Position, Fault> {
         if changed {
             self.meta.position.0 += 1;
             let meta = self.meta;
-            self.put(&meta)?;
+            self.put(&meta);
+            self.flush()?;
         }
         Ok(self.meta.position)
     }
 
-    pub(super) fn at(&mut self, place: Place) -> Result<&mut redb::Table<'t, Bytes, Bytes>, Fault> {
+    /// Writes what was changed so far, so that [`Writing::stored`] has it.
+    pub(super) fn flush(&mut self) -> Result<(), Fault> {
+        for (place, changes) in std::mem::take(&mut self.changes) {
+            write(self.stored(place)?, changes)?;
+        }
+        Ok(())
+    }
+
+    /// Returns a table without the changes that are yet to be written.
+    pub(super) fn stored(&mut self, place: Place) -> Result<&mut redb::Table<'t, Bytes, Bytes>, Fault> {
         Ok(match self.open.entry(place) {
-            std::collections::btree_map::Entry::Occupied(table) => table.into_mut(),
-            std::collections::btree_map::Entry::Vacant(slot) => {
-                slot.insert(self.transaction.open_table(place.definition())?)
-            }
+            btree_map::Entry::Occupied(table) => table.into_mut(),
+            btree_map::Entry::Vacant(slot) => slot.insert(self.transaction.open_table(place.definition())?),
         })
     }
 
-    pub(super) fn of(&mut self, table: Table) -> Result<&mut redb::Table<'t, Bytes, Bytes>, Fault> {
-        self.at(Place::Of(table))
+    /// Sets a value.
+    pub(super) fn insert(&mut self, place: Place, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.entry(place).or_default().insert(key, Some(value));
     }
 
-    pub(super) fn by(&mut self, index: Index) -> Result<&mut redb::Table<'t, Bytes, Bytes>, Fault> {
-        self.at(Place::By(index))
+    /// Removes a key, where it is there.
+    pub(super) fn remove(&mut self, place: Place, key: Vec<u8>) {
+        self.changes.entry(place).or_default().insert(key, None);
+    }
+
+    /// Returns a value as this transaction has left it.
+    pub(super) fn value(&mut self, place: Place, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.changes.get(&place).and_then(|changes| changes.get(key)) {
+            Some(changed) => Ok(changed.clone()),
+            None => Ok(self.stored(place)?.get(key)?.map(|value| value.value().to_vec())),
+        }
     }
 
     /// Writes a row.
-    pub(super) fn put<R: Row>(&mut self, row: &R) -> Result<(), Fault> {
-        self.of(R::TABLE)?.insert(row.key().as_slice(), codec::encode(row).as_slice())?;
-        Ok(())
+    pub(super) fn put<R: Row>(&mut self, row: &R) {
+        self.insert(Place::Of(R::TABLE), row.key(), codec::encode(row));
     }
 
     /// Reads a row by its key.
     pub(super) fn get<R: Row>(&mut self, key: &[u8]) -> Result<Option<R>, Fault> {
-        get(self.of(R::TABLE)?, key)
+        let value = self.value(Place::Of(R::TABLE), key)?;
+        Ok(value.map(|value| codec::decode(key, &value)).transpose()?)
     }
 
     /// Returns at most `limit` rows under a prefix.
@@ -247,26 +271,51 @@ impl<'t> Writing<'t> {
     ) -> Result<Vec<RawRow>, Fault> {
         let mut rows = Vec::new();
         if limit > 0 {
-            each_under(self.at(place)?, prefix, |key, value| {
+            each_under(self.stored(place)?, prefix, |key, value| {
                 rows.push((key.to_vec(), value.to_vec()));
                 Ok(if rows.len() < limit { Walk::On } else { Walk::Stop })
             })?;
         }
         Ok(rows)
     }
+}
 
-    /// Removes these keys.
-    pub(super) fn remove<'k>(
-        &mut self,
-        place: Place,
-        keys: impl Iterator<Item = &'k [u8]>,
-    ) -> Result<(), Fault> {
-        let table = self.at(place)?;
-        for key in keys {
-            table.remove(key)?;
+/// Writes a table's changes in the order of their keys.
+fn write(table: &mut redb::Table<'_, Bytes, Bytes>, changes: Changes) -> Result<(), Fault> {
+    let mut changes = changes.into_iter().peekable();
+    // What follows a new key is new as well, most often, and what follows a known one is known.
+    let mut expect_new = true;
+    while let Some((key, value)) = changes.peek() {
+        match value {
+            None => drop(table.remove(key.as_slice())?),
+            Some(_) if expect_new => {
+                expect_new = write_run(table, &mut changes)?;
+                continue;
+            }
+            Some(value) => expect_new = table.insert(key.as_slice(), value.as_slice())?.is_none(),
         }
-        Ok(())
+        changes.next();
     }
+    Ok(())
+}
+
+/// Writes the next changes as far as they are new keys between two that the table has. Says whether there was one.
+fn write_run(
+    table: &mut redb::Table<'_, Bytes, Bytes>,
+    changes: &mut Peekable<btree_map::IntoIter<Vec<u8>, Option<Vec<u8>>>>,
+) -> Result<bool, Fault> {
+    let Some((first, _)) = changes.peek() else { return Ok(false) };
+    let mut cursor = table.lower_bound_mut(Bound::Included(first.as_slice()))?;
+    let end = cursor.peek_next()?.map(|(key, _)| key.value().to_vec());
+    let mut any = false;
+    while let Some((key, Some(value))) =
+        changes.next_if(|(key, value)| value.is_some() && end.as_ref().is_none_or(|end| key < end))
+    {
+        cursor.insert_before(key.as_slice(), value.as_slice())?;
+        any = true;
+    }
+    cursor.close()?;
+    Ok(any)
 }
 
 /// Reads a message's id off the front of a key.
