@@ -39,7 +39,9 @@ pub(super) fn put(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
 fn index(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
-            tables.insert(Place::By(Index::Open), message.id.to_bytes().to_vec(), Vec::new());
+            for index in [Index::Open, Index::Detailed] {
+                tables.insert(Place::By(index), message.id.to_bytes().to_vec(), Vec::new());
+            }
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
             tables.remove(Place::By(Index::Open), progress.message.to_bytes().to_vec());

@@ -121,7 +121,8 @@ impl Shared {
         Ok(guarded(|| read(&Reading::begin(database)?))?)
     }
 
-    /// Writes in one transaction. `change` says whether there is anything to commit.
+    /// Writes in one transaction. `change` says whether it counts as a commit; retention that removed nothing does not,
+    /// though it may have noted that there is nothing left to remove.
     fn write<T>(
         &self,
         change: impl FnOnce(&mut Writing<'_>) -> Result<(bool, T), Fault>,
@@ -179,9 +180,9 @@ fn transact<T>(
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(true);
     let mut tables = Writing::begin(&transaction)?;
-    let (changed, value) = change(&mut tables)?;
-    let position = tables.finish(changed)?;
-    if changed {
+    let (counts, value) = change(&mut tables)?;
+    let (position, touched) = tables.finish(counts)?;
+    if touched {
         transaction.commit()?;
     }
     Ok((position, value))

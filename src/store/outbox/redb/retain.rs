@@ -25,8 +25,8 @@ pub(super) fn step(
 ) -> Result<usize, Fault> {
     let mut left = limit;
     left -= remove_keys(tables, now - keep.idempotency, left)?;
-    // What is kept of deliveries goes last with its frozen audience: a message that has one is still to be looked at.
-    for id in closed_before(tables, Place::Of(Table::Audience), now - keep.deliveries, left)? {
+    let detailed = Place::By(Index::Detailed);
+    for id in closed_before(tables, detailed, now - keep.deliveries, left)? {
         left -= remove_deliveries(tables, id, left)?;
     }
     tables.flush()?;
@@ -70,7 +70,7 @@ fn closed_before(
         from = candidates.last().and_then(|last| next_id(*last)).filter(|_| is_whole);
         let open = tables.stored(Place::By(Index::Open))?;
         for id in candidates {
-            if found.len() < limit && found.last() != Some(&id) && open.get(&id.to_bytes()[..])?.is_none() {
+            if found.len() < limit && open.get(&id.to_bytes()[..])?.is_none() {
                 found.push(id);
             }
         }
@@ -108,6 +108,9 @@ fn remove_deliveries(tables: &mut Writing<'_>, id: MessageId, limit: usize) -> R
         }
         left -= rows.len();
         rows.into_iter().for_each(|(key, _)| tables.remove(Place::Of(table), key));
+    }
+    if left > 0 {
+        tables.remove(Place::By(Index::Detailed), id.to_bytes().to_vec());
     }
     Ok(limit - left)
 }

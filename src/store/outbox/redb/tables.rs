@@ -1,8 +1,8 @@
 //! The file's tables, and one transaction's view of them.
 //!
 //! Besides the rows of each noun there are a few indexes, whose values are empty or a key:
-//! which messages are open (so that `load` reads nothing else), provider id to attempt, audience to contact, time to
-//! caller's key.
+//! which messages are open (so that `load` reads nothing else), which still have their deliveries (so that retention
+//! looks at each once), provider id to attempt, audience to contact, time to caller's key.
 
 use super::fault::{Fault, bad_key};
 use crate::core::time::Timestamp;
@@ -26,6 +26,8 @@ pub(super) type RawRow = (Vec<u8>, Vec<u8>);
 pub(super) enum Index {
     /// The open messages.
     Open,
+    /// The messages whose deliveries are kept.
+    Detailed,
     /// Gateway and provider id, to the attempt's key.
     ProviderId,
     /// Audience and contact.
@@ -43,7 +45,8 @@ pub(super) enum Place {
 
 impl Place {
     fn all() -> impl Iterator<Item = Place> {
-        let indexes = [Index::Open, Index::ProviderId, Index::Audience, Index::IdempotencyByTime];
+        let indexes =
+            [Index::Open, Index::Detailed, Index::ProviderId, Index::Audience, Index::IdempotencyByTime];
         let nouns = Table::OUTBOX.into_iter().chain([Table::Meta]);
         nouns.map(Place::Of).chain(indexes.map(Place::By))
     }
@@ -52,6 +55,7 @@ impl Place {
         match self {
             Place::Of(table) => table.name(),
             Place::By(Index::Open) => "open",
+            Place::By(Index::Detailed) => "detailed",
             Place::By(Index::ProviderId) => "provider_id",
             Place::By(Index::Audience) => "contacts_by_audience",
             Place::By(Index::IdempotencyByTime) => "idempotency_by_time",
@@ -195,26 +199,29 @@ pub(super) struct Writing<'t> {
     transaction: &'t WriteTransaction,
     open: BTreeMap<Place, redb::Table<'t, Bytes, Bytes>>,
     changes: BTreeMap<Place, Changes>,
+    /// Whether anything was changed.
+    touched: bool,
     pub(super) meta: Meta,
 }
 
 impl<'t> Writing<'t> {
     pub(super) fn begin(transaction: &'t WriteTransaction) -> Result<Self, Fault> {
-        let mut tables =
-            Writing { transaction, open: BTreeMap::new(), changes: BTreeMap::new(), meta: Meta::new() };
+        let (open, changes, meta) = (BTreeMap::new(), BTreeMap::new(), Meta::new());
+        let mut tables = Writing { transaction, open, changes, touched: false, meta };
         tables.meta = tables.get(&[])?.ok_or(Fault::Missing(Table::Meta.name()))?;
         Ok(tables)
     }
 
-    /// Writes what was changed, numbers the commit, and lets go of the tables so that it can be made.
-    pub(super) fn finish(mut self, changed: bool) -> Result<Position, Fault> {
-        if changed {
+    /// Writes what was changed, numbers the commit where it counts as one, and lets go of the tables so that it can be
+    /// made. Says whether there is anything to commit.
+    pub(super) fn finish(mut self, counts: bool) -> Result<(Position, bool), Fault> {
+        if counts {
             self.meta.position.0 += 1;
             let meta = self.meta;
             self.put(&meta);
-            self.flush()?;
         }
-        Ok(self.meta.position)
+        self.flush()?;
+        Ok((self.meta.position, self.touched))
     }
 
     /// Writes what was changed so far, so that [`Writing::stored`] has it.
@@ -235,11 +242,13 @@ impl<'t> Writing<'t> {
 
     /// Sets a value.
     pub(super) fn insert(&mut self, place: Place, key: Vec<u8>, value: Vec<u8>) {
+        self.touched = true;
         self.changes.entry(place).or_default().insert(key, Some(value));
     }
 
     /// Removes a key, where it is there.
     pub(super) fn remove(&mut self, place: Place, key: Vec<u8>) {
+        self.touched = true;
         self.changes.entry(place).or_default().insert(key, None);
     }
 
