@@ -1,11 +1,16 @@
 //! Figure b, first half: messages over HTTP, each 202 on disk, beside bare nginx that answers the same POST with 200. In
 //! turns, by wrk, over kept-alive connections.
+//!
+//! Intake is measured alone, as its yardstick is: the gateway is held, and what is taken waits. The figure that follows it
+//! has the same messages sent on, each with an attempt and its end on disk, on the processors that wrk and intake share.
 
 use super::null::{Null, gateway, start};
 use super::{Figure, Skipped};
 use crate::api::{ApiConfig, router};
 use crate::core::channel::Channel;
+use crate::runtime::Running;
 use crate::runtime::listener::serve;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -30,55 +35,63 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
     std::fs::write(&script, lua).map_err(|e| e.to_string())?;
     let nginx = Nginx::start(folder.path())?;
 
-    let null = Arc::new(Null::default());
-    let (running, port, stop) = runtime.block_on(async {
-        let running = start(vec![gateway(Channel::Whatsapp, &null)], folder.path())?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| e.to_string())?;
-        let port = listener.local_addr().map_err(|e| e.to_string())?.port();
-        let config = ApiConfig { open: true, ..ApiConfig::default() };
-        let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(listener, None, router(running.service(), config), stopped));
-        Ok::<_, String>((running, port, stop))
-    })?;
-    let url = format!("http://127.0.0.1:{port}/v1/messages");
-    let mut figures = Vec::new();
-    let measured: Result<(), String> = (|| {
-        let (mut ours, mut theirs) = (0.0, 0.0);
-        for _ in 0..TURNS {
-            theirs += wrk(&nginx.url(), 64, &script)?.rate / TURNS as f64;
-            ours += wrk(&url, 64, &script)?.rate / TURNS as f64;
-        }
-        figures.push(Figure {
-            name: "intake, 64 connections",
-            value: ours,
-            unit: "messages/s",
-            yardstick: Some(("nginx return 200", theirs)),
-            target: "at least 0.25",
-        });
-        let many = wrk(&url, 256, &script)?;
-        figures.push(Figure {
-            name: "intake, 256 connections: p99",
-            value: many.p99_ms,
-            unit: "ms",
-            yardstick: Some(("its mean", many.mean_ms)),
-            target: "at most 4",
-        });
-        let errors = many.errors as f64;
-        let target = "none";
-        figures.push(Figure {
-            name: "intake, 256 connections: refused",
-            value: errors,
-            unit: "",
-            yardstick: None,
-            target,
-        });
-        Ok(())
-    })();
-    // The receiver may be gone; it stops all the same.
-    let _ = stop.send(true);
-    drop(nginx);
-    runtime.block_on(running.stop()).map_err(|fatal| fatal.to_string())?;
-    measured.map(|()| figures)
+    let alone = House::open(runtime, folder.path(), true)?;
+    let (mut ours, mut theirs) = (0.0, 0.0);
+    for _ in 0..TURNS {
+        theirs += wrk(&nginx.url(), 64, &script)?.rate / TURNS as f64;
+        ours += wrk(&alone.url, 64, &script)?.rate / TURNS as f64;
+    }
+    alone.close(runtime)?;
+    let sending = House::open(runtime, folder.path(), false)?;
+    let sent = wrk(&sending.url, 64, &script)?;
+    let many = wrk(&sending.url, 256, &script)?;
+    sending.close(runtime)?;
+    let beside = Some(("nginx return 200", theirs));
+    let figure = |name, value, unit, yardstick, target| Figure { name, value, unit, yardstick, target };
+    Ok(vec![
+        figure("intake, 64 connections", ours, "messages/s", beside, "at least 0.25"),
+        figure("intake, 64 connections, and sent on", sent.rate, "messages/s", beside, "no target"),
+        figure(
+            "intake, 256 connections, and sent on: p99",
+            many.p99_ms,
+            "ms",
+            Some(("its mean", many.mean_ms)),
+            "at most 4",
+        ),
+        figure("intake, 256 connections, and sent on: refused", many.errors as f64, "", None, "none"),
+    ])
+}
+
+/// The service behind its interface, with a null gateway.
+struct House {
+    running: Running,
+    stop: watch::Sender<bool>,
+    url: String,
+}
+
+impl House {
+    fn open(runtime: &tokio::runtime::Runtime, folder: &Path, held: bool) -> Result<House, String> {
+        runtime.block_on(async {
+            let folder = folder.join(if held { "held" } else { "sending" });
+            std::fs::create_dir_all(&folder).map_err(|e| e.to_string())?;
+            let running = start(vec![gateway(Channel::Whatsapp, &Arc::new(Null::default()))], &folder)?;
+            if held {
+                let hold = crate::core::input::Command::Hold { gateway: None, reason: "bench".into() };
+                running.service().command("bench".into(), hold).await.map_err(|e| e.to_string())?;
+            }
+            let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|e| e.to_string())?;
+            let address = listener.local_addr().map_err(|e| e.to_string())?;
+            let config = ApiConfig { open: true, ..ApiConfig::default() };
+            let (stop, stopped) = watch::channel(false);
+            tokio::spawn(serve(listener, None, router(running.service(), config), stopped));
+            Ok(House { running, stop, url: format!("http://{address}/v1/messages") })
+        })
+    }
+
+    fn close(self, runtime: &tokio::runtime::Runtime) -> Result<(), String> {
+        self.stop.send_replace(true);
+        runtime.block_on(self.running.stop()).map_err(|fatal| fatal.to_string())
+    }
 }
 
 struct Measured {
@@ -165,8 +178,12 @@ impl Nginx {
         Ok(nginx)
     }
 
+    pub(super) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
     pub(super) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+        format!("http://{}/", self.address())
     }
 }
 

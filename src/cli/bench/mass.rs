@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 const PEOPLE: usize = 100_000;
 const MESSAGES: usize = 10;
+/// The allocator gives memory back a little later than it is freed.
+const CALM: Duration = Duration::from_secs(2);
 
 /// A folder of our own, which goes when it is dropped.
 pub(super) struct Folder(std::path::PathBuf);
@@ -45,7 +47,7 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
             plain("a message to 100,000: until 202", accepted, "s", "at most 2"),
             plain("a message to 100,000: drained", rate, "deliveries/s", "at least 20000"),
             plain("1,000,000 waiting: growth", grown, "MiB", "at most 200"),
-            plain("1,000,000 settled: growth left over", left, "MiB", "within 20 % of the start"),
+            plain("1,000,000 settled: over the start", left, "%", "at most 20"),
         ])
     })
 }
@@ -70,9 +72,10 @@ async fn a_million() -> Result<(f64, f64), String> {
     let null = Arc::new(Null::default());
     let running = start(vec![gateway(Channel::Whatsapp, &null)], folder.path())?;
     let service = running.service();
-    // Warm first, so that what every service takes is not counted as growth.
-    accept(&service, message(1_000)).await?;
+    // An alert first, so that the store's cache and what else every service fills once is not counted as growth.
+    accept(&service, message(PEOPLE)).await?;
     drained(&service, 60).await?;
+    tokio::time::sleep(CALM).await;
     let hold = Command::Hold { gateway: None, reason: "bench".into() };
     service.command("bench".into(), hold).await.map_err(|e| e.to_string())?;
     let before = resident_mib();
@@ -87,13 +90,13 @@ async fn a_million() -> Result<(f64, f64), String> {
             break;
         }
     }
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(CALM).await;
     let grown = resident_mib() - before;
     let release = Command::Release { gateway: None, reason: "bench".into() };
     service.command("bench".into(), release).await.map_err(|e| e.to_string())?;
     drained(&service, 600).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let left = resident_mib() - before;
+    tokio::time::sleep(CALM).await;
+    let left = (resident_mib() - before) / before * 100.0;
     running.stop().await.map_err(|fatal| fatal.to_string())?;
     Ok((grown, left))
 }

@@ -1,9 +1,13 @@
 //! `wasl bench`: measures this build beside its yardsticks, each figure in the same run as what it is held against.
 //!
-//! Nothing here is a test: a figure is printed, never asserted. Run it from a release build on a calm machine.
+//! Nothing here is a test: a figure is printed, never asserted. Run it from a release build on a calm machine. Each of
+//! `all` runs in a process of its own, so that what one takes is not counted to the next.
 
+mod detection;
 mod failover;
 mod gauge;
+mod house;
+mod idle;
 mod intake;
 mod mass;
 mod null;
@@ -13,11 +17,12 @@ mod restart;
 
 use super::{Done, Failure};
 use serde_json::{Value, json};
+use std::process::{Command, Stdio};
 
 /// What may be given.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Which figure: failover, intake, outbox, mass, probing, restart, or all
+    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, or all
     #[arg(default_value = "all")]
     name: String,
     /// Print JSON
@@ -48,7 +53,9 @@ const BENCHES: &[(&str, Bench)] = &[
     ("intake", intake::run),
     ("mass", mass::run),
     ("restart", restart::run),
+    ("idle", idle::run),
     ("probing", probing::run),
+    ("detection", detection::run),
 ];
 
 /// Measures.
@@ -63,26 +70,16 @@ pub(super) fn run(args: &Args) -> Done {
     if cfg!(debug_assertions) {
         eprintln!("warning: this is a debug build; its figures say nothing about a release build");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Unreachable(format!("the system gives no threads: {error}")))?;
     let mut all = Vec::new();
-    for (name, bench) in chosen {
-        match bench(&runtime) {
-            Ok(figures) => figures.iter().for_each(|figure| {
-                if !args.json {
-                    println!("{}", figure.line());
-                }
-                all.push(figure.json(name));
-            }),
-            Err(why) => {
-                if !args.json {
-                    println!("skipped: {name}: {why}");
-                }
-                all.push(json!({ "bench": name, "skipped": why }));
-            }
+    for (name, bench) in &chosen {
+        let figures = match chosen.len() {
+            1 => here(name, *bench)?,
+            _ => apart(name)?,
+        };
+        if !args.json {
+            figures.iter().for_each(|figure| println!("{}", line(figure)));
         }
+        all.extend(figures);
     }
     if args.json {
         println!("{}", Value::Array(all));
@@ -90,15 +87,49 @@ pub(super) fn run(args: &Args) -> Done {
     Ok(())
 }
 
-impl Figure {
-    fn line(&self) -> String {
-        let beside = self.yardstick.map_or(String::new(), |(name, value)| {
-            let ratio = if value > 0.0 { self.value / value } else { f64::NAN };
-            format!("   {ratio:.2} of {name} ({value:.4})",)
-        });
-        format!("{:<52}{:>14.4} {:<10}{beside}   [{}]", self.name, self.value, self.unit, self.target)
-    }
+/// Measures in this process.
+fn here(name: &str, bench: Bench) -> Result<Vec<Value>, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unreachable(format!("the system gives no threads: {error}")))?;
+    Ok(match bench(&runtime) {
+        Ok(figures) => figures.iter().map(|figure| figure.json(name)).collect(),
+        Err(why) => vec![json!({ "bench": name, "skipped": why })],
+    })
+}
 
+/// Measures in a process of its own.
+fn apart(name: &str) -> Result<Vec<Value>, Failure> {
+    let failed = |why: String| Failure::Unreachable(format!("the bench `{name}` cannot be run: {why}"));
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let mut command = Command::new(program);
+    let output = command.args(["bench", name, "--json"]).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| failed(error.to_string()))?;
+    serde_json::from_slice(&output.stdout).map_err(|_| failed(format!("it ended with {}", output.status)))
+}
+
+/// Returns a figure as a line for people.
+fn line(figure: &Value) -> String {
+    let text = |key: &str| figure[key].as_str().unwrap_or_default();
+    if figure["skipped"].is_string() {
+        return format!("skipped: {}: {}", text("bench"), text("skipped"));
+    }
+    let number = |key: &str| figure[key].as_f64().unwrap_or(f64::NAN);
+    let beside = match figure["yardstick"].as_str() {
+        Some(name) => format!("   {:.2} of {name} ({:.4})", number("ratio"), number("yardstick_value")),
+        None => String::new(),
+    };
+    format!(
+        "{:<56}{:>14.4} {:<12}{beside}   [{}]",
+        text("name"),
+        number("value"),
+        text("unit"),
+        text("target")
+    )
+}
+
+impl Figure {
     fn json(&self, bench: &str) -> Value {
         json!({
             "bench": bench,

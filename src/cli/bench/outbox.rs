@@ -4,8 +4,10 @@ use super::null::message;
 use super::{Figure, Skipped};
 use crate::core::ids::MessageId;
 use crate::core::message::Message;
-use crate::core::record::{Progress, Record};
+use crate::core::record::{Audit, Record};
 use crate::core::time::Timestamp;
+use crate::store::outbox::frames::export;
+use crate::store::outbox::memory::MemoryOutbox;
 use crate::store::outbox::redb::RedbOutbox;
 use crate::store::outbox::{Outbox, Put};
 use std::io::Write;
@@ -26,8 +28,7 @@ pub(super) fn run(_: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
     let mut file = std::fs::File::create(folder.path().join("plain")).map_err(|e| told(&e))?;
     let mut number = 0u64;
     let (mut stored, mut stored_secs, mut plain, mut plain_secs) = (0usize, 0.0, 0usize, 0.0);
-    // What one message takes on disk, about: its record, its audience, its state.
-    let bytes = vec![b'w'; WAITING * 480];
+    let bytes = written(&batch(&mut number))?;
     for _ in 0..SLICES {
         let began = Instant::now();
         while began.elapsed() < SLICE {
@@ -51,16 +52,28 @@ pub(super) fn run(_: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
     }])
 }
 
+/// Returns the bytes of a batch as an export has them: each row's key and value.
+fn written(batch: &[Put]) -> Result<Vec<u8>, String> {
+    let mut rows = MemoryOutbox::new();
+    rows.commit(batch).map_err(|e| e.to_string())?;
+    let mut bytes = Vec::new();
+    export(&*rows.reader(), &mut bytes).map_err(|e| e.to_string())?;
+    Ok(bytes)
+}
+
+/// Makes what so many accepted messages write.
 fn batch(number: &mut u64) -> Vec<Put> {
     (0..WAITING)
         .flat_map(|_| {
             *number += 1;
-            let id = MessageId::new(Timestamp::from_ms(1_790_000_000_000 + *number as i64), 0, *number);
+            // Some messages a millisecond, as at this pace.
+            let at = Timestamp::from_ms(1_790_000_000_000 + *number as i64 / 64);
+            let id = MessageId::new(at, 0, number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             let accept = message(1);
             let record = Message {
                 id,
                 author: accept.author,
-                accepted_at: Timestamp::from_ms(1_790_000_000_000),
+                accepted_at: at,
                 severity: accept.severity,
                 urgency: accept.urgency,
                 status: accept.status,
@@ -76,7 +89,14 @@ fn batch(number: &mut u64) -> Vec<Put> {
             [
                 Put::Record(Record::Message(Arc::new(record))),
                 Put::Record(Record::Audience { message: id, chunk: 0, people }),
-                Put::Record(Record::Progress(Progress::new(id))),
+                Put::Record(Record::Audit(Audit {
+                    at,
+                    number: *number,
+                    who: "bench".into(),
+                    act: "accept".into(),
+                    on: id.to_string(),
+                    reason: String::new(),
+                })),
             ]
         })
         .collect()
