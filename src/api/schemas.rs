@@ -248,7 +248,7 @@ fn pictures() -> Value {
         }))),
         "Probe": whole(json!({
             "name": text(), "layer": text(), "reached": or_null(text()),
-            "verdict": words(["fine", "limited", "failed"]), "reason": to("Why"), "at": at(), "took_ms": count(),
+            "verdict": words(["fine", "limited", "noted", "failed"]), "reason": to("Why"), "at": at(), "took_ms": count(),
             "phases": list(whole(json!({"layer": text(), "took_us": count()}))), "valid": {"type": "boolean"},
         })),
         "Gateway": whole(json!({

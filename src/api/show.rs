@@ -75,6 +75,7 @@ fn probe(probe: &ProbeView) -> Value {
     let verdict = match probe.verdict {
         Verdict::Fine => "fine",
         Verdict::Limited(_) => "limited",
+        Verdict::Noted(_) => "noted",
         Verdict::Failed(_) => "failed",
     };
     json!({

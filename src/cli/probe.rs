@@ -83,6 +83,7 @@ fn row(report: &ProbeReport, layers: &[Layer]) -> Vec<Cell> {
     let (result, tone) = match report.verdict {
         Verdict::Fine => ("fine", Tone::Good),
         Verdict::Limited(_) => ("limited", Tone::Doubt),
+        Verdict::Noted(_) => ("noted", Tone::Doubt),
         Verdict::Failed(_) => ("failed", Tone::Bad),
     };
     let reason = report.verdict.reason().map_or(String::new(), |reason| reason.name().replace('_', " "));
@@ -119,6 +120,7 @@ fn to_json(gateway: &str, reports: &[ProbeReport]) -> Value {
                 "result": match report.verdict {
                     Verdict::Fine => "fine",
                     Verdict::Limited(_) => "limited",
+                    Verdict::Noted(_) => "noted",
                     Verdict::Failed(_) => "failed",
                 },
                 "reached": report.reached.map(Layer::name),

@@ -37,6 +37,8 @@ pub enum Verdict {
     Fine,
     /// It works, yet the provider says that it is limited.
     Limited(Reason),
+    /// What it found is to be seen by people, and says nothing about whether a message can be sent.
+    Noted(Reason),
     /// It failed at the layer after the deepest one reached.
     Failed(Reason),
 }
@@ -120,7 +122,7 @@ impl Verdict {
     pub const fn reason(&self) -> Option<Reason> {
         match self {
             Verdict::Fine => None,
-            Verdict::Limited(reason) | Verdict::Failed(reason) => Some(*reason),
+            Verdict::Limited(reason) | Verdict::Noted(reason) | Verdict::Failed(reason) => Some(*reason),
         }
     }
 

@@ -11,7 +11,7 @@
 //!
 //!   [[probe.unless]]                                # looked at first, in order: the first that holds decides
 //!   json."error.code" = [4, 80007]
-//!   then   = "limited"                              # fine, limited or failed
+//!   then   = "limited"                              # fine, limited, failed; noted: to be seen, and not weighed
 //!   reason = "throttled"
 //! ```
 //! A condition is a value, a list of values of which one must be met, or a table of `contains`, `at_least`, `at_most`,
@@ -149,9 +149,11 @@ fn then(reader: &mut Reader<'_>) -> Option<Verdict> {
     enum Then {
         Fine,
         Limited,
+        Noted,
         Failed,
     }
-    let words = [("fine", Then::Fine), ("limited", Then::Limited), ("failed", Then::Failed)];
+    let words =
+        [("fine", Then::Fine), ("limited", Then::Limited), ("noted", Then::Noted), ("failed", Then::Failed)];
     let then = reader.choice("then", &words);
     let reason = reader.reason("reason");
     let Some(then) = then else {
@@ -161,6 +163,7 @@ fn then(reader: &mut Reader<'_>) -> Option<Verdict> {
     Some(match then.value {
         Then::Fine => Verdict::Fine,
         Then::Limited => Verdict::Limited(reason.unwrap_or(Reason::Limited)),
+        Then::Noted => Verdict::Noted(reason.unwrap_or(Reason::Limited)),
         Then::Failed => Verdict::Failed(reason.unwrap_or(Reason::Condition)),
     })
 }

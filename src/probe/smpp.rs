@@ -7,7 +7,9 @@
 //! Everything else is the gateway's own: `host`, `port`, `tls`, `system_id`, `password`, `system_type`.
 //!
 //! A probe must not take the adapter's place. Bound as transmitter it is sent no receipts; a centre that allows one
-//! bind alone answers ALYBND, which shows that the centre works and that somebody of ours is bound.
+//! bind alone answers ALYBND, which shows that the centre works and that somebody of ours is bound, or BINDFAIL, which
+//! may mean as much. One that drops the older bind for the newer cuts the adapter each time: there it is `none`.
+//! Unbound, a centre may hang up or say nothing: that is noted, for it tells nothing.
 //!
 //! Limits: an answer of more than [`PDU_MAX`] bytes is not SMPP. Cites: SMPP 3.4, sections 3.2, 4.1, 4.2, 4.11, 5.1.
 
@@ -139,7 +141,13 @@ impl Probe for SmppProbe {
         Box::pin(async move {
             let mut wire = self.road.open(context, trace).await?;
             let dialogue = self.dialogue(&mut *wire);
-            trace.phase(Layer::Api, self.road.limits.answer, Reason::Timeout, dialogue).await
+            let found = trace.phase(Layer::Api, self.road.limits.answer, Reason::Timeout, dialogue).await;
+            match found {
+                Err(reason @ (Reason::Timeout | Reason::ConnectionLost)) if self.bind.is_none() => {
+                    Ok(Verdict::Noted(reason))
+                }
+                found => found,
+            }
         })
     }
 }
@@ -172,9 +180,11 @@ fn read_bind(status: u32) -> Result<Verdict, Reason> {
     match status {
         // ALYBND: somebody of ours is bound, most likely the adapter itself.
         0x05 => Ok(Verdict::Fine),
+        // BINDFAIL, for whatever reason: a second bind may be one. The adapter's own bind tells which.
+        0x0D => Ok(Verdict::Noted(Reason::Limited)),
         0x14 | 0x58 => Ok(Verdict::Limited(Reason::Throttled)),
         0x0E | 0x0F => Err(Reason::Credentials),
-        0x04 | 0x0D | 0x53 => Err(Reason::Configuration),
+        0x04 | 0x53 => Err(Reason::Configuration),
         _ => Err(Reason::ProviderFault),
     }
 }
@@ -267,7 +277,8 @@ mod tests {
         check(0x58, Ok(Verdict::Limited(Reason::Throttled)));
         check(0x0E, Err(Reason::Credentials));
         check(0x0F, Err(Reason::Credentials));
-        check(0x0D, Err(Reason::Configuration));
+        check(0x0D, Ok(Verdict::Noted(Reason::Limited)));
+        check(0x04, Err(Reason::Configuration));
         check(0x08, Err(Reason::ProviderFault));
     }
 

@@ -3,7 +3,7 @@
 //! Fed by probes, sends and the adapter's own link. Routing uses the needles at once; only the declared outage
 //! waits for the dwell.
 
-use super::needle::{CEILING, DOUBT, FAILED, FINE, FLAKY_FAILED, FLAKY_FINE, Needle};
+use super::needle::{CEILING, DECLARE, DOUBT, FAILED, FINE, FLAKY_FAILED, FLAKY_FINE, Needle};
 use crate::core::evidence::{Layer, ProbeReport, Verdict};
 use crate::core::outcome::{Fault, Outcome, Reason};
 use crate::core::record::Needles;
@@ -19,6 +19,8 @@ const RETURN_AFTER: u8 = 5;
 /// Evidence is valid for so many of its intervals, but never shorter than [`VALID_MIN`].
 const VALID_INTERVALS: i64 = 3;
 const VALID_MIN: Span = Span::from_secs(10);
+/// As far as "limited" alone can move *flaky*: in doubt for as long as it is said, and never declared for it.
+const LIMITED_MOST: i32 = DECLARE - 1;
 /// How long the evidence of a send is valid.
 const SEND_VALID: Span = Span::from_mins(5);
 
@@ -127,7 +129,7 @@ impl Cell {
     /// Takes a probe's result. `void`: our own line is down, so that it says nothing about the gateway.
     pub(crate) fn probe(&mut self, report: &ProbeReport, void: bool, now: Timestamp) {
         self.keep_probe(report, now);
-        if void {
+        if void || matches!(report.verdict, Verdict::Noted(_)) {
             return;
         }
         let valid = Span::from_ms(report.interval.ms() * VALID_INTERVALS).max(VALID_MIN);
@@ -145,8 +147,10 @@ impl Cell {
                 // It works for some: doubt on its own account, never enough to declare.
                 self.reason = Some(*reason);
                 self.dead.add(FINE, now);
-                self.flaky.add(FLAKY_FAILED, now);
+                let most = LIMITED_MOST.max(self.flaky.value());
+                self.flaky.set((self.flaky.value() + FLAKY_FAILED).min(most), now);
             }
+            Verdict::Noted(_) => {}
             Verdict::Fine => {
                 match &self.certain {
                     // The very check that was refused is let in: that is refuted, whatever made it so.
@@ -565,6 +569,35 @@ mod tests {
             states.extend(cell.judge(DWELL, true, at(n * 2000)).map(|c| c.to));
         }
         assert_eq!(states, [State::Recovering, State::Up]);
+    }
+
+    #[test]
+    fn what_is_limited_is_doubted_and_never_declared_for_that_alone() {
+        let mut cell = Cell::new(at(0));
+        for n in 0..1000 {
+            cell.probe(&probe(Verdict::Limited(Reason::Limited)), false, at(n * 2000));
+            cell.judge(DWELL, true, at(n * 2000));
+        }
+        assert_eq!((cell.state(), cell.reason()), (State::Degraded, Some(Reason::Limited)));
+        // What fails as well is declared as ever.
+        for n in 1000..1100 {
+            cell.probe(&probe(Verdict::Failed(Reason::TcpTimeout)), false, at(n * 2000));
+            cell.judge(DWELL, true, at(n * 2000));
+        }
+        assert_eq!(cell.state(), State::Down);
+    }
+
+    #[test]
+    fn what_is_noted_is_shown_and_not_weighed() {
+        let mut cell = Cell::new(at(0));
+        cell.probe(&probe(Verdict::Fine), false, at(0));
+        cell.judge(DWELL, true, at(0));
+        for n in 0..10 {
+            cell.probe(&probe(Verdict::Noted(Reason::Limited)), false, at(n * 2000));
+            cell.judge(DWELL, true, at(n * 2000));
+        }
+        assert_eq!((cell.state(), cell.worst(), cell.reason()), (State::Up, 0, None));
+        assert_eq!(cell.probes(at(18_000))[0].verdict, Verdict::Noted(Reason::Limited));
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn layer_mark(scene: &Scene<'_>, gateway: &GatewayView, layer: Layer) -> Markup 
             }
             _ if !probe.valid => Mark::Old,
             Verdict::Failed(_) if failed_at(probe) == Some(layer) => Mark::Failed,
-            Verdict::Limited(_) if probe.layer == layer => Mark::Limited,
+            Verdict::Limited(_) | Verdict::Noted(_) if probe.layer == layer => Mark::Limited,
             _ => Mark::Fine,
         };
         Some((mark, probe.verdict.reason(), probe.at))

@@ -33,6 +33,21 @@ async fn a_message_centre_takes_our_bind_or_says_why_not() {
     check(&one(BIND, &bad, &context).await, Some(Tcp), failed(Reason::Credentials), &[Tcp, Api]);
     let unbound = format!("{BIND}bind = \"none\"\n");
     check(&one(&unbound, &good, &context).await, Some(Api), Verdict::Fine, &[Tcp, Api]);
+    // Nobody has to take a second bind: the shipped probe asks for none, and one that is refused accuses nobody.
+    centre.refuse_binds(Some(0x0D));
+    check(&one(&shipped("sms-smpp"), &good, &context).await, Some(Api), Verdict::Fine, &[Tcp, Api]);
+    let refused = Verdict::Noted(Reason::Limited);
+    check(&one(BIND, &good, &context).await, Some(Api), refused, &[Tcp, Api]);
+    centre.refuse_binds(None);
+    for (fault, verdict) in [
+        (AnswerFault::Hang, Verdict::Noted(Reason::Timeout)),
+        (AnswerFault::Reset, Verdict::Noted(Reason::ConnectionLost)),
+        (AnswerFault::Garbage, failed(Reason::Unreadable)),
+    ] {
+        centre.fault(Fault::Answer(Mix::always(fault)));
+        check(&one(&unbound, &good, &context).await, Some(Tcp), verdict, &[Tcp, Api]);
+    }
+    centre.clear();
     for (fault, verdict) in [
         (AnswerFault::Hang, failed(Reason::Timeout)),
         (AnswerFault::Reset, failed(Reason::ConnectionLost)),
