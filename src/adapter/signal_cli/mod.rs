@@ -38,10 +38,11 @@ pub(super) const KIND: Kind = Kind {
     build,
 };
 
-/// Attempts in flight: sends go one by one, and a few in line keep the daemon from ever being idle.
-const WINDOW: u32 = 4;
+/// Attempts in flight: what one daemon serves at a time. Others wait with the core, where they can still go another way;
+/// in line here, behind a daemon that takes a second for each, they would be turned back as if the gateway were busy.
+const WINDOW: u32 = 1;
 
-/// How long an attempt waits for its turn: that of a window in front of it.
+/// How long an attempt waits for its turn where the operator has set a larger window.
 const TURN_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// When to come back after waiting for the turn in vain.
@@ -319,6 +320,7 @@ mod tests {
             assert!(shown.contains(expected), "{keys}: {shown}");
         };
         check("base_url = \"http://127.0.0.1:8080\"\naccount = \"+15550001111\"\n", "");
+        assert_eq!(KIND.window, 1, "one daemon sends one by one, and nobody waits in line for it");
         check("account = \"+15550001111\"\n", "has no `base_url`");
         check(
             "base_url = \"http://127.0.0.1:8080\"\naccount = \"me\"\n",
