@@ -15,7 +15,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -46,13 +46,19 @@ const DNS_NEGATIVE_MAX: Duration = Duration::from_secs(2);
 /// How long an address is waited for before the next one is tried beside it. Cites: RFC 8305, section 8.
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 
+/// How long the other family of addresses is waited for once one is there: where answers of one family are dropped on
+/// the way, the rest of a name server's time would be waited out. Cites: RFC 8305, section 3.
+const OTHER_FAMILY: Duration = Duration::from_millis(50);
+
 /// How many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 8;
 
 /// Our own way out, shared by all adapters.
 #[derive(Clone)]
 pub struct Net {
-    resolver: TokioResolver,
+    /// Finds addresses of the fourth version, and of the sixth: each by itself, so that one need not wait for the other.
+    v4: TokioResolver,
+    v6: TokioResolver,
 }
 
 /// Whom to believe, and what to offer, in a TLS handshake.
@@ -104,15 +110,18 @@ impl Net {
         if config.name_servers().is_empty() {
             return Err(SetUpError::NoResolver);
         }
-        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-        let options = builder.options_mut();
-        options.timeout = NAME_SERVER_TIME_OUT;
-        options.attempts = 1;
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        options.positive_max_ttl = Some(DNS_POSITIVE_MAX);
-        options.negative_max_ttl = Some(DNS_NEGATIVE_MAX);
-        let resolver = builder.build().map_err(|e| SetUpError::Resolver(e.to_string()))?;
-        Ok(Net { resolver })
+        let of = |family: LookupIpStrategy| {
+            let provider = TokioRuntimeProvider::default();
+            let mut builder = TokioResolver::builder_with_config(config.clone(), provider);
+            let options = builder.options_mut();
+            options.timeout = NAME_SERVER_TIME_OUT;
+            options.attempts = 1;
+            options.ip_strategy = family;
+            options.positive_max_ttl = Some(DNS_POSITIVE_MAX);
+            options.negative_max_ttl = Some(DNS_NEGATIVE_MAX);
+            builder.build().map_err(|e| SetUpError::Resolver(e.to_string()))
+        };
+        Ok(Net { v4: of(LookupIpStrategy::Ipv4Only)?, v6: of(LookupIpStrategy::Ipv6Only)? })
     }
 
     /// Connects to a host by name or address.
@@ -136,11 +145,40 @@ impl Net {
     }
 
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Reason> {
-        let found = self.resolver.lookup_ip(host).await.map_err(|e| dns_reason(&e))?;
-        let addresses: Vec<_> =
-            found.iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect();
-        if addresses.is_empty() { Err(Reason::DnsEmpty) } else { Ok(addresses) }
+        let (mut v4, mut v6) = (pin!(find(&self.v4, host)), pin!(find(&self.v6, host)));
+        let (v4, v6) = tokio::select! {
+            found = &mut v4 => { let other = beside(&found, v6).await; (found, other) }
+            found = &mut v6 => { let other = beside(&found, v4).await; (other, found) }
+        };
+        let found = match (v4, v6) {
+            (Err(one), Err(other)) => return Err(more_telling(one, other)),
+            (one, other) => [one.unwrap_or_default(), other.unwrap_or_default()].concat(),
+        };
+        Ok(found.into_iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect())
     }
+}
+
+/// What was found of one family; never empty.
+type Found = Result<Vec<IpAddr>, Reason>;
+
+async fn find(resolver: &TokioResolver, host: &str) -> Found {
+    let found = resolver.lookup_ip(host).await.map_err(|e| dns_reason(&e))?;
+    let addresses: Vec<IpAddr> = found.iter().collect();
+    if addresses.is_empty() { Err(Reason::DnsEmpty) } else { Ok(addresses) }
+}
+
+/// Waits for the other family: a moment where there is something to go on with, else to its end.
+async fn beside(first: &Found, other: impl Future<Output = Found>) -> Found {
+    match first {
+        Ok(_) => timeout(OTHER_FAMILY, other).await.unwrap_or(Err(Reason::DnsTimeout)),
+        Err(_) => other.await,
+    }
+}
+
+/// Returns which of two reasons says more of why a name has no address.
+fn more_telling(one: Reason, other: Reason) -> Reason {
+    let order = [Reason::DnsNxdomain, Reason::DnsServfail, Reason::DnsTimeout];
+    order.into_iter().find(|reason| *reason == one || *reason == other).unwrap_or(one)
 }
 
 fn name_server(address: SocketAddr) -> NameServerConfig {

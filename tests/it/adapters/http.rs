@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use wasl::adapter::Answered;
 use wasl::core::outcome::{Outcome, Reason};
 use wasl::core::time::Span;
@@ -164,6 +164,38 @@ async fn each_layer_fails_with_its_own_reason() {
     check(Some(Reason::TcpTimeout)).await;
     handle.stop().await;
     check(Some(Reason::TcpRefused)).await;
+}
+
+/// Serves names as a network does on which answers of the sixth version are lost: each name is this machine.
+async fn half_deaf_names() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let addr = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut query).await {
+            // A question begins behind the header of 12 octets, and ends four octets behind its name's NUL.
+            let end = 12 + query[12..length].iter().position(|octet| *octet == 0).unwrap() + 5;
+            if query[end - 4..end - 2] != [0, 1] {
+                continue;
+            }
+            let mut answer = query[..end].to_vec();
+            // An answer, recursion available; one question, one answer.
+            answer[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+            answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]);
+            socket.send_to(&answer, from).await.unwrap();
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn answers_of_one_family_that_are_lost_cost_a_moment() {
+    let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
+    let keys = keys(&format!("http://graph.test:{}", handle.addr().port()));
+    let sender = Sender::build_with("whatsapp-cloud", &keys, half_deaf_names().await);
+    let start = Instant::now();
+    assert!(is_accepted(&send(&sender).await.outcome));
+    assert!(start.elapsed() < Duration::from_millis(800), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
