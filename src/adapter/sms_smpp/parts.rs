@@ -6,6 +6,11 @@
 //!
 //! Limits: [`IDS_MAX`] ids, the oldest message forgotten first; nothing is stored. After a restart, or when
 //! forgotten, the first part's receipt stands for the whole, and the others' belong to nobody.
+//! What waits here has been acknowledged to the SMSC: a process that is killed loses at most [`EARLY_MAX`] receipts of
+//! the last [`EARLY_KEPT`], and those deliveries end as handed over, or at another step. Holding the acknowledgement
+//! back instead would cost more: an SMSC brings a few receipts at a time and no further one until those are answered,
+//! so that every receipt of the gateway would wait behind one whose id is not known, for as long as any long message is
+//! on its way, which in an alert is always.
 //!
 //! Invariant: a receipt of an id that is not known here is passed on as it is, at the latest after [`EARLY_KEPT`].
 

@@ -6,7 +6,8 @@
 //! octets to write by [`OUT_FULL`], after which nothing more is read.
 //!
 //! Invariant: a job is answered with an outcome, or dropped; whoever waits for it knows by its stage whether it can
-//! have gone out. A receipt is acknowledged once it was taken, so a stopped service loses none.
+//! have gone out. A receipt that decides is acknowledged once it was taken, so a stopped service loses none but those
+//! that [`super::parts`] keeps for an id that may still come.
 
 use super::Shared;
 use super::dlr::{self, Inbound};
