@@ -13,6 +13,9 @@ pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 /// What an answer's body is, where the provider reads it.
 pub(super) const JSON: &str = "application/json";
 
+/// The result of a call that speaks of others' messages alone.
+pub(super) const NOT_OURS: &str = "not_ours";
+
 /// Answers a call whose signature held.
 pub(super) fn heard(receipts: Vec<Receipt>) -> HookAnswer {
     HookAnswer { receipts, ..empty(200, "ok") }

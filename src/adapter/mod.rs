@@ -143,7 +143,8 @@ pub struct HookAnswer {
     pub body: String,
     /// What was read, once the signature held. The answer is sent after these are durable.
     pub receipts: Vec<Receipt>,
-    /// The metric's label: `ok`, `bad_signature`, `unreadable` or `not_here`.
+    /// The metric's label: `ok`, `bad_signature`, `unreadable`, `not_here`, or `not_ours` for a call that the provider
+    /// signed and that speaks of none of this gateway's messages, but of others'.
     pub result: &'static str,
 }
 
@@ -173,6 +174,12 @@ pub trait Adapter: Send + Sync {
     /// Reads a provider's call: checks the signature on the raw bytes, then parses. Pure.
     fn hook(&self, _request: &HookRequest) -> HookAnswer {
         hook::not_here()
+    }
+
+    /// Reads a call that came to another gateway of the same channel, and takes what is this one's own: several accounts
+    /// may share one address at the provider. Checks the signature with its own secret. Pure.
+    fn overhear(&self, _request: &HookRequest) -> Vec<Receipt> {
+        Vec::new()
     }
 
     /// Keeps what must stand (a bind, an event stream, long polling) until dropped; returns never, or at once where

@@ -85,12 +85,22 @@ impl Front {
     async fn hook(&self, name: &str, request: HookRequest) -> Result<Option<HookAnswer>, Trouble> {
         let Some((id, gateway)) = self.gateways.find(name) else { return Ok(None) };
         let answer = hooks::read(&gateway, &request);
+        let overheard = match answer.status {
+            200 => hooks::overheard(&self.gateways, id, &request),
+            _ => Vec::new(),
+        };
         self.metrics.hook(name, answer.result);
-        if answer.receipts.is_empty() {
+        overheard.iter().for_each(|(taker, _)| self.metrics.hook(&self.gateways.name(*taker), "ok"));
+        if answer.receipts.is_empty() && overheard.is_empty() {
+            if answer.result == "not_ours" {
+                tracing::warn!(gateway = name, "the provider called about an account that no gateway has");
+            }
             return Ok(Some(answer));
         }
-        for receipt in answer.receipts.iter().cloned() {
-            self.put(Incoming::Input(Input::Receipt { gateway: id, receipt })).await?;
+        for (gateway, receipts) in std::iter::once((id, answer.receipts.clone())).chain(overheard) {
+            for receipt in receipts {
+                self.put(Incoming::Input(Input::Receipt { gateway, receipt })).await?;
+            }
         }
         let (told, durable) = oneshot::channel();
         self.put(Incoming::Barrier(told)).await?;

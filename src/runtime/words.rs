@@ -70,6 +70,7 @@ mod tests {
         assert_eq!(text(Status::Exercise, "so", "Bax"), "DRILL – Bax");
         assert_eq!(text(Status::Actual, "ar", "غادروا"), "غادروا");
         let with = |params: &[(&str, &str)]| Template {
+            language: None,
             name: "evacuate".into(),
             params: params.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
         };

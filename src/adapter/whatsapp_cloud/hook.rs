@@ -1,9 +1,14 @@
 //! WhatsApp's webhook: the handshake, and batches of statuses under a signature.
+//!
+//! A Meta app has one address for the calls of all its numbers, so a gateway is called about others' messages as well:
+//! it takes what names its own number, and what is another gateway's is overheard by that one, under its own secret.
 //
 // Cites: Meta, Graph API, "Webhooks": X-Hub-Signature-256 is over the raw bytes.
 
 use super::codes::failure;
-use crate::adapter::hook::{bad_signature, from_hex, heard, is_secret, not_here, query_value, unreadable};
+use crate::adapter::hook::{
+    NOT_OURS, bad_signature, from_hex, heard, is_secret, not_here, query_value, unreadable,
+};
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::outcome::{PROVIDER_ID_BYTES_MAX, Receipt, ReceiptKind, ReceiptRef};
 use crate::core::time::Timestamp;
@@ -17,6 +22,8 @@ pub(super) struct Keys {
     pub(super) app_secret: Option<hmac::Key>,
     /// Is given in the handshake.
     pub(super) verify_token: Option<Secret>,
+    /// The number's id at Meta.
+    pub(super) number: String,
 }
 
 impl Keys {
@@ -25,9 +32,30 @@ impl Keys {
         match (request.method.as_str(), &self.verify_token, &self.app_secret) {
             _ if !request.is_at_root() => not_here(),
             ("GET", Some(token), _) => handshake(&request.query, token),
-            ("POST", _, Some(key)) => statuses(request, key),
+            ("POST", _, Some(key)) => self.statuses(request, key),
             _ => not_here(),
         }
+    }
+
+    /// Takes what is this number's in a call that came to another gateway.
+    pub(super) fn overhear(&self, request: &HookRequest) -> Vec<Receipt> {
+        let Some(key) = self.app_secret.as_ref().filter(|_| request.method == "POST") else {
+            return Vec::new();
+        };
+        let Ok(body) = signed(request, key) else { return Vec::new() };
+        receipts(&body, |number| number == Some(&self.number))
+    }
+
+    fn statuses(&self, request: &HookRequest, key: &hmac::Key) -> HookAnswer {
+        let body = match signed(request, key) {
+            Ok(body) => body,
+            Err(answer) => return answer,
+        };
+        let ours = receipts(&body, |number| number.is_none_or(|number| number == self.number));
+        let is_for_others = ours.is_empty() && !receipts(&body, |_| true).is_empty();
+        let answer = heard(ours);
+        // Answered well all the same: what is repeated for seven days would say nothing else.
+        if is_for_others { HookAnswer { result: NOT_OURS, ..answer } } else { answer }
     }
 }
 
@@ -43,22 +71,21 @@ fn handshake(query: &str, token: &Secret) -> HookAnswer {
     }
 }
 
-fn statuses(request: &HookRequest, key: &hmac::Key) -> HookAnswer {
+/// Reads a call that the app signed.
+fn signed(request: &HookRequest, key: &hmac::Key) -> Result<Value, HookAnswer> {
     let signature = request.header("x-hub-signature-256").and_then(|s| s.strip_prefix("sha256="));
-    let Some(signature) = signature.and_then(from_hex) else { return bad_signature() };
-    if hmac::verify(key, &request.body, &signature).is_err() {
-        return bad_signature();
-    }
-    match serde_json::from_slice::<Value>(&request.body) {
-        Ok(body) if body.is_object() => heard(receipts(&body)),
-        _ => unreadable(),
-    }
+    let signature = signature.and_then(from_hex).ok_or_else(bad_signature)?;
+    hmac::verify(key, &request.body, &signature).map_err(|_| bad_signature())?;
+    let body = serde_json::from_slice::<Value>(&request.body).ok();
+    body.filter(Value::is_object).ok_or_else(unreadable)
 }
 
-/// Returns every status of every change of every entry; what is not a status, or has no meaning here, is passed over.
-fn receipts(body: &Value) -> Vec<Receipt> {
+/// Returns every status of every change of every entry, where the change is of such a number; what is not a status, or
+/// has no meaning here, is passed over.
+fn receipts(body: &Value, is_wanted: impl Fn(Option<&str>) -> bool) -> Vec<Receipt> {
     let changes = list(body, "entry").flat_map(|entry| list(entry, "changes"));
-    changes.flat_map(|change| list(&change["value"], "statuses")).filter_map(receipt).collect()
+    let wanted = changes.filter(|change| is_wanted(change["value"]["metadata"]["phone_number_id"].as_str()));
+    wanted.flat_map(|change| list(&change["value"], "statuses")).filter_map(receipt).collect()
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -98,24 +125,61 @@ mod tests {
         Keys {
             app_secret: Some(hmac::Key::new(hmac::HMAC_SHA256, b"app-secret")),
             verify_token: Some(Secret::new("ours")),
+            number: "111".into(),
         }
     }
 
-    fn post(body: &[u8], signature: Option<&str>) -> HookAnswer {
+    fn call(body: &[u8], signature: Option<&str>) -> HookRequest {
         let headers = signature.map(|s| ("x-hub-signature-256".to_owned(), s.to_owned()));
-        keys().answer(&HookRequest {
+        HookRequest {
             method: "POST".into(),
             headers: headers.into_iter().collect(),
             body: body.to_vec(),
             ..HookRequest::default()
-        })
+        }
     }
 
-    fn signed(body: &Value) -> HookAnswer {
+    fn post(body: &[u8], signature: Option<&str>) -> HookAnswer {
+        keys().answer(&call(body, signature))
+    }
+
+    fn signed_call(body: &Value) -> HookRequest {
         let bytes = body.to_string().into_bytes();
         let key = hmac::Key::new(hmac::HMAC_SHA256, b"app-secret");
         let tag: String = hmac::sign(&key, &bytes).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        post(&bytes, Some(&format!("sha256={tag}")))
+        call(&bytes, Some(&format!("sha256={tag}")))
+    }
+
+    fn signed(body: &Value) -> HookAnswer {
+        keys().answer(&signed_call(body))
+    }
+
+    #[test]
+    fn each_number_takes_its_own_statuses_of_a_shared_address() {
+        let change = |number: &str, id: &str| {
+            json!({"field": "messages", "value": {
+                "metadata": {"phone_number_id": number}, "statuses": [{"id": id, "status": "read"}]}})
+        };
+        let body = |changes: Vec<Value>| json!({"entry": [{"id": "W", "changes": changes}]});
+        let ids =
+            |receipts: Vec<Receipt>| -> Vec<ReceiptRef> { receipts.into_iter().map(|r| r.of).collect() };
+        let by = |id: &str| ReceiptRef::Provider(id.into());
+        let both = body(vec![change("111", "A"), change("222", "B"), change("333", "C")]);
+        let answer = signed(&both);
+        assert_eq!((answer.status, answer.result, ids(answer.receipts)), (200, "ok", vec![by("A")]));
+        let other = Keys { number: "222".into(), ..keys() };
+        assert_eq!(ids(other.overhear(&signed_call(&both))), [by("B")]);
+        // Another app's secret, or none, takes nothing; and what names no number is for whom it was sent to.
+        let foreign = Some(hmac::Key::new(hmac::HMAC_SHA256, b"other"));
+        assert_eq!(Keys { app_secret: foreign, ..keys() }.overhear(&signed_call(&both)), []);
+        assert_eq!(Keys { app_secret: None, ..keys() }.overhear(&signed_call(&both)), []);
+        let nameless =
+            json!({"entry": [{"changes": [{"value": {"statuses": [{"id": "D", "status": "read"}]}}]}]});
+        assert_eq!(ids(signed(&nameless).receipts), [by("D")]);
+        assert_eq!(other.overhear(&signed_call(&nameless)), []);
+        let answer = signed(&body(vec![change("222", "B")]));
+        assert_eq!((answer.status, answer.result, answer.receipts), (200, NOT_OURS, vec![]));
+        assert_eq!(signed(&body(vec![])).result, "ok");
     }
 
     #[test]
@@ -150,7 +214,7 @@ mod tests {
         check("hub.mode=other&hub.verify_token=ours&hub.challenge=1", (400, ""));
         let below = HookRequest { method: "GET".into(), path: "/x".into(), ..HookRequest::default() };
         assert_eq!(keys().answer(&below), not_here());
-        let deaf = Keys { app_secret: None, verify_token: None };
+        let deaf = Keys { app_secret: None, verify_token: None, ..keys() };
         assert_eq!(deaf.answer(&HookRequest { method: "POST".into(), ..below }), not_here());
     }
 

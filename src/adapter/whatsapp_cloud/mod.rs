@@ -16,7 +16,7 @@ use super::verdict::{by_status, deferred, unknown};
 use super::{Adapter, Answered, Doing, Ear, HookAnswer, HookRequest, Kind, Outgoing};
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
-use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason};
+use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason, Receipt};
 use crate::diag::Diagnostics;
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
 use hook::Keys;
@@ -65,12 +65,13 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
     let app_secret = table.secret("app_secret", diags);
     let verify_token = table.secret("verify_token", diags);
     let version = version.unwrap_or_else(|| API_VERSION.to_owned());
-    let path = format!("/{version}/{}/messages", number?);
+    let number = number?;
+    let path = format!("/{version}/{number}/messages");
     let key = app_secret.map(|s| hmac::Key::new(hmac::HMAC_SHA256, s.expose().as_bytes()));
     Some(Arc::new(WhatsappCloud {
         client: client?,
         settings: Settings { path, authorization: authorization? },
-        keys: Keys { app_secret: key, verify_token },
+        keys: Keys { app_secret: key, verify_token, number },
     }))
 }
 
@@ -147,6 +148,10 @@ impl Adapter for WhatsappCloud {
 
     fn hook(&self, request: &HookRequest) -> HookAnswer {
         self.keys.answer(request)
+    }
+
+    fn overhear(&self, request: &HookRequest) -> Vec<Receipt> {
+        self.keys.overhear(request)
     }
 
     fn run<'a>(&'a self, _ear: &'a dyn Ear) -> Doing<'a, ()> {

@@ -226,3 +226,26 @@ async fn what_waits_goes_out_after_a_restart_and_a_second_process_is_refused() {
     assert_eq!(site.settings().dwell, Span::from_secs(20));
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_numbers_of_one_app_share_its_callback() {
+    let yard = Yard::new().await;
+    // The app's calls come to `wa`, whose own number cannot be reached; `wa-2` has the number that sends.
+    let first = yard.config(80).replace(&yard.whatsapp.addr().to_string(), "127.0.0.1:9");
+    let second = first.split("[[gateway]]").nth(1).unwrap().replace("\"wa\"", "\"wa-2\"");
+    let second = second.replace("127.0.0.1:9", &yard.whatsapp.addr().to_string());
+    let first = first.replace("106853218861309", "200000000000000");
+    yard.write("wasl.toml", &format!("{first}[[gateway]]{second}"));
+    let site = yard.open().await;
+    let id = send(&site).await;
+    let story = delivered(&site, &id).await;
+    assert_eq!(story["settled"]["channel"], "whatsapp", "{story:#}");
+    let metrics = call(&site, "GET", "/metrics", Value::Null).await;
+    for line in [
+        r#"wasl_hooks_total{gateway="wa",result="not_ours"}"#,
+        r#"wasl_hooks_total{gateway="wa-2",result="ok"}"#,
+    ] {
+        assert!(metrics.as_str().unwrap().contains(line), "{line}\n{metrics:#}");
+    }
+    site.stop().await.unwrap();
+}
