@@ -29,6 +29,8 @@ pub(crate) const NAME_CHARS_MAX: usize = 200;
 pub(crate) const TAGS_MAX: usize = 32;
 /// The most parameters of a template: more than a text of the longest kind has places for.
 pub(crate) const PARAMS_MAX: usize = 64;
+/// The longest code of a template's language: providers have five letters, seldom a script besides.
+pub(crate) const LANGUAGE_CODE_MAX: usize = 16;
 /// The longest parameter of a template. Cites: WhatsApp's template body, 1,024 characters.
 pub(crate) const PARAM_CHARS_MAX: usize = 1_024;
 
@@ -104,6 +106,7 @@ const TO_KEYS: &[&str] = &[
 #[serde(deny_unknown_fields)]
 struct TemplateBody {
     name: String,
+    language: Option<String>,
     #[serde(default)]
     params: Ordered,
 }
@@ -184,7 +187,14 @@ impl TemplateBody {
                 return Err(bad_value("template", "a parameter is given twice"));
             }
         }
-        Ok(Template { name: checked_name("template", self.name)?, params })
+        let is_code = |code: &String| {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+            (2..=LANGUAGE_CODE_MAX).contains(&code.len()) && code.bytes().all(fits)
+        };
+        if self.language.as_ref().is_some_and(|code| !is_code(code)) {
+            return Err(bad_value("template", "its language is the provider's code for it, such as `en_US`"));
+        }
+        Ok(Template { name: checked_name("template", self.name)?, language: self.language, params })
     }
 }
 
@@ -431,15 +441,20 @@ mod tests {
                 "to": [{"audience": "residents-s"}, {"contact": "c-17"},
                        {"whatsapp": "+970599000001", "telegram": 81234567, "language": "ar", "region": "east"}],
                 "text": {"ar": "غادروا الآن", "en": "Leave now"},
-                "template": {"name": "evacuate", "params": {"z": "1", "a": "2"}},
+                "template": {"name": "evacuate", "language": "en_US", "params": {"z": "1", "a": "2"}},
                 "tags": {"sector": "health"}}"#,
         )
         .ok()
         .unwrap();
         assert_eq!((checked.severity, checked.to.len()), (Severity::Extreme, 3));
         assert_eq!(checked.to[2].person.addresses[&Channel::Telegram], "81234567");
-        let params = checked.template.unwrap().params;
-        assert_eq!(params, [("z".into(), "1".into()), ("a".into(), "2".into())], "the order is the sender's");
+        let template = checked.template.unwrap();
+        assert_eq!(template.language.as_deref(), Some("en_US"));
+        assert_eq!(
+            template.params,
+            [("z".into(), "1".into()), ("a".into(), "2".into())],
+            "the order is the sender's"
+        );
     }
 
     #[test]
@@ -463,6 +478,8 @@ mod tests {
         check(r#""incident":" ""#, Kind::BadValue, "`incident`");
         check(r#""tags":{"Bad Name":"x"}"#, Kind::BadValue, "a tag's name");
         check(r#""template":{"name":"t","params":{"a":"1","a":"2"}}"#, Kind::BadValue, "given twice");
+        check(r#""template":{"name":"t","language":"e"}"#, Kind::BadValue, "such as `en_US`");
+        check(r#""template":{"name":"t","language":"en US"}"#, Kind::BadValue, "such as `en_US`");
         check(r#""template":{"nam":"t"}"#, Kind::UnknownKey, "did you mean `name`?");
     }
 

@@ -165,6 +165,10 @@ fn inputs() -> Value {
         "To": {"oneOf": [named("audience"), named("contact"), by_addresses]},
         "Template": given(&["name"], json!({
             "name": name(),
+            "language": or_null(json!({
+                "type": "string", "pattern": "^[A-Za-z0-9_-]{2,16}$",
+                "description": "The provider's code of the language, as given there; else the recipient's is used.",
+            })),
             "params": {
                 "type": "object", "maxProperties": PARAMS_MAX,
                 "propertyNames": {"pattern": "^[a-z0-9_]{1,64}$"},

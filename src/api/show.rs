@@ -205,7 +205,7 @@ pub(crate) fn message(message: &Message, progress: &Progress) -> Value {
         .collect();
     let template = message.template.as_ref().map(|template| {
         let params: Map<_, _> = template.params.iter().map(|(n, v)| (n.clone(), v.clone().into())).collect();
-        json!({"name": template.name, "params": params})
+        json!({"name": template.name, "language": template.language, "params": params})
     });
     json!({
         "id": message.id.to_string(),

@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// The provider's template to use where free text is not allowed
     #[arg(long, value_name = "NAME")]
     template: Option<String>,
+    /// The provider's code of the template's language, as `en_US`; the recipient's unless given
+    #[arg(long, value_name = "CODE", requires = "template")]
+    template_lang: Option<String>,
     /// A parameter of the template, as `area=East`; in the template's order
     #[arg(long, value_name = "NAME=VALUE", requires = "template")]
     param: Vec<String>,
@@ -125,6 +128,8 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct Template<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'a str>,
     params: Pairs,
 }
 
@@ -150,7 +155,11 @@ fn body(args: &Args) -> Result<Body<'_>, Failure> {
         return Err(Failure::Usage("nothing to say: give --text or --template".into()));
     }
     let template = match &args.template {
-        Some(name) => Some(Template { name, params: pairs("--param", &args.param)? }),
+        Some(name) => Some(Template {
+            name,
+            language: args.template_lang.as_deref(),
+            params: pairs("--param", &args.param)?,
+        }),
         None => None,
     };
     Ok(Body {
@@ -294,6 +303,8 @@ mod tests {
         let text =
             parse(&["--audience", "x", "--template", "t", "--param", "b=1", "--param", "a=2"]).unwrap();
         assert!(text.contains(r#"{"name":"t","params":{"b":"1","a":"2"}}"#), "in the order given: {text}");
+        let text = parse(&["--audience", "x", "--template", "t", "--template-lang", "en_US"]).unwrap();
+        assert!(text.contains(r#"{"name":"t","language":"en_US","params":{}}"#), "{text}");
     }
 
     #[test]

@@ -96,6 +96,8 @@ words! {
 pub struct Template {
     /// Its name at the provider.
     pub name: String,
+    /// The provider's code of the language to use (`en_US`), as given; else that of the recipient.
+    pub language: Option<String>,
     /// Its parameters in the order given.
     pub params: Vec<(String, String)>,
 }

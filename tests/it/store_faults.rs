@@ -312,10 +312,10 @@ fn a_store_of_a_newer_program_is_refused_with_both_versions_and_left_alone() {
     let before = (raw_rows(&path, META), raw_rows(&path, MESSAGES));
     let locked = Folder::open(folder.path()).expect("opened");
     let Err(refused) = locked.open_outbox() else { panic!("it was opened") };
-    assert_eq!(refused, OpenError::Newer { path: path.clone(), what: "the store", found: 999, known: 1 });
+    assert_eq!(refused, OpenError::Newer { path: path.clone(), what: "the store", found: 999, known: 2 });
     let said = refused.to_string();
     assert!(
-        said.contains("999") && said.contains("up to 1") && said.contains("nothing was changed"),
+        said.contains("999") && said.contains("up to 2") && said.contains("nothing was changed"),
         "{said}"
     );
     drop(locked);
@@ -328,7 +328,25 @@ fn a_row_of_a_newer_program_is_named_with_both_versions() {
     let locked = Folder::open(folder.path()).expect("opened");
     let outbox = locked.open_outbox().expect("the store itself is known");
     let refused = outbox.load().expect_err("a row is newer");
-    assert_eq!(refused, ReadError::Newer { what: "message", found: 200, known: 1 });
+    assert_eq!(refused, ReadError::Newer { what: "message", found: 200, known: 2 });
+}
+
+#[test]
+fn a_store_of_an_older_program_is_taken_and_closed_to_it_with_the_first_new_row() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = made(folder.path());
+    let (key, mut meta) = raw_rows(&path, META).remove(0);
+    assert_eq!(meta[2], 2, "the format");
+    meta[2] = 1;
+    let transaction = Database::open(&path).expect("opened").begin_write().expect("begun");
+    transaction.open_table(META).expect("a table").insert(&key[..], &meta[..]).expect("put");
+    transaction.commit().expect("committed");
+    let locked = Folder::open(folder.path()).expect("opened");
+    let mut outbox = locked.open_outbox().expect("known");
+    outbox.load().expect("every row reads");
+    outbox.commit(&accepted(7)).expect("committed");
+    drop((outbox, locked));
+    assert_eq!(raw_rows(&path, META)[0].1[2], 2);
 }
 
 // === damage ===

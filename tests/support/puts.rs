@@ -147,7 +147,8 @@ fn result() -> impl Strategy<Value = DeliveryResult> {
 
 fn message(keys: Keys) -> impl Strategy<Value = Message> {
     let texts = || btree_map(text(), text(), 0..3);
-    let template = (text(), vec((text(), text()), 0..3)).prop_map(|(name, params)| Template { name, params });
+    let template = (text(), option::of(text()), vec((text(), text()), 0..3));
+    let template = template.prop_map(|(name, language, params)| Template { name, language, params });
     (
         (message_id(keys), text(), time(), select(Severity::ALL), select(Urgency::ALL), select(Status::ALL)),
         (option::of(text()), option::of(time()), texts(), option::of(template), texts()),

@@ -1,7 +1,7 @@
 //! WhatsApp Business Cloud API.
 //!
-//! A message that names a template goes as that template, in the recipient's language, with its parameters in the
-//! order given; any other goes as text, which WhatsApp takes only within a day of the recipient's last message.
+//! A message that names a template goes as that template, in the language that it names or else the recipient's, with
+//! its parameters in the order given; any other goes as text, which WhatsApp takes only within a day of the recipient's last message.
 //! The attempt's id travels along and comes back in the statuses, so that an attempt without an answer is found again.
 //
 // Cites: Meta, WhatsApp Business Platform, Cloud API, "Messages".
@@ -98,7 +98,8 @@ fn request(outgoing: &Outgoing, settings: &Settings) -> Result<Request, Reason> 
     match &outgoing.template {
         Some(template) => {
             body["type"] = json!("template");
-            let language = outgoing.language.replace('-', "_");
+            // A template exists in each language by itself: `en` is not `en_US`, and only the sender knows which it is.
+            let language = template.language.clone().unwrap_or_else(|| outgoing.language.replace('-', "_"));
             body["template"] = json!({
                 "name": template.name,
                 "language": {"policy": "deterministic", "code": language},
@@ -195,8 +196,9 @@ mod tests {
     fn a_template_goes_with_its_parameters_in_order() {
         let mut outgoing = outgoing("15551230000", "not used");
         outgoing.language = "pt-BR".into();
+        let evacuate = Template { name: "evacuate".into(), language: None, params: Vec::new() };
         let params = [("zone", "East"), ("area", "School")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        outgoing.template = Some(Template { name: "evacuate".into(), params: params.into() });
+        outgoing.template = Some(Template { params: params.into(), ..evacuate.clone() });
         let body = body_of(&outgoing);
         assert_eq!(body["type"], "template");
         assert_eq!(body.get("text"), None);
@@ -206,8 +208,11 @@ mod tests {
                 {"type": "text", "text": "East"}, {"type": "text", "text": "School"}]}],
         });
         assert_eq!(body["template"], expected);
-        outgoing.template = Some(Template { name: "evacuate".into(), params: Vec::new() });
+        outgoing.template = Some(evacuate.clone());
         assert_eq!(body_of(&outgoing)["template"].get("components"), None);
+        // As given, where it is given: no tag of a language is made of it.
+        outgoing.template = Some(Template { language: Some("en_US".into()), ..evacuate });
+        assert_eq!(body_of(&outgoing)["template"]["language"]["code"], "en_US");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) struct AudienceChunk {
 
 impl Row for Message {
     const TABLE: Table = Table::Message;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn key(&self) -> Vec<u8> {
         self.id.to_bytes().to_vec()
@@ -38,13 +38,14 @@ impl Row for Message {
                 out.text(name);
                 out.text(value);
             });
+            out.option(template.language.as_deref(), Writer::text);
         });
         write_texts(out, &self.tags);
         out.number(self.recipients);
         out.list(self.audiences.iter(), |out, name| out.text(name));
     }
 
-    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
         Ok(Message {
             id: key.message_id()?,
             author: body.text()?,
@@ -58,7 +59,9 @@ impl Row for Message {
             template: body.option(|body| {
                 let name = body.text()?;
                 let params = body.list(|body| Ok((body.text()?, body.text()?)))?;
-                Ok(Template { name, params })
+                // Version 1 had no place for it.
+                let language = if version >= 2 { body.option(Reader::text)? } else { None };
+                Ok(Template { name, language, params })
             })?,
             tags: read_texts(body)?,
             recipients: body.number()?,

@@ -38,6 +38,7 @@ async fn a_closed_window_takes_a_template_only() {
     let params = [("safe_area", "المدرسة"), ("area", "الحي الشرقي")];
     filled.template = Some(Template {
         name: "evacuate".into(),
+        language: None,
         params: params.map(|(name, value)| (name.into(), value.into())).into(),
     });
     assert!(is_accepted(&sender.adapter.send(filled).await.outcome));

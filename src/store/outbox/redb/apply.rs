@@ -7,11 +7,15 @@ use crate::core::outcome::{Outcome, Receipt, ReceiptRef};
 use crate::core::query::Contact;
 use crate::core::record::{Attempt, Record};
 use crate::core::time::Timestamp;
-use crate::store::codec::{self, IdempotencyRow, ReceiptRow, Row, Table, attempt_key, overlay_key, time_key};
+use crate::store::codec::{
+    self, IdempotencyRow, ReceiptRow, Row, STORE_FORMAT, Table, attempt_key, overlay_key, time_key,
+};
 use crate::store::outbox::{Put, latest};
 
 /// Writes one put.
 pub(super) fn put(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
+    // An older store takes rows of this program's versions from here on, which an older program must not open.
+    tables.meta.format = STORE_FORMAT;
     tables.meta.clock = latest(put).map_or(tables.meta.clock, |at| tables.meta.clock.max(at));
     match put {
         Put::Record(Record::Receipt { attempt, kind, at, reason }) => {
