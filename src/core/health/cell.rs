@@ -213,8 +213,9 @@ impl Cell {
             }
             None => {
                 self.valid_until = self.valid_until.max(now + SEND_VALID);
-                // The connection was let in with the credentials that were refused before.
-                if self.certain.is_some() {
+                // The connection was let in with the credentials that were refused before, also where a probe that shows
+                // none has been fine meanwhile.
+                if self.certain.is_some() || self.reason == Some(Reason::Credentials) {
                     self.let_in(now);
                 }
                 self.dead.add(FINE, now);
@@ -569,6 +570,25 @@ mod tests {
             states.extend(cell.judge(DWELL, true, at(n * 2000)).map(|c| c.to));
         }
         assert_eq!(states, [State::Recovering, State::Up]);
+    }
+
+    #[test]
+    fn a_link_that_is_let_in_again_ends_what_its_refusal_began() {
+        let mut cell = Cell::new(at(0));
+        cell.link(Some(Reason::Credentials), false, at(0));
+        assert_eq!(cell.judge(DWELL, true, at(0)).map(|c| c.to), Some(State::Down));
+        // A sign of life that shows no credentials: it says that somebody is there, and neither ends it nor keeps it.
+        let alive = |cell: &mut Cell, seconds: std::ops::Range<i64>| {
+            for second in seconds {
+                cell.probe(&probe(Verdict::Fine), false, at(second * 1000));
+                cell.judge(DWELL, true, at(second * 1000));
+            }
+        };
+        alive(&mut cell, 1..60);
+        assert_eq!(cell.state(), State::Down);
+        cell.link(None, false, at(60_000));
+        alive(&mut cell, 60..70);
+        assert_eq!(cell.state(), State::Up);
     }
 
     #[test]
