@@ -267,27 +267,28 @@ impl Caller {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
-    /// Sends a request and returns the status and body of the answer; none where there was no answer.
-    pub(crate) async fn call(&self, request: hyper::Request<Full<Bytes>>) -> Option<(StatusCode, Bytes)> {
+    /// Sends a request and returns the answer; none where there was none.
+    pub(crate) async fn call(&self, request: hyper::Request<Full<Bytes>>) -> Option<hyper::Response<Bytes>> {
         let exchange = async {
-            let response = self.0.request(request).await.ok()?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), BODY_MAX).collect();
-            Some((status, body.await.ok()?.to_bytes()))
+            let (head, body) = self.0.request(request).await.ok()?.into_parts();
+            let body = Limited::new(body, BODY_MAX).collect().await.ok()?.to_bytes();
+            Some(hyper::Response::from_parts(head, body))
         };
         tokio::time::timeout(HOOK_WAIT, exchange).await.ok()?
     }
 
-    /// Posts JSON, with one header more unless its value is empty, and says whether a 2xx came back.
-    pub(crate) async fn post(&self, url: &str, header: (&str, &str), body: Bytes) -> bool {
+    /// Posts JSON, with one header more unless its value is empty, and returns the answer where it is a 2xx.
+    pub(crate) async fn post(
+        &self,
+        url: &str,
+        header: (&str, &str),
+        body: Bytes,
+    ) -> Option<hyper::Response<Bytes>> {
         let mut request = hyper::Request::post(url).header(CONTENT_TYPE, "application/json");
         if !header.1.is_empty() {
             request = request.header(header.0, header.1);
         }
-        let Ok(request) = request.body(Full::new(body)) else {
-            return false;
-        };
-        let answer = self.call(request).await;
-        answer.is_some_and(|(status, _)| status.is_success())
+        let request = request.body(Full::new(body)).ok()?;
+        self.call(request).await.filter(|answer| answer.status().is_success())
     }
 }

@@ -168,7 +168,13 @@ pub async fn start(options: Options) -> io::Result<Handle> {
         }),
         options,
     });
-    tokio::spawn(updates::courier(Arc::clone(&provider.updates), desk.gate.subscribe()));
+    let bot = Arc::clone(&provider);
+    let hear = move |call: &Value| {
+        if call["method"] == "answerCallbackQuery" {
+            bot.answer_press(call);
+        }
+    };
+    tokio::spawn(updates::courier(Arc::clone(&provider.updates), desk.gate.subscribe(), hear));
     let (held, bot) = (Arc::clone(&desk), Arc::clone(&provider));
     let serve = move |wire| {
         let (desk, bot) = (Arc::clone(&held), Arc::clone(&bot));

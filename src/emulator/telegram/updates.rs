@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use hyper::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -225,17 +226,24 @@ fn allowed(value: &Value) -> Option<BTreeSet<String>> {
     (!kinds.is_empty()).then_some(kinds)
 }
 
-/// Calls the webhook update by update, in order, until the emulator stops.
-pub(super) async fn courier(updates: Arc<Updates>, mut gate: watch::Receiver<Gate>) {
+/// Calls the webhook update by update, in order, until the emulator stops. What a call is answered with in JSON is the
+/// bot's own call, and goes to `hear`.
+pub(super) async fn courier(updates: Arc<Updates>, mut gate: watch::Receiver<Gate>, hear: impl Fn(&Value)) {
     let work = async {
         let mut failures = 0;
         loop {
             let (webhook, id, update) = updates.next().await;
             let header = ("X-Telegram-Bot-Api-Secret-Token", &*webhook.secret);
             let body = Bytes::from(update.to_string());
-            if updates.caller.post(&webhook.url, header, body).await {
+            if let Some(answer) = updates.caller.post(&webhook.url, header, body).await {
                 failures = 0;
                 updates.confirm(id);
+                let media = answer.headers().get(CONTENT_TYPE).map(|media| media.as_bytes());
+                if media.is_some_and(|media| media.starts_with(b"application/json"))
+                    && let Ok(call) = serde_json::from_slice(answer.body())
+                {
+                    hear(&call);
+                }
                 continue;
             }
             let text = "Wrong response from the webhook".to_owned();

@@ -161,7 +161,7 @@ impl Hooks {
         let forged = batch.iter().any(|news| news.forged);
         let secret = if forged { "not-the-app-secret" } else { &target.secret };
         let header = ("X-Hub-Signature-256", &*signature(secret, &body));
-        if self.caller.post(&url, header, body).await {
+        if self.caller.post(&url, header, body).await.is_some() {
             self.taken.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -230,7 +230,8 @@ impl Hooks {
         let join = if url.contains('?') { '&' } else { '?' };
         let url = format!("{url}{join}hub.mode=subscribe&hub.verify_token={token}&hub.challenge=1158201444");
         let request = hyper::Request::get(url).body(Full::new(Bytes::new())).ok()?;
-        self.caller.call(request).await
+        let answer = self.caller.call(request).await?;
+        Some((answer.status(), answer.into_body()))
     }
 }
 

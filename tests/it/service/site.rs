@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use wasl::core::time::Span;
-use wasl::emulator::{Mix, TcpFault, smsc, whatsapp};
+use wasl::emulator::{Mix, TcpFault, smsc, telegram, whatsapp};
 use wasl::runtime::site::{Door, Site, SiteError};
 use wasl::store::OpenError;
 
@@ -97,18 +97,22 @@ source = "ALERT"
 }
 
 async fn call(site: &Site, method: &str, path: &str, body: Value) -> Value {
+    call_at(&format!("http://{}{path}", site.address()), method, body).await
+}
+
+async fn call_at(url: &str, method: &str, body: Value) -> Value {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let request = Request::builder()
         .method(method)
-        .uri(format!("http://{}{path}", site.address()))
+        .uri(url)
         .header("content-type", "application/json")
         .body(Full::new(Bytes::from(body)))
         .unwrap();
     let response = client.request(request).await.unwrap();
     let status = response.status();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(status.is_success(), "{method} {path}: {status} {}", String::from_utf8_lossy(&bytes));
+    assert!(status.is_success(), "{method} {url}: {status} {}", String::from_utf8_lossy(&bytes));
     serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into())
 }
 
@@ -247,5 +251,37 @@ async fn two_numbers_of_one_app_share_its_callback() {
     ] {
         assert!(metrics.as_str().unwrap().contains(line), "{line}\n{metrics:#}");
     }
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_that_comes_by_webhook_is_kept_and_answered() {
+    let yard = Yard::new().await;
+    let telegram = telegram::start(telegram::Options::default()).await.unwrap();
+    let base_url = format!("http://{}", telegram.addr());
+    let gateway = format!(
+        "name = \"tg\"\nchannel = \"telegram\"\nadapter = \"telegram-bot\"\nbase_url = \"{base_url}\"\n\
+         bot_token = \"42:emulated-token\"\nupdates = \"webhook\"\nwebhook_secret = \"ours\"\n"
+    );
+    yard.write("wasl.toml", &format!("{}[[gateway]]\n{gateway}", yard.config(80)));
+    yard.write(
+        "policies/all.toml",
+        &RULE.replace("\"whatsapp\"", "\"telegram\"").replace("delivered", "acknowledged"),
+    );
+    let site = yard.open().await;
+    let webhook = json!({"url": format!("http://{}/hooks/tg", site.address()), "secret_token": "ours"});
+    call_at(&format!("{base_url}/bot42:emulated-token/setWebhook"), "POST", webhook).await;
+    let message = json!({
+        "severity": "severe", "text": {"ar": "السيل يقترب"}, "to": [{"telegram": 81_234_567, "language": "ar"}],
+    });
+    let id = call(&site, "POST", "/v1/messages", message).await["id"].as_str().unwrap().to_string();
+    until(&site, "/v1/status", |_| !telegram.received().is_empty()).await;
+    let sent = telegram.received().remove(0);
+    let buttons: Value = serde_json::from_str(&sent.details["buttons"]).unwrap();
+    let data = buttons[0][0]["callback_data"].as_str().unwrap();
+    let press = telegram.press(81_234_567, sent.provider_id.parse().unwrap(), data).unwrap();
+    let done = |message: &Value| message["settled"]["acknowledged"] == json!(1);
+    until(&site, &format!("/v1/messages/{id}"), done).await;
+    until(&site, "/v1/status", |_| telegram.answered_presses() == [(press.clone(), String::new())]).await;
     site.stop().await.unwrap();
 }
