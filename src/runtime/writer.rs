@@ -24,8 +24,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// How many records may wait for the next commit. A turn that materialises a mass alert writes a few thousand.
-const RECORDS_MAX: usize = 16_384;
+/// How many records may wait for the next commit. A turn that materialises a mass alert writes a few thousand; more of
+/// them in one commit would hold up the failover of a graver message by as much.
+const RECORDS_MAX: usize = 4_096;
 /// How much may wait to be released with the next commit: a stalled disk must not fill the memory.
 const RELEASED_MAX: usize = 65_536;
 /// How long the thread rests at most: its heartbeat and its look at the disk go on.
