@@ -125,6 +125,22 @@ impl Origin {
         self.tls
     }
 
+    /// Takes a whole URL apart: its origin without a prefix, and what is asked of it, path and query.
+    pub(super) fn of_url(url: &str) -> Result<(Origin, String), NotAnOrigin> {
+        // The parser drops a fragment without a word, and it would be missed.
+        if url.contains('#') {
+            return Err(NotAnOrigin);
+        }
+        let uri: Uri = url.parse().map_err(|_| NotAnOrigin)?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(NotAnOrigin);
+        };
+        let origin = format!("{scheme}://{authority}").parse()?;
+        let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
+        let slash = if asked.starts_with('/') { "" } else { "/" };
+        Ok((origin, format!("{slash}{asked}")))
+    }
+
     fn header(&self) -> Result<HeaderValue, NotAnOrigin> {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let text = match (self.tls, self.port) {
@@ -339,8 +355,10 @@ impl Client {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "Retry-After may be a date, by the wall clock")]
-fn now() -> Timestamp {
+/// Returns the wall clock's time, for what is compared with other machines' clocks: a date in `Retry-After`, the time
+/// under a signature.
+#[allow(clippy::disallowed_methods, reason = "other machines' clocks are compared with the wall clock")]
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

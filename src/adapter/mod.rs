@@ -19,13 +19,14 @@ pub mod sms_smpp;
 mod telegram_bot;
 mod together;
 mod verdict;
+mod webhook;
 mod whatsapp_cloud;
 
 use crate::core::channel::Channel;
 use crate::core::effect::Order;
 use crate::core::gateway::Receipts;
 use crate::core::input::Asked;
-use crate::core::message::{Severity, Template};
+use crate::core::message::{Severity, Status, Template};
 use crate::core::outcome::{Outcome, Receipt};
 use crate::core::time::Span;
 use crate::diag::Diagnostics;
@@ -47,14 +48,17 @@ pub struct Kind {
     pub window: u32,
     /// How long one attempt may take before anything of it leaves, in all phases of connecting.
     pub connect_time_out: Span,
-    /// The keys that it reads beyond those that every gateway has.
+    /// The keys that it reads beyond those that every gateway has; a test holds `build` to them.
     pub keys: &'static [&'static str],
+    /// The ready probes, `probes/<name>.toml`, for where there is no folder of probes.
+    pub probes: &'static str,
     /// Reads the kind's keys out of a gateway's settings and builds the adapter. Opens no connection. `None`: the
     /// diagnostics say why.
     pub build: fn(&mut GatewaySettings, &Net, &mut Diagnostics) -> Option<Arc<dyn Adapter>>,
 }
 
-/// Every kind of gateway. A new one is one file and one line.
+/// Every kind of gateway. A new one is one file, its `mod` above and one line here; `ARCHITECTURE.md` says what goes
+/// with it, and the tests say what is missing.
 #[rustfmt::skip]
 pub const ADAPTERS: &[Kind] = &[
     whatsapp_cloud::KIND,
@@ -62,6 +66,7 @@ pub const ADAPTERS: &[Kind] = &[
     telegram_bot::KIND,
     sms_smpp::KIND,
     email_smtp::KIND,
+    webhook::KIND,
 ];
 
 /// Returns what the reader of `wasl.toml` must know of every kind.
@@ -72,6 +77,7 @@ pub fn kinds() -> Vec<AdapterKind> {
         receipts: kind.receipts,
         window: kind.window,
         connect_time_out: kind.connect_time_out,
+        probes: kind.probes,
     };
     ADAPTERS.iter().map(known).collect()
 }
@@ -88,7 +94,8 @@ pub fn build(mut settings: GatewaySettings, net: &Net, diags: &mut Diagnostics) 
 /// A future that an adapter hands out.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// One order with the words and the address that it is for.
+/// One order with the words and the address that it is for. What an adapter needs to be told beyond it is one field
+/// here, filled where the service puts orders together (`runtime::dispatch`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The order.
@@ -96,6 +103,8 @@ pub struct Outgoing {
     /// How long it may still be sent, from when it is handed over: measured, so that a clock that is set does not
     /// matter.
     pub left: Span,
+    /// Meant, or an exercise; the text of an exercise says so by itself.
+    pub status: Status,
     /// The recipient's address on this channel, normalised.
     pub address: String,
     /// The language of the text (`ar`, `en`, ..).
@@ -208,6 +217,7 @@ pub(crate) mod tests {
     use crate::core::ids::{AttemptId, DeliveryId, MessageId};
     use crate::core::record::Repeat;
     use crate::core::time::Timestamp;
+    use std::collections::BTreeSet;
 
     /// Returns an attempt to hand over.
     pub(crate) fn outgoing(address: &str, text: &str) -> Outgoing {
@@ -224,6 +234,7 @@ pub(crate) mod tests {
         Outgoing {
             order,
             left: Span::from_hours(1),
+            status: Status::Actual,
             address: address.into(),
             language: "ar".into(),
             text: text.into(),
@@ -256,6 +267,35 @@ pub(crate) mod tests {
             assert!(adapter.is_none() && shown.contains("error[missing-key]"), "{}: {shown}", kind.name);
             let (_, shown) = built(kind.name, "no_such_key = 1\n");
             assert!(shown.contains("unknown key `no_such_key`"), "{}: {shown}", kind.name);
+        }
+    }
+
+    #[test]
+    fn every_kind_reads_the_keys_that_it_names_and_no_other() {
+        // What is near to no key is answered with all that are known.
+        let known = |kind: &Kind| -> BTreeSet<String> {
+            let (_, shown) = built(kind.name, "zzzzzzzz = 1\n");
+            let listed = shown.split("known are ").nth(1).unwrap_or_else(|| panic!("{shown}"));
+            let line = listed.lines().next().unwrap_or_default();
+            line.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let own = |kind: &Kind| kind.keys.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>();
+        let shared = &known(&ADAPTERS[0]) - &own(&ADAPTERS[0]);
+        for kind in ADAPTERS {
+            assert_eq!(&known(kind) - &shared, own(kind), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn the_ready_probes_of_every_kind_are_for_it() {
+        for kind in ADAPTERS {
+            let mine = format!("\"{}\"", kind.name);
+            let adapters = kind.probes.lines().filter_map(|line| line.strip_prefix("adapter"));
+            let of: Vec<_> = adapters.filter_map(|rest| rest.split('=').nth(1)).collect();
+            assert!(
+                !of.is_empty() && of.iter().all(|adapter| adapter.trim().starts_with(&mine)),
+                "{mine}: {of:?}"
+            );
         }
     }
 }

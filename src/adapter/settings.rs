@@ -31,6 +31,16 @@ pub(super) fn client(
         );
         return None;
     };
+    client_of(settings, origin, net, diags)
+}
+
+/// Builds the client of an origin, with the trust in the gateway's `ca_file`.
+pub(super) fn client_of(
+    settings: &GatewaySettings,
+    origin: Origin,
+    net: &Net,
+    diags: &mut Diagnostics,
+) -> Option<Client> {
     let tls = if origin.is_tls() { Some(tls(settings, diags)?) } else { None };
     Client::new(net.clone(), origin, tls).ok()
 }

@@ -270,7 +270,7 @@ fn pictures() -> Value {
         })),
         "Outage": whole(json!({
             "id": {"type": "string", "pattern": "^o-[0-9]+$"}, "of": {"type": "object", "minProperties": 1},
-            "channel": channel(), "onset": at(), "detected": at(), "recovered": or_null(at()), "cause": text(),
+            "channel": or_null(channel()), "onset": at(), "detected": at(), "recovered": or_null(at()), "cause": text(),
             "layer": or_null(text()), "attempts_failed": count(),
         })),
         "OpenDelivery": whole(json!({

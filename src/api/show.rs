@@ -178,7 +178,8 @@ pub(crate) fn outage(outage: &Outage) -> Value {
     json!({
         "id": outage.id.to_string(),
         "of": of(&outage.of),
-        "channel": outage.channel.name(),
+        // Our own line is no channel's.
+        "channel": (!matches!(outage.of, OutageOf::Uplink(_))).then(|| outage.channel.name()),
         "onset": time(outage.onset),
         "detected": time(outage.detected),
         "recovered": outage.recovered.map(time),

@@ -35,11 +35,10 @@ pub(super) fn run(args: &Args) -> Done {
         return Err(Failure::Usage(format!("no gateway is called `{}`; {help}", args.gateway)));
     };
     let context = Arc::new(Context::new(&settings.resolvers));
-    let adapters: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
     let id =
         |name: &str| names.iter().position(|n| *n == name).and_then(|n| u8::try_from(n).ok()).map(GatewayId);
     let gateway = id(names[place]).ok_or_else(|| Failure::No("there are too many gateways".into()))?;
-    let set = probe::load(&settings, &adapters, id, &context, &mut diags);
+    let set = probe::load(&settings, &kinds, id, &context, &mut diags);
     if !set.iter().any(|ready| ready.gateway == gateway) {
         let help = "no probe can be run for it; mend the files, or add a probe to one in `probes/`";
         return Err(Failure::No(format!("`{}`: {help}\n\n{}", args.gateway, diags.render().trim_end())));

@@ -51,6 +51,11 @@ impl MessageId {
         MessageId(time << 80 | u128::from(shard) << 64 | u128::from(random))
     }
 
+    /// Returns the time that it carries: when the message was accepted.
+    pub fn at(self) -> Timestamp {
+        Timestamp::from_ms((self.0 >> 80) as i64)
+    }
+
     /// Rebuilds an id from its stored bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         MessageId(u128::from_be_bytes(bytes))
@@ -173,6 +178,7 @@ mod tests {
         let attempt = AttemptId::new(DeliveryId::new(early, 17), 2);
         assert_eq!(attempt.to_string().parse(), Ok(attempt));
         assert_eq!(MessageId::from_bytes(early.to_bytes()), early);
+        assert_eq!((early.at().ms(), late.at().ms()), (1_700_000_000_000, 1_700_000_000_001));
     }
 
     #[test]

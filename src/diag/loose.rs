@@ -2,7 +2,7 @@
 
 use super::diagnostic::Diagnostics;
 use super::secret::Secret;
-use super::source::{Spanned, holds_secret};
+use super::source::{Spanned, holds_secret, holds_secret_url};
 use super::table::Table;
 use super::value::{Entry, Value};
 use std::collections::BTreeMap;
@@ -105,7 +105,9 @@ fn same(a: &Value, b: &Value) -> bool {
 
 fn say(key: &str, value: &Value) -> Option<Said> {
     let plain = match value {
-        Value::String(text) if holds_secret(key) => return Some(Said::Hidden(Secret::new(text.as_str()))),
+        Value::String(text) if holds_secret(key) || holds_secret_url(key) => {
+            return Some(Said::Hidden(Secret::new(text.as_str())));
+        }
         Value::String(text) => text.clone(),
         Value::Integer(number) => number.as_ref()?.to_string(),
         Value::Float(number) => number.to_string(),

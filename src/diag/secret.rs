@@ -137,7 +137,8 @@ fn is_variable(name: &str) -> bool {
 
 fn is_path(name: &str) -> bool {
     // Letters of one case and hyphens make a file's name; a secret that is made of these alone is none.
-    name.contains(['/', '.']) || name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_'))
+    (name.contains(['/', '.']) && !name.contains("://"))
+        || name.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_'))
 }
 
 /// Reads a secret's file, relative to the folder of the file that names it.

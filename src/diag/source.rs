@@ -27,6 +27,9 @@ const SECRET_WORDS: [&str; 10] = [
 /// Short words that count only if they stand exactly so between the underscores of a key.
 const SECRET_PARTS: [&str; 4] = ["pin", "auth", "pwd", "pass"];
 
+/// The key whose URL may be a secret from its path on: whoever knows a webhook's may call it.
+const SECRET_URL: &str = "url";
+
 /// A file's name, as the user wrote it, and its text.
 #[derive(Debug)]
 pub struct Source {
@@ -139,7 +142,7 @@ impl Source {
         if let Some(before) = above.trim_end().strip_suffix(['=', ':', '[', '{']) {
             let key = last_key(before.trim_end().trim_end_matches(['=', ':']));
             let pair = text.split_once('=').is_some_and(|(key, _)| is_bare(key.trim()));
-            if holds_secret(&key) && !pair {
+            if (holds_secret(&key) || holds_secret_url(&key)) && !pair {
                 return true;
             }
         }
@@ -150,7 +153,7 @@ impl Source {
             match above[open + 3..].find(quotes) {
                 Some(close) => at = open + 3 + close + 3,
                 None => {
-                    inside = holds_secret(&key);
+                    inside = holds_secret(&key) || holds_secret_url(&key);
                     break;
                 }
             }
@@ -189,9 +192,11 @@ impl Source {
     }
 }
 
-/// Returns what must not be shown of the URLs on a line: who logs in, and a Telegram bot's token in the path.
+/// Returns what must not be shown of the URLs on a line: who logs in, a Telegram bot's token in the path, and all from
+/// the path on where the line is a webhook's.
 fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
+    let is_webhook = holds_secret_url(first_key(text));
     for (at, mark) in text.match_indices("://") {
         let start = at + mark.len();
         let url = &text[start..];
@@ -200,6 +205,12 @@ fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
         // A password may hold a slash, though it should not.
         if let Some(end) = url.rfind('@') {
             hidden.push(start..start + end);
+        }
+        // What has placeholders is a probe's, and holds no value.
+        if is_webhook && !url.contains('{') {
+            let path = url.find(['/', '?', '#']).unwrap_or(url.len());
+            hidden.extend((url.len() - path > 1).then_some(start + path..start + url.len()));
+            continue;
         }
         let token = url.match_indices("/bot").map(|(at, mark)| at + mark.len());
         for token in token.filter(|token| url[*token..].starts_with(|c: char| c.is_ascii_digit())) {
@@ -215,7 +226,7 @@ fn without_equals(text: &str) -> Option<usize> {
     let indent = text.len() - text.trim_start().len();
     let bare = text[indent..].trim_start_matches(['"', '\'']);
     let key_at = text.len() - bare.len();
-    let key: &str = bare.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or("");
+    let key = first_key(bare);
     let rest = bare[key.len()..].trim_start_matches(['"', '\'']);
     let said = rest.trim_start();
     let hides = holds_secret(key) && !said.is_empty() && !said.starts_with(['=', ']', '.', '#']);
@@ -230,6 +241,17 @@ pub(super) fn holds_secret(key: &str) -> bool {
     SECRET_WORDS.iter().any(|word| key.contains(word))
         || parts.iter().any(|part| exact(part) || nearest(part, SECRET_WORDS).is_some())
         || (parts.len() > 1 && parts.last() == Some(&"key"))
+}
+
+/// Says whether a key's literal is a URL of which no more than the host may be seen; misspelt too.
+pub(super) fn holds_secret_url(key: &str) -> bool {
+    nearest(key, [SECRET_URL]).is_some()
+}
+
+/// Returns the key that a line begins with.
+fn first_key(text: &str) -> &str {
+    let key = text.trim_start().trim_start_matches(['"', '\'']);
+    key.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or("")
 }
 
 /// Says whether a text is a key as it stands, without quotes.
@@ -341,8 +363,14 @@ mod tests {
         check(r#"access_token: "EAAG""#, &[r#": "EAAG""#]);
         check(r#"password hunter2"#, &[" hunter2"]);
         check(r#"base_url = "https://u:pw@host/x""#, &["u:pw"]);
-        check(r#"url = "htps://h/bot42:AA-_x/getMe", x"#, &["42:AA-_x"]);
-        check(r#"url = "https://host/bottle", mail = "a@b.c""#, &[]);
+        check(r#"url = "htps://h/bot42:AA-_x/getMe", x"#, &["/bot42:AA-_x/getMe"]);
+        check(r#"url = "https://host/bottle", mail = "a@b.c""#, &["/bottle"]);
+        check(r#"base_url = "htps://h/bot42:AA-_x/getMe", x"#, &["42:AA-_x"]);
+        check(r#"base_url = "https://host/bottle", mail = "a@b.c""#, &[]);
+        check(r#"url = "https://hooks.example/T0/s3cret?k=1", x"#, &["/T0/s3cret?k=1"]);
+        check(r#"ulr = { value = "http://h:81?k=1" }"#, &["?k=1"]);
+        check(r#"url = "https://hooks.example/""#, &[]);
+        check(r#"url = "https://h/{account}/x""#, &[]);
         check("token", &[]);
         check("[token]", &[]);
         check("# the token is in a file", &[]);
@@ -357,6 +385,7 @@ mod tests {
             assert_eq!(found, hidden, "{text}");
         };
         check("password =\n  \"EAAG\"\n", 2, &["  \"EAAG\""]);
+        check("url =\n  \"https://h/EAAG\"\n", 2, &["  \"https://h/EAAG\""]);
         check("password = [\n  \"EAAG\"\n", 2, &["  \"EAAG\""]);
         check("password =\nname = \"x\"\n", 2, &[]);
         check("password = \"\"\"\nEAAG\n\"\"\"\nname = \"x\"", 2, &["EAAG"]);

@@ -125,7 +125,8 @@ pub enum Fault<R> {
     Tls(Mix<TlsFault>),
     /// Any answer of the protocol, health requests included.
     Answer(Mix<AnswerFault>),
-    /// Answering a request that only looks and sends nothing: HTTP's GET, SMPP's `enquire_link`, SMTP's NOOP.
+    /// Answering a request that only looks and sends nothing: HTTP's GET, HEAD and OPTIONS, SMPP's `enquire_link`,
+    /// SMTP's NOOP.
     Check(Mix<AnswerFault>),
     /// Taking a message.
     Accept(Mix<AcceptFault<R>>),

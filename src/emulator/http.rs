@@ -97,7 +97,8 @@ where
                 Ok(request) => request,
                 Err(answer) => return respond(answer, abort).await,
             };
-            let (fault, delay) = desk.draw_request(request.method == hyper::Method::GET);
+            let only_looks = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+            let (fault, delay) = desk.draw_request(only_looks);
             tokio::time::sleep(delay).await;
             let answer = match fault {
                 Some(fault) => Answer::Fault(fault),

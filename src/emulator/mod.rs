@@ -8,7 +8,8 @@
 //! whatsapp   Graph API, signed status webhooks       smsc   SMPP 3.4, receipts in their dialects
 //! telegram   Bot API, long poll and webhook          smtp   submission, STARTTLS, AUTH
 //! signal_cli JSON-RPC daemon, receipts over SSE      dns    UDP and TCP, every kind of answer
-//! tls        certificates good and bad               control  targets that judge our own line
+//! webhook    a receiver that checks signatures       control  targets that judge our own line
+//! tls        certificates good and bad
 //! ```
 //!
 //! Faults are ordered layer by layer while the emulator runs: see [`Fault`]. A layer's behaviour
@@ -39,6 +40,7 @@ pub mod smsc;
 pub mod smtp;
 pub mod telegram;
 pub mod tls;
+pub mod webhook;
 pub mod whatsapp;
 
 pub use fault::{

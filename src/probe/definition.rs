@@ -23,6 +23,7 @@ use crate::core::channel::Channel;
 use crate::core::outcome::Reason;
 use crate::core::time::Span;
 use crate::diag::{Diagnostic, Diagnostics, Loose, Place, Source, Spanned, Table, did_you_mean};
+use crate::settings::AdapterKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -41,15 +42,6 @@ const TIMEOUT_MIN: Span = Span::from_ms(10);
 const TIMEOUT_MAX: Span = Span::from_secs(60);
 /// The most files of a folder that are read.
 const FILES_MAX: usize = 200;
-
-/// The ready files, which stand in where there is no folder: whoever has only a `wasl.toml` is watched over as well.
-pub const READY: [(&str, &str); 5] = [
-    ("whatsapp-cloud", include_str!("../../probes/whatsapp-cloud.toml")),
-    ("signal-cli", include_str!("../../probes/signal-cli.toml")),
-    ("telegram-bot", include_str!("../../probes/telegram-bot.toml")),
-    ("sms-smpp", include_str!("../../probes/sms-smpp.toml")),
-    ("email-smtp", include_str!("../../probes/email-smtp.toml")),
-];
 
 /// One `[[probe]]`, before it is known for which gateways there are.
 pub struct Definition {
@@ -118,14 +110,16 @@ pub fn parse(source: &Arc<Source>, diags: &mut Diagnostics) -> Vec<Definition> {
     probes.into_iter().filter_map(|probe| Definition::parse(probe, diags)).collect()
 }
 
-/// Reads every `*.toml` of a folder, in the order of their names. Where there is no folder, the ready files are read.
-pub fn read_folder(folder: &Path, diags: &mut Diagnostics) -> Vec<Definition> {
+/// Reads every `*.toml` of a folder, in the order of their names. Where there is no folder, the ready files of the kinds
+/// of gateways stand in: whoever has only a `wasl.toml` is watched over as well.
+pub fn read_folder(folder: &Path, kinds: &[AdapterKind], diags: &mut Diagnostics) -> Vec<Definition> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let sources =
-                READY.map(|(name, text)| Source::new(format!("probes/{name}.toml (built in)"), text));
-            return sources.iter().flat_map(|source| parse(source, diags)).collect();
+            let ready = |kind: &AdapterKind| {
+                Source::new(format!("probes/{}.toml (built in)", kind.name), kind.probes)
+            };
+            return kinds.iter().map(ready).flat_map(|source| parse(&source, diags)).collect();
         }
         Err(error) => {
             let name = folder.display().to_string();

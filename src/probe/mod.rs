@@ -33,7 +33,7 @@ mod trace;
 pub mod uplink;
 
 pub use context::Context;
-pub use definition::{Definition, READY, Unbuildable, parse, read_folder, resolve};
+pub use definition::{Definition, Unbuildable, parse, read_folder, resolve};
 pub use target::{Target, Unset};
 pub use trace::{Limits, Trace};
 
@@ -42,7 +42,7 @@ use crate::core::evidence::{Layer, ProbeReport, Verdict};
 use crate::core::outcome::Reason;
 use crate::core::time::{Span, Timestamp};
 use crate::diag::Diagnostics;
-use crate::settings::{GatewaySettings, Settings};
+use crate::settings::{AdapterKind, GatewaySettings, Settings};
 use definition::Reader;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -177,15 +177,16 @@ impl ProbeSet {
 /// has; one without is left out. Call before the adapters are built, which take their own keys away.
 pub fn load(
     settings: &Settings,
-    adapters: &[&str],
+    kinds: &[AdapterKind],
     id: impl Fn(&str) -> Option<GatewayId>,
     context: &Context,
     diags: &mut Diagnostics,
 ) -> ProbeSet {
-    let definitions = read_folder(&settings.probes_dir(), diags);
+    let definitions = read_folder(&settings.probes_dir(), kinds, diags);
+    let adapters: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
     let target = |gateway: &GatewaySettings| Some(Target::of(id(&gateway.config.name)?, gateway));
     let targets: Vec<_> = settings.gateways.iter().filter_map(target).collect();
-    resolve(&definitions, &targets, adapters, context, diags)
+    resolve(&definitions, &targets, &adapters, context, diags)
 }
 
 /// Runs every probe of a gateway once, all at the same time, and returns the reports in the order of the files.

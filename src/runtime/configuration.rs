@@ -103,7 +103,7 @@ fn load(
         // Gateways may be missing from what was read, and every word about them would be a false alarm.
         _ => {
             let folder = path.parent().unwrap_or(Path::new(""));
-            probe::read_folder(&folder.join("probes"), &mut diags);
+            probe::read_folder(&folder.join("probes"), &adapter::kinds(), &mut diags);
             policies(&folder.join("policies"), None, &mut diags);
             None
         }
@@ -148,7 +148,8 @@ fn probes(
     context: &probe::Context,
     diags: &mut Diagnostics,
 ) -> ProbeSet {
-    let definitions = probe::read_folder(&settings.probes_dir(), diags);
+    let kinds = adapter::kinds();
+    let definitions = probe::read_folder(&settings.probes_dir(), &kinds, diags);
     let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
     let mut targets = Vec::new();
     for gateway in &settings.gateways {
@@ -164,7 +165,6 @@ fn probes(
         let help = "restart the service: gateways that are gone free their place";
         diags.push(Diagnostic::error("too-many", message).help(help));
     }
-    let kinds = adapter::kinds();
     let adapters: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
     probe::resolve(&definitions, &targets, &adapters, context, diags)
 }

@@ -206,6 +206,7 @@ fn put_together(
     };
     let text = words::text(message.status, language, text);
     Ok(Outgoing {
+        status: message.status,
         address: address.clone(),
         language: language.to_string(),
         subject: words::subject(&text),
@@ -282,6 +283,7 @@ mod tests {
         let out = put_together(order(Channel::Sms), LEFT, &drill, &recipient()).unwrap();
         assert_eq!((out.address.as_str(), out.language.as_str()), ("+970599000001", "ar"));
         assert_eq!((out.text.as_str(), out.subject.as_str()), ("تمرين – غادروا", "تمرين – غادروا"));
+        assert_eq!(out.status, Status::Exercise);
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct AdapterKind {
     pub window: u32,
     /// How long one attempt may take before anything of it leaves.
     pub connect_time_out: Span,
+    /// Its ready probes, in TOML, for where there is no folder of probes.
+    pub probes: &'static str,
 }
 
 /// One gateway of the file.

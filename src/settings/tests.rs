@@ -8,7 +8,7 @@ const KINDS: [AdapterKind; 2] = [
 ];
 
 const fn kind(name: &'static str, channel: Channel, receipts: Receipts) -> AdapterKind {
-    AdapterKind { name, channel, receipts, window: WINDOW, connect_time_out: CONNECT_TIME_OUT }
+    AdapterKind { name, channel, receipts, window: WINDOW, connect_time_out: CONNECT_TIME_OUT, probes: "" }
 }
 
 fn read(text: &str) -> (Option<Settings>, String) {

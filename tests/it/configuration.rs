@@ -102,6 +102,8 @@ fn the_sample_works_with_the_shipped_probes_and_policies() {
     write(folder.path(), "wasl.toml", include_str!("../support/wasl.toml"));
     write(folder.path(), "secret", "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw\n");
     write(folder.path(), "smpp-secret", "8-octets\n");
+    write(folder.path(), "hook-url", "https://records.example.org/in/9f2c?key=1\n");
+    write(folder.path(), "hook-secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
     for of in ["probes", "policies"] {
         for entry in std::fs::read_dir(root.join(of)).expect("shipped") {
             let path = entry.expect("an entry").path();
@@ -110,7 +112,15 @@ fn the_sample_works_with_the_shipped_probes_and_policies() {
         }
     }
     let (configuration, diags) = Configuration::load(&folder.path().join("wasl.toml"), &[]);
-    assert_eq!(configuration.map(|set| set.lineup.len()), Some(5), "{diags}");
+    // One gateway of each kind: whoever adds a kind shows how it is written.
+    assert_eq!(configuration.map(|set| set.lineup.len()), Some(wasl::adapter::ADAPTERS.len()), "{diags}");
+    for kind in wasl::adapter::ADAPTERS {
+        assert!(
+            include_str!("../support/wasl.toml").contains(&format!("= \"{}\"", kind.name)),
+            "{}",
+            kind.name
+        );
+    }
     let codes: Vec<_> = diags.sorted().iter().map(|diagnostic| diagnostic.code).collect();
     assert_eq!(codes, ["no-gateway"], "{diags}");
 }

@@ -17,7 +17,7 @@ const KINDS: [AdapterKind; 3] = [
 ];
 
 const fn kind(name: &'static str, channel: Channel, receipts: Receipts) -> AdapterKind {
-    AdapterKind { name, channel, receipts, window: 50, connect_time_out: Span::from_secs(6) }
+    AdapterKind { name, channel, receipts, window: 50, connect_time_out: Span::from_secs(6), probes: "" }
 }
 
 fn fleet() -> Vec<GatewayConfig> {

@@ -17,8 +17,11 @@ use wasl::probe::{Context, ProbeSet, Target, once, parse, resolve};
 use wasl::settings::Resolver;
 
 pub(crate) const G: GatewayId = GatewayId(0);
-pub(crate) const ADAPTERS: [&str; 5] =
-    ["whatsapp-cloud", "signal-cli", "telegram-bot", "sms-smpp", "email-smtp"];
+
+/// The names of every kind of gateway.
+pub(crate) fn adapters() -> Vec<&'static str> {
+    wasl::adapter::ADAPTERS.iter().map(|kind| kind.name).collect()
+}
 
 /// A gateway at `base_url`, with settings for every kind.
 pub(crate) fn target(adapter: &str, channel: Channel, base_url: &str) -> Target {
@@ -35,7 +38,7 @@ pub(crate) fn web(base_url: &str) -> Target {
 pub(crate) fn set(toml: &str, target: &Target, context: &Context) -> ProbeSet {
     let mut diags = Diagnostics::default();
     let definitions = parse(&Source::new("probes/t.toml", toml), &mut diags);
-    let set = resolve(&definitions, std::slice::from_ref(target), &ADAPTERS, context, &mut diags);
+    let set = resolve(&definitions, std::slice::from_ref(target), &adapters(), context, &mut diags);
     assert!(diags.is_empty(), "{}", diags.render());
     set
 }

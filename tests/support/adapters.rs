@@ -7,7 +7,7 @@ use wasl::adapter::{self, Adapter, Outgoing};
 use wasl::core::channel::{Channel, GatewayId};
 use wasl::core::effect::Order;
 use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
-use wasl::core::message::Severity;
+use wasl::core::message::{Severity, Status};
 use wasl::core::record::Repeat;
 use wasl::core::time::{Span, Timestamp};
 use wasl::diag::Diagnostics;
@@ -57,6 +57,7 @@ impl Sender {
                 severity: Severity::Extreme,
             },
             left: Span::from_hours(1),
+            status: Status::Actual,
             address: address.to_owned(),
             language: "ar".to_owned(),
             text: text.to_owned(),

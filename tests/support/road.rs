@@ -14,7 +14,7 @@ use wasl::adapter::{Adapter, Answered, Doing, Ear, Outgoing, build, kinds};
 use wasl::core::channel::{Channel, GatewayId};
 use wasl::core::effect::Order;
 use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
-use wasl::core::message::Severity;
+use wasl::core::message::{Severity, Status};
 use wasl::core::outcome::{Reason, Receipt};
 use wasl::core::record::Repeat;
 use wasl::core::time::{Span, Timestamp};
@@ -108,6 +108,7 @@ impl Road {
         Outgoing {
             order,
             left: Span::from_hours(1),
+            status: Status::Actual,
             address: address.into(),
             language: "ar".into(),
             text: text.into(),

@@ -36,6 +36,7 @@ pub(super) const KIND: Kind = Kind {
     window: WINDOW,
     connect_time_out: Span::from_ms(CONNECT_TIME_OUT.ms() + OPENING_TIME_OUT.as_millis() as i64),
     keys: &["host", "port", "tls", "username", "password", "from"],
+    probes: include_str!("../../../probes/email-smtp.toml"),
     build,
 };
 

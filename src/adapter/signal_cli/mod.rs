@@ -35,6 +35,7 @@ pub(super) const KIND: Kind = Kind {
     window: WINDOW,
     connect_time_out: Span::from_ms(CONNECT_TIME_OUT.ms() + TURN_WAIT_MAX.as_millis() as i64),
     keys: &["account"],
+    probes: include_str!("../../../probes/signal-cli.toml"),
     build,
 };
 

@@ -61,6 +61,7 @@ pub(super) const KIND: Kind = Kind {
     // Nothing connects for an attempt: the bind stands. What may take longer are the later parts.
     connect_time_out: LATER_PARTS_MAX,
     keys: settings::KEYS,
+    probes: include_str!("../../../probes/sms-smpp.toml"),
     build,
 };
 

@@ -38,6 +38,7 @@ pub(super) const KIND: Kind = Kind {
     window: WINDOW,
     connect_time_out: CONNECT_TIME_OUT,
     keys: &["bot_token", "updates", "webhook_secret"],
+    probes: include_str!("../../../probes/telegram-bot.toml"),
     build,
 };
 

@@ -33,6 +33,7 @@ pub(super) const KIND: Kind = Kind {
     window: WINDOW,
     connect_time_out: CONNECT_TIME_OUT,
     keys: &["api_version", "phone_number_id", "waba_id", "access_token", "app_secret", "verify_token"],
+    probes: include_str!("../../../probes/whatsapp-cloud.toml"),
     build,
 };
 

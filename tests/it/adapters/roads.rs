@@ -12,10 +12,11 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wasl::adapter::{Doing, Ear, HookRequest};
-use wasl::core::message::Template;
+use wasl::core::message::{Status, Template};
 use wasl::core::outcome::{Outcome, Reason, Receipt, ReceiptKind};
+use wasl::core::record::Repeat;
 use wasl::emulator::whatsapp::Window;
-use wasl::emulator::{AcceptFault, signal_cli, telegram, whatsapp};
+use wasl::emulator::{AcceptFault, signal_cli, telegram, webhook, whatsapp};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -71,6 +72,29 @@ async fn the_handshake_is_passed_with_our_token_alone() {
     assert!(handle.verify_callback("ours").await);
     assert!(!handle.verify_callback("theirs").await);
     serving.abort();
+}
+
+#[tokio::test]
+async fn a_receiver_of_webhooks_is_told_all_and_drops_what_comes_twice() {
+    let options = webhook::Options::default();
+    let secret = options.secret.clone();
+    let handle = webhook::start(options).await.unwrap();
+    let sender = Sender::build("webhook", &format!("url = \"{}\"\nsecret = \"{secret}\"\n", handle.url()));
+    let mut outgoing = sender.attempt("patient-4711", "غادروا", 2);
+    outgoing.status = Status::Exercise;
+    outgoing.order.repeat = Repeat::AfterUnknown;
+    for _ in 0..2 {
+        assert!(is_accepted(&sender.adapter.send(outgoing.clone()).await.outcome));
+    }
+    assert_eq!((handle.accepted_count(), handle.repeats_count()), (1, 1));
+    let received = handle.received().pop().expect("a message");
+    let attempt = outgoing.order.attempt;
+    assert_eq!(received.attempt_ref, Some(attempt.to_string()));
+    let detail = |name: &str| received.details[name].clone();
+    assert_eq!(detail("message"), attempt.delivery.message.to_string());
+    assert_eq!(detail("delivery"), attempt.delivery.to_string());
+    assert_eq!((detail("status").as_str(), detail("repeat").as_str()), ("exercise", "true"));
+    assert_eq!((detail("language").as_str(), detail("subject").as_str()), ("ar", "تنبيه"));
 }
 
 #[tokio::test]

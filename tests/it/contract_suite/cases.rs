@@ -77,7 +77,7 @@ async fn reject(rig: &Rig) -> Verdict {
     let (_, answered) = rig.send().await;
     let reason = answered.outcome.reason();
     ensure!(matches!(answered.outcome, Outcome::Rejected { .. }), "{answered:?}");
-    ensure!(reason.map(Reason::fault) == Some(Fault::Recipient), "{reason:?}");
+    ensure!(reason.map(Reason::fault) == Some(rig.stand.blames()), "{reason:?}");
     ensure!(rig.stand.accepted_count() == 0, "it was taken all the same");
     let (_, answered) = rig.send().await;
     ensure!(is_accepted(&answered), "after it: {answered:?}");

@@ -4,10 +4,12 @@ use super::rig::{Ordered, Stand};
 use serde_json::Value;
 use std::time::Duration;
 use wasl::adapter::Doing;
+use wasl::core::outcome::Fault as Blame;
 use wasl::emulator::signal_cli::{self, ResultKind, SignalCli};
 use wasl::emulator::smsc::{self, Smsc};
 use wasl::emulator::smtp::{self, Reply, Smtp, Stage};
 use wasl::emulator::telegram::{self, Telegram};
+use wasl::emulator::webhook::{self, Webhook};
 use wasl::emulator::whatsapp::{self, WhatsApp};
 use wasl::emulator::{AcceptFault, Delay, Fault, Handle, Mix, Provider, ReceiptFault, TcpFault};
 
@@ -17,7 +19,8 @@ pub(super) struct Harness {
     pub(super) start: fn() -> Doing<'static, Box<dyn Stand>>,
 }
 
-/// One line for each kind of gateway.
+/// One line for each kind of gateway, in the order of `ADAPTERS`, and below a function that starts its emulator and says
+/// what is its own: its words for a refusal and for a quota, what makes credentials worthless, and its traits.
 #[rustfmt::skip]
 pub(super) const HARNESSES: &[Harness] = &[
     Harness { kind: "whatsapp-cloud", start: || Box::pin(whatsapp()) },
@@ -25,6 +28,7 @@ pub(super) const HARNESSES: &[Harness] = &[
     Harness { kind: "telegram-bot", start: || Box::pin(telegram()) },
     Harness { kind: "sms-smpp", start: || Box::pin(sms()) },
     Harness { kind: "email-smtp", start: || Box::pin(email()) },
+    Harness { kind: "webhook", start: || Box::pin(webhook()) },
 ];
 
 /// A provider's emulator, and what is its own about it.
@@ -32,7 +36,7 @@ struct Emulated<P: Provider> {
     handle: Handle<P>,
     keys: String,
     address: &'static str,
-    /// Its word for a recipient who cannot be reached.
+    /// Its word for a recipient who cannot be reached, or for a message that it cannot take.
     refusal: P::Refusal,
     /// Its word for a quota that is used up.
     exhausted: P::Refusal,
@@ -46,6 +50,8 @@ struct Emulated<P: Provider> {
 /// What a provider does at all.
 #[derive(Clone, Copy, Default)]
 struct Traits {
+    /// It knows no recipients: what it refuses is one message's content.
+    knows_nobody: bool,
     /// The answer's status stands apart from what garbage replaces.
     status_in_head: bool,
     link: bool,
@@ -170,6 +176,24 @@ async fn email() -> Box<dyn Stand> {
     })
 }
 
+async fn webhook() -> Box<dyn Stand> {
+    let options = webhook::Options::default();
+    let secret = options.secret.clone();
+    let handle = webhook::start(options).await.unwrap();
+    let keys = format!("url = \"{}\"\nsecret = \"{secret}\"\n", handle.url());
+    Box::new(Emulated::<Webhook> {
+        handle,
+        keys,
+        address: "patient-4711",
+        refusal: webhook::Refusal::new(422, "no such patient"),
+        exhausted: webhook::Refusal::new(429, "no calls are left this month"),
+        expire: |handle| handle.set_secret("whsec_YW5vdGhlciBzZWNyZXQgb2Ygd2ViaG9va3M="),
+        call_back: |_, _| {},
+        traits: Traits { knows_nobody: true, tells_when: true, status_in_head: true, ..Traits::default() },
+        press: None,
+    })
+}
+
 impl<P: Provider> Stand for Emulated<P> {
     fn keys(&self) -> String {
         self.keys.clone()
@@ -217,6 +241,10 @@ impl<P: Provider> Stand for Emulated<P> {
 
     fn last_text(&self) -> Option<String> {
         self.handle.received().pop().map(|received| received.text)
+    }
+
+    fn blames(&self) -> Blame {
+        if self.traits.knows_nobody { Blame::Content } else { Blame::Recipient }
     }
 
     fn tells_when(&self) -> bool {

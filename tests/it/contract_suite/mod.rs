@@ -1,7 +1,7 @@
 //! One suite over every kind of gateway, each against its emulator: the same cases, the same expectations.
 //!
-//! A new adapter is one line in [`HARNESSES`](harnesses::HARNESSES); without it the suite fails. The table that it
-//! prints says `ok`, or why a case cannot arise on that road.
+//! A new adapter is one line in [`HARNESSES`](harnesses::HARNESSES) and the function that it names; without it the suite
+//! fails. The table that it prints says `ok`, or why a case cannot arise on that road.
 
 mod cases;
 mod harnesses;

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use wasl::adapter::{Adapter, Answered, Doing, Ear, HookRequest};
 use wasl::core::ids::AttemptId;
-use wasl::core::outcome::{Outcome, Reason, Receipt, ReceiptRef};
+use wasl::core::outcome::{Fault, Outcome, Reason, Receipt, ReceiptRef};
 use wasl::core::time::Span;
 use wasl::emulator::ReceiptFault;
 
@@ -28,7 +28,7 @@ pub(super) const QUIET: Duration = Duration::from_millis(500);
 /// What is ordered of a provider for the next message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ordered {
-    /// It refuses the recipient.
+    /// It refuses the recipient, or the message where it knows no recipients.
     Refuse,
     /// It asks us to come back.
     Throttle { secs: u32 },
@@ -64,6 +64,8 @@ pub(super) trait Stand: Send + Sync {
     fn accepted_count(&self) -> u64;
     /// Returns the text that arrived last.
     fn last_text(&self) -> Option<String>;
+    /// Says whose fault a refusal is: the recipient's, or the message's where it knows no recipients.
+    fn blames(&self) -> Fault;
     /// Says whether its throttling answer tells when to come back.
     fn tells_when(&self) -> bool;
     /// Says whether its unreadable answer still says, where everybody reads it, that the message was taken.

@@ -8,4 +8,5 @@ mod smsc;
 mod smtp;
 mod telegram;
 mod tls;
+mod webhook;
 mod whatsapp;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use wasl::emulator::{AcceptFault, smsc, smtp, telegram, whatsapp};
+use wasl::emulator::{AcceptFault, smsc, smtp, telegram, webhook, whatsapp};
 
 /// What the story hears, and who asks.
 struct Ear<'a> {
@@ -95,6 +95,7 @@ async fn through_the_providers(ear: &mut Ear<'_>, scene: &Scene) {
     scene.telegram.refuse_recipient(CHAT, Some(telegram::Refusal::new(400, &format!("Bad Request: {echo}"))));
     scene.mail.refuse_recipient(MAILBOX, Some(smtp::Refusal::recipient(550, &format!("5.1.1 {echo}"))));
     scene.smsc.refuse_recipient(&NUMBER[1..], Some(smsc::Refusal::Status(0x0b)));
+    scene.hook.refuse_recipient(REFERENCE, Some(webhook::Refusal::new(422, &echo)));
     for (channel, address) in PEOPLE {
         tell(ear, channel, address).await;
     }
@@ -102,6 +103,7 @@ async fn through_the_providers(ear: &mut Ear<'_>, scene: &Scene) {
     scene.telegram.refuse_recipient(CHAT, None);
     scene.mail.refuse_recipient(MAILBOX, None);
     scene.smsc.refuse_recipient(&NUMBER[1..], None);
+    scene.hook.refuse_recipient(REFERENCE, None);
     // Faults of the gateway, and answers that nobody can read; the next attempt gets through.
     let fault = whatsapp::Refusal::new(131_000).details(&echo);
     scene.whatsapp.fault_next(AcceptFault::Reject(fault));
@@ -111,6 +113,8 @@ async fn through_the_providers(ear: &mut Ear<'_>, scene: &Scene) {
     scene.telegram.fault_next(AcceptFault::Reset { taken: true });
     scene.mail.fault_next(AcceptFault::Reject(smtp::Refusal::mail(451, &format!("4.3.0 {echo}"))));
     scene.smsc.fault_next(AcceptFault::Reject(smsc::Refusal::Status(0x0400)));
+    scene.hook.fault_next(AcceptFault::Reject(webhook::Refusal::new(500, &echo)));
+    scene.hook.fault_next(AcceptFault::Reset { taken: true });
     for (channel, address) in PEOPLE {
         tell(ear, channel, address).await;
     }
@@ -294,6 +298,8 @@ async fn through_the_commands(ear: &mut Ear<'_>, id: &str) {
         vec!["probe", "tg", "--json"],
         vec!["probe", "wa-no-name", "--json"],
         vec!["probe", "tg-no-tls", "--json"],
+        vec!["probe", "hook"],
+        vec!["probe", "hook-nobody", "--json"],
         vec!["hold", "tg-no-tls", "--reason", "x"],
         vec!["release", "tg-no-tls", "--reason", "x"],
         vec!["cancel", id, "--reason", "x"],
@@ -303,7 +309,8 @@ async fn through_the_commands(ear: &mut Ear<'_>, id: &str) {
     ] {
         ear.command(&line, "");
     }
-    let table = format!("id,name,sms,telegram,email\nc-1,Amal,'{NUMBER},{CHAT},{MAILBOX}\n");
+    let table =
+        format!("id,name,sms,telegram,email,webhook\nc-1,Amal,'{NUMBER},{CHAT},{MAILBOX},{REFERENCE}\n");
     ear.command(&["contacts", "import", "-"], &table);
     for bad in [
         format!("c-1,{NUMBER},{MAILBOX}\n"),
@@ -360,7 +367,7 @@ async fn what_is_planted_is_seen_nowhere() {
     scene.call_back(&service);
     let folder = scene.folder.path();
     let mut ear = Ear { service: &service, folder, heard: Heard::default(), statuses: Vec::new() };
-    let contact = json!({"contacts": [{"id": "c-1", "name": "Amal", "sms": NUMBER, "telegram": CHAT, "email": MAILBOX}]});
+    let contact = json!({"contacts": [{"id": "c-1", "name": "Amal", "sms": NUMBER, "telegram": CHAT, "email": MAILBOX, "webhook": REFERENCE}]});
     ear.call("POST", "/v1/contacts", &[], &contact.to_string()).await;
     through_the_providers(&mut ear, &scene).await;
     through_the_hooks(&mut ear).await;
@@ -406,6 +413,8 @@ async fn what_is_planted_is_seen_nowhere() {
         ("status after a bad edit", "***"),
         ("wire telegram", "/sendMessage"),
         ("url telegram", "/getMe"),
+        ("wire hook", "webhook-signature: v1,"),
+        ("wire hook", "OPTIONS /in/"),
         ("disk outbox.redb", ENGLISH),
     ] {
         assert!(heard.has(place, words), "{place} never said {words}");

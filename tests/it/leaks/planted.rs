@@ -104,6 +104,8 @@ const BY_DESIGN: &[(&str, &str, &str)] = &[
     ("wire ", "an address", "to the provider"),
     ("wire ", "a text", "to the provider"),
     ("url telegram", "the bot token", "Telegram has its own token in each path"),
+    ("wire hook", "the hook's key", "a webhook has its own key in its URL"),
+    ("url hook", "the hook's key", "a webhook has its own key in its URL"),
 ];
 
 fn by_design(place: &str, planted: &Planted) -> bool {

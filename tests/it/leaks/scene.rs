@@ -6,7 +6,8 @@ use crate::support::process::{Process, start_by, wasl_run, write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tempfile::TempDir;
-use wasl::emulator::{dns, smsc, smtp, telegram, whatsapp};
+use wasl::adapter::ADAPTERS;
+use wasl::emulator::{dns, smsc, smtp, telegram, webhook, whatsapp};
 
 pub(super) const ACCESS_TOKEN: &str = "EAAGplantedAccess7Qx9Zz03";
 pub(super) const APP_SECRET: &str = "planted-app-3b71c0ffee";
@@ -15,15 +16,21 @@ pub(super) const WEBHOOK_SECRET: &str = "planted-webhook-6e0f12";
 const BOT_TOKEN: &str = "7000000001:AAplantedBot-_x5QwErTy";
 const SMSC_PASSWORD: &str = "pl4ntPw9";
 const MAIL_PASSWORD: &str = "planted-mail-51aa7e";
+const HOOK_KEY: &str = "planted-hook-Zk83jd02";
+const SIGNING_SECRET: &str = "whsec_cGxhbnRlZCBzZWNyZXQgb2Ygd2ViaG9va3M=";
 pub(super) const NUMBER: &str = "+970599731846";
 pub(super) const CHAT: &str = "8127364590";
 pub(super) const MAILBOX: &str = "planted.person@secret.example";
+pub(super) const REFERENCE: &str = "planted-case-4815162342";
 pub(super) const ARABIC: &str = "سرّ مزروع في الرسالة الثامنة";
 pub(super) const ENGLISH: &str = "Planted phrase quetzal harmonica";
 
 /// Somebody on each channel.
-pub(super) const PEOPLE: [(&str, &str); 4] =
-    [("whatsapp", NUMBER), ("telegram", CHAT), ("sms", NUMBER), ("email", MAILBOX)];
+pub(super) const PEOPLE: [(&str, &str); 5] =
+    [("whatsapp", NUMBER), ("telegram", CHAT), ("sms", NUMBER), ("email", MAILBOX), ("webhook", REFERENCE)];
+
+/// Kinds of gateways that hold nothing to be kept secret; every other one stands in the scene.
+const WITHOUT_SECRETS: &[&str] = &["signal-cli"];
 
 pub(super) fn everything_planted() -> Vec<Planted> {
     [
@@ -34,9 +41,12 @@ pub(super) fn everything_planted() -> Vec<Planted> {
         ("the bot token", Kind::Secret, BOT_TOKEN),
         ("the SMSC password", Kind::Secret, SMSC_PASSWORD),
         ("the mail password", Kind::Secret, MAIL_PASSWORD),
+        ("the hook's key", Kind::Secret, HOOK_KEY),
+        ("the signing secret", Kind::Secret, SIGNING_SECRET),
         ("the number", Kind::Address, NUMBER),
         ("the chat", Kind::Address, CHAT),
         ("the mailbox", Kind::Address, MAILBOX),
+        ("the reference", Kind::Address, REFERENCE),
         ("the Arabic text", Kind::Text, ARABIC),
         ("the English text", Kind::Text, ENGLISH),
     ]
@@ -49,6 +59,7 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
     let token = format!("access_token = \"{ACCESS_TOKEN}\"");
     let bot = format!("bot_token = {{ file = \"bot-token\" }} # of {}", "tg");
     let host = "base_url = \"https://graph.nowhere.example\"";
+    let hook = "url = { file = \"hook-url\" } # of hook";
     let both = |right: &str, wrong: String| (right.to_owned(), wrong);
     vec![
         both(&token, format!("access_token = \"{ACCESS_TOKEN}")),
@@ -70,6 +81,17 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
         both(host, format!("base_url = \"https://u:{MAIL_PASSWORD}@api.telegram.org\"")),
         both(host, format!("base_url = \"https://api.telegram.org?key={APP_SECRET}\"")),
         both(&bot, format!("bot_token = \"{BOT_TOKEN}\"\nbase_url = \"https://h/bot{BOT_TOKEN}\"")),
+        both(hook, format!("url = \"https://hooks.example/in/{HOOK_KEY}")),
+        both(hook, format!("url = https://hooks.example/in/{HOOK_KEY}")),
+        both(hook, format!("url: \"https://hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("url =\n  \"https://hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("url = [\"https://hooks.example?key={HOOK_KEY}\"]")),
+        both(hook, format!("ulr = \"https://hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("url = {{ env = \"https://hooks.example/in/{HOOK_KEY}\" }}")),
+        both(hook, format!("url = {{ file = \"https://hooks.example/in/{HOOK_KEY}\" }}")),
+        both(hook, format!("url = \"https://u:{HOOK_KEY}@hooks.example/in\"")),
+        both(hook, format!("url = \"hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("base_url = \"https://hooks.example/in/{HOOK_KEY}\"")),
     ]
 }
 
@@ -80,8 +102,9 @@ pub(super) struct Scene {
     pub(super) telegram: telegram::Handle,
     pub(super) smsc: smsc::Handle,
     pub(super) mail: smtp::Handle,
+    pub(super) hook: webhook::Handle,
     names: dns::Handle,
-    wires: [(&'static str, Wire); 4],
+    wires: [(&'static str, Wire); 5],
     /// A port that nobody listens on.
     nobody: SocketAddr,
 }
@@ -97,10 +120,16 @@ impl Scene {
         let smsc = smsc::Options { password: SMSC_PASSWORD.into(), ..smsc::Options::default() };
         let login = Some(("wasl".to_owned(), MAIL_PASSWORD.to_owned()));
         let mail = smtp::Options { login, ..smtp::Options::default() };
+        let hook = webhook::Options {
+            target: format!("/in/{HOOK_KEY}?key={HOOK_KEY}"),
+            secret: SIGNING_SECRET.into(),
+            ..webhook::Options::default()
+        };
         let whatsapp = whatsapp::start(whatsapp).await.unwrap();
         let telegram = telegram::start(telegram).await.unwrap();
         let smsc = smsc::start(smsc).await.unwrap();
         let mail = smtp::start(mail).await.unwrap();
+        let hook = webhook::start(hook).await.unwrap();
         let scene = Scene {
             folder: tempfile::tempdir().unwrap(),
             names: dns::start(dns::Options::default()).await.unwrap(),
@@ -109,19 +138,26 @@ impl Scene {
                 ("telegram", Wire::to(telegram.addr()).await),
                 ("smsc", Wire::to(smsc.addr()).await),
                 ("mail", Wire::to(mail.addr()).await),
+                ("hook", Wire::to(hook.addr()).await),
             ],
             nobody: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
             whatsapp,
             telegram,
             smsc,
             mail,
+            hook,
         };
+        for kind in ADAPTERS.iter().filter(|kind| !WITHOUT_SECRETS.contains(&kind.name)) {
+            let here = scene.settings().contains(&format!("adapter = \"{}\"", kind.name));
+            assert!(here, "plant the secrets of `{}` in this scene", kind.name);
+        }
         for (name, text) in [
             ("wasl.toml", scene.settings().as_str()),
             ("policies/all.toml", RULES),
             ("probes/all.toml", PROBES),
             ("bot-token", BOT_TOKEN),
             ("mail-password", MAIL_PASSWORD),
+            ("hook-url", &format!("http://{}/in/{HOOK_KEY}?key={HOOK_KEY}", scene.wire("hook"))),
         ] {
             write(scene.folder.path(), name, text);
         }
@@ -131,12 +167,17 @@ impl Scene {
     /// Returns what a bad-mannered provider says in an error: all that it was ever told.
     pub(super) fn echo(&self) -> String {
         format!(
-            "{NUMBER} {CHAT} {MAILBOX} said {ENGLISH} with {ACCESS_TOKEN} {BOT_TOKEN} {SMSC_PASSWORD} {MAIL_PASSWORD}"
+            "{NUMBER} {CHAT} {MAILBOX} said {ENGLISH} with {ACCESS_TOKEN} {BOT_TOKEN} {SMSC_PASSWORD} {MAIL_PASSWORD} \
+             {REFERENCE} {HOOK_KEY} {SIGNING_SECRET}"
         )
     }
 
+    fn wire(&self, name: &str) -> SocketAddr {
+        self.wires.iter().find(|(known, _)| *known == name).unwrap().1.addr
+    }
+
     pub(super) fn settings(&self) -> String {
-        let wire = |name: &str| self.wires.iter().find(|(known, _)| *known == name).unwrap().1.addr;
+        let wire = |name: &str| self.wire(name);
         let (wa, tg, sms, mail) = (wire("whatsapp"), wire("telegram"), wire("smsc"), wire("mail"));
         let (dns, nobody) = (self.names.addr(), self.nobody);
         format!(
@@ -183,6 +224,12 @@ tls = "required"
 username = "wasl"
 password = {{ file = "mail-password" }}
 from = "Wasl <alerts@relief.example>"
+[[gateway]]
+name = "hook-nobody"
+channel = "webhook"
+adapter = "webhook"
+url = "http://{nobody}/in/{HOOK_KEY}"
+secret = "{SIGNING_SECRET}"
 # These work.
 [[gateway]]
 name = "wa"
@@ -220,6 +267,12 @@ tls = "none"
 username = "wasl"
 password = {{ file = "mail-password" }}
 from = "Wasl <alerts@relief.example>"
+[[gateway]]
+name = "hook"
+channel = "webhook"
+adapter = "webhook"
+url = {{ file = "hook-url" }} # of hook
+secret = "{SIGNING_SECRET}"
 "#,
             nobody.ip(),
             nobody.port(),
@@ -263,7 +316,7 @@ confirm = "accepted"
 on_unknown = "repeat"
 escalate = ["c-1"]
   [[rule.step]]
-  channels = ["whatsapp", "telegram", "sms", "email"]
+  channels = ["whatsapp", "telegram", "sms", "email", "webhook"]
   wait = "2s"
 "#;
 
@@ -292,6 +345,14 @@ adapter = "email-smtp"
 interval = "1s"
 host = "{host}"
 port = "{port}"
+
+[[probe]]
+name = "web"
+kind = "http"
+adapter = "webhook"
+interval = "1s"
+method = "OPTIONS"
+url = "{url}"
 "#;
 
 /// Keeps what a run of the service printed, and clears it for the next one.

@@ -3,7 +3,7 @@
 use super::*;
 use Layer::{Api, Http, Tcp};
 use wasl::emulator::whatsapp::Health;
-use wasl::emulator::{AnswerFault, Fault, Mix, signal_cli, telegram, whatsapp};
+use wasl::emulator::{AnswerFault, Fault, Mix, signal_cli, telegram, webhook, whatsapp};
 
 /// Runs the probe of this name of a ready file.
 async fn ready(file: &str, probe: &str, gateway: &Target, context: &Arc<Context>) -> ProbeReport {
@@ -13,7 +13,7 @@ async fn ready(file: &str, probe: &str, gateway: &Target, context: &Arc<Context>
 
 #[test]
 fn every_ready_file_is_without_fault() {
-    for name in ADAPTERS {
+    for name in adapters() {
         let mut diags = Diagnostics::default();
         let found = parse(&Source::new(format!("probes/{name}.toml"), shipped(name)), &mut diags);
         assert!(diags.is_empty(), "{}", diags.render());
@@ -100,6 +100,34 @@ async fn telegram_knows_our_token_and_nobody_else_sees_it() {
     assert_eq!(report.verdict, Verdict::Limited(Reason::Throttled), "{report:?}");
 }
 
+#[tokio::test]
+async fn a_webhook_is_asked_and_not_called() {
+    let receiver = webhook::start(webhook::Options::default()).await.expect("a receiver");
+    let context = plain();
+    let gateway = |url: &str| {
+        let url = Secret::new(url);
+        Target::new(G, "g", Channel::Webhook, "webhook").hidden("url", url)
+    };
+    let ours = gateway(&receiver.url());
+    let web = || ready("webhook", "web", &ours, &context);
+    check(&web().await, Some(Http), Verdict::Fine, &[Tcp, Http]);
+    // What knows POST alone answers with an error of ours; it lives all the same.
+    let elsewhere = gateway(&format!("http://{}/planted-path", receiver.addr()));
+    let report = ready("webhook", "web", &elsewhere, &context).await;
+    check(&report, Some(Http), Verdict::Fine, &[Tcp, Http]);
+    assert!(!format!("{report:?} {:?}", set(&shipped("webhook"), &elsewhere, &context)).contains("planted"));
+    let status = |code| AnswerFault::Status { code, retry_after_s: None };
+    for (fault, verdict) in [
+        (status(410), failed(Reason::Configuration)),
+        (status(503), failed(Reason::ProviderFault)),
+        (status(429), Verdict::Limited(Reason::Throttled)),
+    ] {
+        receiver.fault(Fault::Check(Mix::always(fault)));
+        assert_eq!(web().await.verdict, verdict);
+    }
+    assert_eq!(receiver.accepted_count(), 0);
+}
+
 #[test]
 fn no_error_repeats_what_was_filled_in() {
     let toml = "[[probe]]\nname = \"a\"\nkind = \"api\"\ngateway = \"g\"\nurl = \"{base_url}/x\"\n\
@@ -109,7 +137,7 @@ fn no_error_repeats_what_was_filled_in() {
     let definitions = parse(&Source::new("probes/t.toml", toml), &mut diags);
     let gateway = target("signal-cli", Channel::Signal, "not a url/planted-path")
         .hidden("access_token", Secret::new("planted\nsecret"));
-    let set = resolve(&definitions, &[gateway], &ADAPTERS, &plain(), &mut diags);
+    let set = resolve(&definitions, &[gateway], &adapters(), &plain(), &mut diags);
     let shown = diags.render();
     assert!(set.is_empty() && diags.errors() == 2, "{shown}");
     assert!(!shown.contains("planted"), "{shown}");

@@ -198,7 +198,7 @@ fn mistakes_in_a_file_are_shown_all_at_once() {
                 [[probe]]\nname = \"c\"\nkind = \"dns\"\nadapter = \"signal-clu\"\nhost = \"x\"\ninterval = \"1s\"\nin_doubt = \"2s\"\n";
     let mut diags = Diagnostics::default();
     let definitions = parse(&Source::new("probes/t.toml", toml), &mut diags);
-    resolve(&definitions, &[web("http://127.0.0.1")], &ADAPTERS, &plain(), &mut diags);
+    resolve(&definitions, &[web("http://127.0.0.1")], &adapters(), &plain(), &mut diags);
     let shown = diags.render();
     for needle in [
         "`Web` cannot be a probe's name",
