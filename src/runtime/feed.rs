@@ -7,7 +7,7 @@ use crate::runtime::inbox::{Inbox, Incoming};
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
 
-/// Takes observations. Never waits: how many are under way is bounded by whoever makes them.
+/// Takes observations. Waits while the inbox is full, as when the disk stalls: whoever makes them waits then as well.
 #[derive(Clone)]
 pub struct Feed {
     inbox: Inbox,
@@ -21,14 +21,14 @@ impl Feed {
     }
 
     /// Takes a probe's result.
-    pub fn probe(&self, report: ProbeReport) {
+    pub async fn probe(&self, report: ProbeReport) {
         self.metrics.probe(&report, &self.gateways.name(report.gateway));
         // Where the core is gone, the service stops.
-        let _ = self.inbox.put_now(Incoming::Input(Input::Probe(report)));
+        let _ = self.inbox.put(Incoming::Input(Input::Probe(report))).await;
     }
 
     /// Takes a round over an uplink's controls.
-    pub fn uplink(&self, round: UplinkRound) {
-        let _ = self.inbox.put_now(Incoming::Input(Input::Uplink(round)));
+    pub async fn uplink(&self, round: UplinkRound) {
+        let _ = self.inbox.put(Incoming::Input(Input::Uplink(round))).await;
     }
 }

@@ -238,12 +238,12 @@ fn watch_out(
         tokio::spawn(runner.run(orders)),
         tokio::spawn(async move {
             while let Some(finding) = found.recv().await {
-                feed.probe(finding.report);
+                feed.probe(finding.report).await;
             }
         }),
         tokio::spawn(async move {
             while let Some(round) = round.recv().await {
-                uplinks.uplink(round);
+                uplinks.uplink(round).await;
             }
         }),
     ];
