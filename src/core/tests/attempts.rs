@@ -1,0 +1,126 @@
+//! What an attempt's outcome leads to: the next gateway at once, a pause, or the honest end.
+
+use super::{World, gateway, policy, step, two_steps};
+use crate::core::channel::{Channel, GatewayId};
+use crate::core::input::Input;
+use crate::core::message::Severity;
+use crate::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
+use crate::core::policy::{OnUnknown, SendMode};
+use crate::core::record::Repeat;
+use crate::core::time::Span;
+
+#[test]
+fn after_a_refusal_the_next_gateway_has_it_in_the_same_turn() {
+    for outcome in [
+        Outcome::Rejected { reason: Reason::ProviderFault },
+        Outcome::Deferred { reason: Reason::Throttled, retry_after: Some(Span::from_secs(60)) },
+        Outcome::Rejected { reason: Reason::NotOnChannel },
+        Outcome::Unknown { reason: Reason::Timeout },
+    ] {
+        let mut w = World::pair(two_steps());
+        w.accept(Severity::Severe, 1);
+        let first = w.only_order();
+        w.answer(&first, outcome.clone());
+        let second = w.only_order();
+        assert_eq!((second.channel, second.attempt.n), (Channel::Sms, 2), "{outcome:?}");
+        let marked = matches!(outcome, Outcome::Unknown { .. });
+        assert_eq!(second.repeat == Repeat::AfterUnknown, marked, "{outcome:?}");
+    }
+}
+
+#[test]
+fn nothing_left_fails_at_once_and_a_gateway_fault_backs_off() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 1);
+    let first = w.only_order();
+    w.reject(&first, Reason::NotOnChannel);
+    let second = w.only_order();
+    w.reject(&second, Reason::BadAddress);
+    assert_eq!(w.results(), [DeliveryResult::Failed]);
+
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 1);
+    for _ in 0..2 {
+        let order = w.only_order();
+        w.reject(&order, Reason::TcpRefused);
+    }
+    assert!(w.results().is_empty() && w.orders.is_empty());
+    assert_eq!(w.core.view(w.now).deliveries.backing_off, 1);
+    w.pass(Span::from_secs(4));
+    assert!(!w.orders.is_empty(), "with nothing better, what failed is tried again");
+}
+
+#[test]
+fn an_unknown_outcome_waits_where_the_rule_prefers_silence_to_a_repeat() {
+    let steps =
+        || vec![step(&[Channel::Whatsapp], SendMode::Best, 20), step(&[Channel::Sms], SendMode::Best, 20)];
+    let mut w = World::pair(policy(steps(), |rule| rule.on_unknown = Some(OnUnknown::Wait)));
+    w.accept(Severity::Severe, 1);
+    let first = w.only_order();
+    w.answer(&first, Outcome::Unknown { reason: Reason::Timeout });
+    assert!(w.orders.is_empty());
+    w.pass(Span::from_secs(20));
+    let second = w.only_order();
+    assert_eq!((second.channel, second.repeat), (Channel::Sms, Repeat::AfterUnknown));
+    // A receipt by our own id proves that the unknown one had arrived.
+    let of = ReceiptRef::Attempt(first.attempt);
+    let receipt = Receipt { of, kind: ReceiptKind::Delivered, reason: None, at: None };
+    w.input(Input::Receipt { gateway: first.gateway, receipt });
+    assert_eq!(w.results(), [DeliveryResult::Delivered]);
+}
+
+#[test]
+fn only_unknown_attempts_end_as_failed_not_as_expired() {
+    let steps = vec![step(&[Channel::Whatsapp], SendMode::Best, 20)];
+    let mut w = World::pair(policy(steps, |rule| rule.on_unknown = Some(OnUnknown::Wait)));
+    w.accept(Severity::Severe, 1);
+    let first = w.only_order();
+    w.answer(&first, Outcome::Unknown { reason: Reason::ConnectionLost });
+    w.pass(Span::from_hours(2));
+    assert!(w.orders.is_empty(), "the ladder is over: it is not repeated");
+    assert_eq!(w.results(), [DeliveryResult::Failed]);
+}
+
+#[test]
+fn an_adapter_that_never_answers_is_given_up_as_unknown() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Extreme, 1);
+    w.orders.clear();
+    w.pass(Span::from_secs(14));
+    let second = w.only_order();
+    assert_eq!(second.repeat, Repeat::AfterUnknown);
+}
+
+#[test]
+fn an_order_that_the_disk_holds_back_is_not_given_up() {
+    let mut w = World::pair(two_steps());
+    w.core.handle(Input::Released { to: w.now - Span::from_ms(1) }, w.now);
+    w.accept(Severity::Extreme, 1);
+    let order = w.only_order();
+    w.pass(Span::from_mins(2));
+    assert!(w.orders.is_empty(), "nothing has left yet, so nothing is repeated: {:?}", w.orders);
+    w.input(Input::Released { to: w.now });
+    w.take(&order);
+    w.receipt(&order, ReceiptKind::Delivered);
+    assert_eq!(w.results(), [DeliveryResult::Delivered]);
+}
+
+#[test]
+fn one_gateway_that_cannot_deliver_leaves_the_channel_to_the_others() {
+    let steps = vec![step(&[Channel::Sms], SendMode::Best, 20)];
+    let two = vec![gateway("sms-a", Channel::Sms), gateway("sms-b", Channel::Sms)];
+    let mut w = World::new(two, policy(steps, |_| {}));
+    w.accept(Severity::Severe, 1);
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let order = w.only_order();
+        seen.push(order.gateway);
+        w.take(&order);
+        let of = ReceiptRef::Attempt(order.attempt);
+        let reason = Some(Reason::Undeliverable);
+        let receipt = Receipt { of, kind: ReceiptKind::Failed, reason, at: None };
+        w.input(Input::Receipt { gateway: order.gateway, receipt });
+    }
+    assert_eq!(seen, [GatewayId(0), GatewayId(1)]);
+    assert_eq!(w.results(), [DeliveryResult::Failed], "when both have said so, it is over");
+}
