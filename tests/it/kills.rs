@@ -4,6 +4,8 @@
 //! The counters are the emulated providers': they know nothing of the service. `KILL_ROUNDS` sets how often it is
 //! killed (30), `SEED` when.
 
+use crate::support::process::write;
+use crate::support::tables::{Table, file};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
@@ -158,39 +160,14 @@ async fn stream(api: Arc<Api>, ledger: Arc<Mutex<Ledger>>) {
 }
 
 fn write_files(folder: &Path, port: u16, whatsapp: &whatsapp::Handle, smsc: &smsc::Handle) {
-    let (wa, sms) = (whatsapp.addr(), smsc.addr());
-    let config = format!(
-        r#"
-[server]
-listen = "127.0.0.1:{port}"
-[store]
-path = "var"
-reserve = "1MiB"
-[[gateway]]
-name = "wa"
-channel = "whatsapp"
-adapter = "whatsapp-cloud"
-base_url = "http://{wa}"
-phone_number_id = "106853218861309"
-access_token = "emulated-token"
-app_secret = "app-secret"
-verify_token = "ours"
-[[gateway]]
-name = "sms"
-channel = "sms"
-adapter = "sms-smpp"
-host = "{}"
-port = {}
-system_id = "wasl"
-password = "secret"
-source = "ALERT"
-"#,
-        sms.ip(),
-        sms.port()
-    );
-    std::fs::create_dir(folder.join("policies")).unwrap();
-    std::fs::write(folder.join("policies/all.toml"), RULES).unwrap();
-    std::fs::write(folder.join("wasl.toml"), config).unwrap();
+    let tables = [
+        Table::server().text("listen", format_args!("127.0.0.1:{port}")),
+        Table::store(),
+        Table::whatsapp("wa", format_args!("http://{}", whatsapp.addr())).known(),
+        Table::sms("sms", smsc.addr()).known(),
+    ];
+    write(folder, "wasl.toml", &file(tables));
+    write(folder, "policies/all.toml", RULES);
 }
 
 /// Waits until no message is open any more.

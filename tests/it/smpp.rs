@@ -12,6 +12,7 @@ use wasl::emulator::tls::Authority;
 use wasl::emulator::{AcceptFault, AnswerFault, Common, DeliverFault, Fault, Mix, Rate, ReceiptFault};
 
 use crate::support::road::{self, Road, SOON, until};
+use crate::support::tables::Table;
 
 const ARABIC: &str = "السيل يقترب من الحي الشرقي. غادروا الآن نحو المدرسة، ولا تعبروا الوادي بالسيارات. خذوا معكم الماء والدواء \
                       وهواتفكم، وساعدوا جيرانكم من كبار السن. تابعوا التعليمات من الدفاع المدني فقط. 🌊🚨";
@@ -28,12 +29,9 @@ async fn bound(centre: &Handle, keys: &str) -> Road {
 }
 
 fn unbound(centre: &Handle, keys: &str) -> Road {
-    let password = if keys.contains("password") { "" } else { "password = \"secret\"\n" };
-    road::open(&format!(
-        "name = \"sms-a\"\nchannel = \"sms\"\nadapter = \"sms-smpp\"\nhost = \"127.0.0.1\"\nport = {}\n\
-         system_id = \"wasl\"\nsource = \"CivilDef\"\n{password}{keys}",
-        centre.addr().port()
-    ))
+    let gateway = Table::sms("sms-a", centre.addr()).text("source", "CivilDef");
+    let gateway = if keys.contains("password") { gateway } else { gateway.known() };
+    road::open(format_args!("{gateway}{keys}"))
 }
 
 fn id_of(answered: &Answered) -> String {

@@ -103,25 +103,9 @@ fn order(trace: &str) -> Result<Order, String> {
 }
 
 fn settings(whatsapp: &whatsapp::Handle) -> String {
-    format!(
-        r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-path = "var"
-reserve = "1MiB"
-[[gateway]]
-name = "wa"
-channel = "whatsapp"
-adapter = "whatsapp-cloud"
-base_url = "http://{}"
-phone_number_id = "106853218861309"
-access_token = "emulated-token"
-app_secret = "app-secret"
-verify_token = "ours"
-"#,
-        whatsapp.addr()
-    )
+    use crate::support::tables::{Table, file};
+    let gateway = Table::whatsapp("wa", format!("http://{}", whatsapp.addr())).known();
+    file([Table::server(), Table::store(), gateway])
 }
 
 /// Returns the trace once the tracer has written its end.

@@ -12,6 +12,7 @@ use wasl::core::time::Span;
 
 use crate::support::road::{self, Road, until};
 use crate::support::skip::skip;
+use crate::support::tables::Table;
 
 /// How many messages go through while the centre is killed.
 const MESSAGES: usize = 300;
@@ -82,10 +83,8 @@ fn free_port() -> u16 {
 }
 
 fn gateway(port: u16, password: &str) -> Road {
-    road::open(&format!(
-        "name = \"sms-a\"\nchannel = \"sms\"\nadapter = \"sms-smpp\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-         system_id = \"wasl\"\nsource = \"4321\"\npassword = \"{password}\"\nwindow = {AT_ONCE}\n"
-    ))
+    let gateway = Table::sms("sms-a", ([127, 0, 0, 1], port).into()).text("source", "4321");
+    road::open(gateway.text("password", password).plain("window", AT_ONCE))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

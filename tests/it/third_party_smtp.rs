@@ -15,6 +15,7 @@ use wasl::core::time::Span;
 
 use crate::support::road::{self, Road, SOON};
 use crate::support::skip::skip;
+use crate::support::tables::Table;
 
 /// How many letters go through while the server is killed.
 const LETTERS: usize = 150;
@@ -85,10 +86,8 @@ fn free_port() -> u16 {
 }
 
 fn gateway(port: u16, password: &str) -> Road {
-    road::open(&format!(
-        "name = \"mail-a\"\nchannel = \"email\"\nadapter = \"email-smtp\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-         tls = \"none\"\nusername = \"ops\"\npassword = \"{password}\"\nfrom = \"Alerts <alerts@example.org>\"\n"
-    ))
+    let gateway = Table::mail("mail-a", ([127, 0, 0, 1], port).into()).text("tls", "none");
+    road::open(gateway.text("username", "ops").text("password", password))
 }
 
 fn letter(road: &Road, to: &str) -> Outgoing {

@@ -6,6 +6,7 @@
 
 use crate::support::process::{Process, start_by, wasl_run, write};
 use crate::support::skip::skip;
+use crate::support::tables::{Table, file};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
@@ -91,57 +92,24 @@ impl World {
     }
 
     fn settings(&self, listen: SocketAddr) -> String {
-        let (dwell, smsc) = (DWELL.as_secs(), self.smsc.addr());
         let [one, two] = &self.controls;
-        format!(
-            r#"
-[server]
-listen = "{listen}"
-plain_http = true
-[store]
-path = "var"
-reserve = "1MiB"
-[detection]
-dwell = "{dwell}s"
-[[uplink]]
-name = "line"
-controls = ["dns:{}", "tcp:{}", "http://{}/"]
-[[gateway]]
-name = "wa"
-channel = "whatsapp"
-adapter = "whatsapp-cloud"
-failure_domains = ["internet", "meta"]
-base_url = "http://{}"
-phone_number_id = "106853218861309"
-access_token = "emulated-token"
-app_secret = "app-secret"
-verify_token = "ours"
-[[gateway]]
-name = "tg"
-channel = "telegram"
-adapter = "telegram-bot"
-failure_domains = ["internet", "telegram"]
-base_url = "http://{}"
-bot_token = "42:emulated-token"
-[[gateway]]
-name = "sms"
-channel = "sms"
-adapter = "sms-smpp"
-failure_domains = ["gsm"]
-host = "{}"
-port = {}
-system_id = "wasl"
-password = "secret"
-source = "ALERT"
-"#,
-            one.names_addr(),
-            one.page_addr(),
-            two.page_addr(),
-            self.whatsapp.addr(),
-            self.telegram.addr(),
-            smsc.ip(),
-            smsc.port()
-        )
+        let controls = [
+            format!("dns:{}", one.names_addr()),
+            format!("tcp:{}", one.page_addr()),
+            format!("http://{}/", two.page_addr()),
+        ];
+        let (whatsapp, telegram) = (self.whatsapp.addr(), self.telegram.addr());
+        file([
+            Table::server().text("listen", listen).plain("plain_http", true),
+            Table::store(),
+            Table::new("[detection]").text("dwell", format_args!("{}s", DWELL.as_secs())),
+            Table::new("[[uplink]]").text("name", "line").plain("controls", format_args!("{controls:?}")),
+            Table::whatsapp("wa", format_args!("http://{whatsapp}")).known().domains(&["internet", "meta"]),
+            Table::telegram("tg", format_args!("http://{telegram}"))
+                .known()
+                .domains(&["internet", "telegram"]),
+            Table::sms("sms", self.smsc.addr()).known().domains(&["gsm"]),
+        ])
     }
 
     /// Starts the service, and waits until it knows every gateway to be well.

@@ -1,5 +1,6 @@
 //! Adapters as the service builds them, and attempts for them.
 
+use super::tables::Table;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use wasl::adapter::net::Net;
@@ -22,25 +23,25 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Builds an adapter from a file with these keys, with a name server that nobody runs.
-    pub fn build(kind: &str, keys: &str) -> Sender {
-        Sender::build_with(kind, keys, ([127, 0, 0, 1], 53).into())
+    /// Builds a gateway's adapter, with a name server that nobody runs.
+    pub fn build(gateway: &Table) -> Sender {
+        Sender::build_with(gateway, ([127, 0, 0, 1], 53).into())
     }
 
-    /// Builds an adapter from a file with these keys, and this name server.
-    pub fn build_with(kind: &str, keys: &str, resolver: SocketAddr) -> Sender {
-        let channel = adapter::kinds().into_iter().find(|k| k.name == kind).expect("a known kind").channel;
+    /// Builds a gateway's adapter, with this name server.
+    pub fn build_with(gateway: &Table, resolver: SocketAddr) -> Sender {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wasl.toml");
-        let head = format!("[[gateway]]\nname = \"g\"\nchannel = \"{channel}\"\nadapter = \"{kind}\"\n");
-        std::fs::write(&path, head + keys).unwrap();
+        std::fs::write(&path, gateway.to_string()).unwrap();
         let mut diags = Diagnostics::default();
         let settings = Settings::read(&path, &adapter::kinds(), &mut diags).expect("TOML");
         let net = Net::new(&[Resolver::At(resolver)]).unwrap();
         let gateway = settings.gateways.into_iter().next();
+        let channel = gateway.as_ref().map(|gateway| gateway.config.channel);
         let adapter = gateway.and_then(|gateway| adapter::build(gateway, &net, &mut diags));
         assert!(!diags.has_errors(), "{}", diags.render());
-        Sender { adapter: adapter.expect("without errors it is built"), channel }
+        let (adapter, channel) = adapter.zip(channel).expect("without errors it is built");
+        Sender { adapter, channel }
     }
 
     /// Returns the `n`th attempt of a delivery to this address.

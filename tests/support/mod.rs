@@ -7,3 +7,4 @@ pub mod puts;
 pub mod road;
 pub mod seeded;
 pub mod skip;
+pub mod tables;

@@ -1,5 +1,6 @@
 //! One gateway's adapter by itself, with what it hears kept for the test.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -56,10 +57,10 @@ impl Ear for Kept {
     }
 }
 
-/// Builds and runs the adapter of a gateway that has these keys.
-pub fn open(keys: &str) -> Road {
+/// Builds and runs the adapter of this gateway: a table, and whatever keys are written below it.
+pub fn open(gateway: impl Display) -> Road {
     let folder = tempfile::tempdir().expect("a folder");
-    let adapter = from_file(folder.path(), keys);
+    let adapter = from_file(folder.path(), &gateway.to_string());
     let ear = Arc::new(Kept::default());
     let running = tokio::spawn({
         let (adapter, ear) = (Arc::clone(&adapter), Arc::clone(&ear));
@@ -68,9 +69,9 @@ pub fn open(keys: &str) -> Road {
     Road { adapter, ear, running, sent: AtomicU32::new(0) }
 }
 
-fn from_file(folder: &Path, keys: &str) -> Arc<dyn Adapter> {
+fn from_file(folder: &Path, gateway: &str) -> Arc<dyn Adapter> {
     let file = folder.join("wasl.toml");
-    std::fs::write(&file, format!("[[gateway]]\n{keys}\n")).expect("written");
+    std::fs::write(&file, gateway).expect("written");
     let mut diags = Diagnostics::default();
     let settings = Settings::read(&file, &kinds(), &mut diags);
     let gateway = settings.and_then(|mut settings| settings.gateways.pop());

@@ -2,6 +2,8 @@
 
 use super::{is_accepted, rejected};
 use crate::support::adapters::Sender;
+use crate::support::tables::Table;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
@@ -14,14 +16,12 @@ use wasl::emulator::dns::{self, DnsFault, Entry};
 use wasl::emulator::tls::{Authority, Certificate};
 use wasl::emulator::{Common, Fault, Mix, TcpFault, TlsFault, whatsapp};
 
-fn keys(base_url: &str) -> String {
-    format!(
-        "base_url = \"{base_url}\"\nphone_number_id = \"106853218861309\"\naccess_token = \"emulated-token\"\n"
-    )
+fn gateway(base_url: impl Display) -> Table {
+    Table::whatsapp("g", base_url).text("access_token", "emulated-token")
 }
 
 fn sender(base_url: &str) -> Sender {
-    Sender::build("whatsapp-cloud", &keys(base_url))
+    Sender::build(&gateway(base_url))
 }
 
 async fn send(sender: &Sender) -> Answered {
@@ -117,11 +117,11 @@ async fn each_layer_fails_with_its_own_reason() {
     let handle = whatsapp::start(whatsapp::Options { common, ..whatsapp::Options::default() }).await.unwrap();
     let ca_file = NamedTempFile::new().unwrap();
     std::fs::write(ca_file.path(), authority.ca_pem()).unwrap();
-    let keys = keys(&format!("https://graph.test:{}", handle.addr().port()))
-        + &format!("ca_file = \"{}\"\n", ca_file.path().display());
+    let gateway = gateway(format_args!("https://graph.test:{}", handle.addr().port()))
+        .text("ca_file", ca_file.path().display());
     let check = async |expected: Option<Reason>| {
         // An adapter of its own each time, so that nothing is remembered.
-        let sender = Sender::build_with("whatsapp-cloud", &keys, names.addr());
+        let sender = Sender::build_with(&gateway, names.addr());
         let start = Instant::now();
         let answered = send(&sender).await;
         match expected {
@@ -191,8 +191,8 @@ async fn half_deaf_names() -> SocketAddr {
 #[tokio::test]
 async fn answers_of_one_family_that_are_lost_cost_a_moment() {
     let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
-    let keys = keys(&format!("http://graph.test:{}", handle.addr().port()));
-    let sender = Sender::build_with("whatsapp-cloud", &keys, half_deaf_names().await);
+    let gateway = gateway(format_args!("http://graph.test:{}", handle.addr().port()));
+    let sender = Sender::build_with(&gateway, half_deaf_names().await);
     let start = Instant::now();
     assert!(is_accepted(&send(&sender).await.outcome));
     assert!(start.elapsed() < Duration::from_millis(800), "{:?}", start.elapsed());
@@ -205,7 +205,7 @@ async fn a_dead_address_costs_a_moment_and_not_the_attempt() {
     // Nobody listens on the first two; the third is the one.
     let addresses = [[127, 0, 0, 2], [127, 0, 0, 3], [127, 0, 0, 1]];
     names.set("graph.test", addresses.map(|ip| Entry::Address(ip.into())).into());
-    let keys = keys(&format!("http://graph.test:{}", handle.addr().port()));
-    let sender = Sender::build_with("whatsapp-cloud", &keys, names.addr());
+    let gateway = gateway(format_args!("http://graph.test:{}", handle.addr().port()));
+    let sender = Sender::build_with(&gateway, names.addr());
     assert!(is_accepted(&send(&sender).await.outcome));
 }

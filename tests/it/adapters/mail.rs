@@ -2,6 +2,8 @@
 
 use super::{is_accepted, rejected};
 use crate::support::adapters::Sender;
+use crate::support::tables::Table;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,6 +18,10 @@ use wasl::emulator::{Common, Fault, Mix, TlsFault};
 
 async fn send(sender: &Sender) -> Answered {
     sender.adapter.send(sender.attempt("amal@example.net", "غادروا\n.\nالآن", 1)).await
+}
+
+fn gateway(server: SocketAddr, tls: &str) -> Table {
+    Table::mail("g", server).text("tls", tls).text("from", "alerts@example.org")
 }
 
 /// A server with TLS for `mail.test`, reached as `localhost`; and how an adapter reaches it.
@@ -38,14 +44,8 @@ impl Secured {
     }
 
     fn sender(&self) -> Sender {
-        let keys = format!(
-            "host = \"127.0.0.1\"\nport = {}\ntls = \"{}\"\nca_file = \"{}\"\nusername = \"ops\"\n\
-             password = \"secret\"\nfrom = \"alerts@example.org\"\n",
-            self.handle.addr().port(),
-            self.tls,
-            self.ca_file.path().display()
-        );
-        Sender::build("email-smtp", &keys)
+        let gateway = gateway(self.handle.addr(), self.tls).text("ca_file", self.ca_file.path().display());
+        Sender::build(&gateway.text("username", "ops").text("password", "secret"))
     }
 }
 
@@ -84,24 +84,22 @@ async fn a_bad_certificate_stops_everything() {
     }
 }
 
-fn plain(port: u16, tls: &str) -> Sender {
-    let keys =
-        format!("host = \"127.0.0.1\"\nport = {port}\ntls = \"{tls}\"\nfrom = \"alerts@example.org\"\n");
-    Sender::build("email-smtp", &keys)
+fn plain(server: SocketAddr, tls: &str) -> Sender {
+    Sender::build(&gateway(server, tls))
 }
 
 #[tokio::test]
 async fn without_starttls_nothing_is_said() {
     let handle = smtp::start(smtp::Options::default()).await.unwrap();
-    let outcome = send(&plain(handle.addr().port(), "starttls")).await.outcome;
+    let outcome = send(&plain(handle.addr(), "starttls")).await.outcome;
     assert_eq!(outcome, rejected(Reason::TlsFailed));
-    assert!(is_accepted(&send(&plain(handle.addr().port(), "none")).await.outcome));
+    assert!(is_accepted(&send(&plain(handle.addr(), "none")).await.outcome));
 }
 
 #[tokio::test]
 async fn words_put_in_before_tls_are_not_taken_for_the_servers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let server = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = [0; 512];
@@ -116,7 +114,7 @@ async fn words_put_in_before_tls_are_not_taken_for_the_servers() {
             .unwrap();
         let _ = stream.read(&mut request).await;
     });
-    let outcome = send(&plain(port, "starttls")).await.outcome;
+    let outcome = send(&plain(server, "starttls")).await.outcome;
     assert_eq!(outcome, rejected(Reason::TlsFailed));
 }
 
@@ -139,14 +137,14 @@ async fn a_no_is_understood_wherever_it_comes() {
         (Stage::Dot, 421, "4.3.2 Shutting down", deferred(Reason::ProviderFault)),
     ] {
         handle.reply_at(stage, Some(Reply::new(code, text)));
-        let outcome = send(&plain(handle.addr().port(), "none")).await.outcome;
+        let outcome = send(&plain(handle.addr(), "none")).await.outcome;
         assert_eq!(outcome, expected, "{stage:?} {code} {text}");
         handle.reply_at(stage, None);
     }
     assert_eq!(handle.accepted_count(), 0);
 
     // After a refusal the dialogue goes on.
-    let sender = plain(handle.addr().port(), "none");
+    let sender = plain(handle.addr(), "none");
     let before = handle.connections_count();
     handle.reply_at(Stage::Rcpt, Some(Reply::new(550, "5.1.1 No such user")));
     assert_eq!(send(&sender).await.outcome, rejected(Reason::NotOnChannel));
@@ -156,9 +154,9 @@ async fn a_no_is_understood_wherever_it_comes() {
 }
 
 /// Serves dialogues by the book, each with this farewell after its first letter; counts them.
-async fn hangs_up_after_a_letter(farewell: &'static str) -> (u16, Arc<AtomicUsize>) {
+async fn hangs_up_after_a_letter(farewell: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let server = listener.local_addr().unwrap();
     let dialogues = Arc::new(AtomicUsize::new(0));
     let count = dialogues.clone();
     tokio::spawn(async move {
@@ -186,13 +184,13 @@ async fn hangs_up_after_a_letter(farewell: &'static str) -> (u16, Arc<AtomicUsiz
             }
         }
     });
-    (port, dialogues)
+    (server, dialogues)
 }
 
 #[tokio::test]
 async fn a_farewell_to_a_kept_dialogue_is_no_answer_to_the_next_letter() {
-    let (port, dialogues) = hangs_up_after_a_letter("421 4.4.2 Idle for too long\r\n").await;
-    let sender = plain(port, "none");
+    let (server, dialogues) = hangs_up_after_a_letter("421 4.4.2 Idle for too long\r\n").await;
+    let sender = plain(server, "none");
     for letter in 1..=3 {
         let answered = send(&sender).await;
         assert!(is_accepted(&answered.outcome), "{letter}: {answered:?}");
@@ -204,7 +202,7 @@ async fn a_farewell_to_a_kept_dialogue_is_no_answer_to_the_next_letter() {
     // A fresh dialogue that begins so is the server's answer.
     let handle = smtp::start(smtp::Options::default()).await.unwrap();
     handle.reply_at(Stage::Mail, Some(Reply::new(421, "4.3.2 Shutting down")));
-    let outcome = send(&plain(handle.addr().port(), "none")).await.outcome;
+    let outcome = send(&plain(handle.addr(), "none")).await.outcome;
     assert_eq!(outcome, Outcome::Deferred { reason: Reason::ProviderFault, retry_after: None });
     assert_eq!(handle.connections_count(), 1);
 }

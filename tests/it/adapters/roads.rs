@@ -2,6 +2,7 @@
 
 use super::{is_accepted, rejected};
 use crate::support::adapters::Sender;
+use crate::support::tables::Table;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -20,18 +21,14 @@ use wasl::emulator::{AcceptFault, signal_cli, telegram, webhook, whatsapp};
 
 const SOON: Duration = Duration::from_secs(10);
 
-fn whatsapp_keys(handle: &whatsapp::Handle) -> String {
-    format!(
-        "base_url = \"http://{}\"\nphone_number_id = \"106853218861309\"\naccess_token = \"emulated-token\"\n\
-         app_secret = \"app-secret\"\nverify_token = \"ours\"\n",
-        handle.addr()
-    )
+fn whatsapp_gateway(handle: &whatsapp::Handle) -> Table {
+    Table::whatsapp("g", format!("http://{}", handle.addr())).known()
 }
 
 #[tokio::test]
 async fn a_closed_window_takes_a_template_only() {
     let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
-    let sender = Sender::build("whatsapp-cloud", &whatsapp_keys(&handle));
+    let sender = Sender::build(&whatsapp_gateway(&handle));
     handle.set_window(Window::Closed);
     let text = sender.attempt("+15551230000", "غادروا", 1);
     let mut filled = text.clone();
@@ -54,7 +51,7 @@ async fn a_closed_window_takes_a_template_only() {
 #[tokio::test]
 async fn the_handshake_is_passed_with_our_token_alone() {
     let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
-    let adapter = Sender::build("whatsapp-cloud", &whatsapp_keys(&handle)).adapter;
+    let adapter = Sender::build(&whatsapp_gateway(&handle)).adapter;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     handle.set_callback(Some(&format!("http://{}/hooks/w", listener.local_addr().unwrap())));
     let router = Router::new().fallback(move |request: Request| {
@@ -76,10 +73,8 @@ async fn the_handshake_is_passed_with_our_token_alone() {
 
 #[tokio::test]
 async fn a_receiver_of_webhooks_is_told_all_and_drops_what_comes_twice() {
-    let options = webhook::Options::default();
-    let secret = options.secret.clone();
-    let handle = webhook::start(options).await.unwrap();
-    let sender = Sender::build("webhook", &format!("url = \"{}\"\nsecret = \"{secret}\"\n", handle.url()));
+    let handle = webhook::start(webhook::Options::default()).await.unwrap();
+    let sender = Sender::build(&Table::webhook("g", format!("\"{}\"", handle.url())).known());
     let mut outgoing = sender.attempt("patient-4711", "غادروا", 2);
     outgoing.status = Status::Exercise;
     outgoing.order.repeat = Repeat::AfterUnknown;
@@ -100,8 +95,7 @@ async fn a_receiver_of_webhooks_is_told_all_and_drops_what_comes_twice() {
 #[tokio::test]
 async fn a_long_text_arrives_whole_on_telegram() {
     let handle = telegram::start(telegram::Options::default()).await.unwrap();
-    let keys = format!("base_url = \"http://{}\"\nbot_token = \"42:emulated-token\"\n", handle.addr());
-    let sender = Sender::build("telegram-bot", &keys);
+    let sender = Sender::build(&Table::telegram("g", format!("http://{}", handle.addr())).known());
     let long = ["غادروا الآن نحو المدرسة."; 300].join(" ");
     assert!(is_accepted(&sender.adapter.send(sender.attempt("555", &long, 1)).await.outcome));
     let parts: Vec<_> = handle.received().into_iter().map(|received| received.text).collect();
@@ -150,8 +144,7 @@ impl Ear for Listening {
 async fn signal_is_heard_again_after_its_stream_breaks() {
     let handle =
         signal_cli::start(signal_cli::Options { hidden_numbers: true, ..Default::default() }).await.unwrap();
-    let keys = format!("base_url = \"http://{}\"\naccount = \"+15550001111\"\n", handle.addr());
-    let sender = Sender::build("signal-cli", &keys);
+    let sender = Sender::build(&Table::signal("g", format!("http://{}", handle.addr())));
     let (said, mut heard) = mpsc::unbounded_channel();
     let adapter = Arc::clone(&sender.adapter);
     let running = tokio::spawn(async move { adapter.run(&Listening(said)).await });
@@ -191,8 +184,8 @@ impl Crowd {
             async move { crowd.answer(request).await }
         });
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let keys = format!("base_url = \"http://{addr}\"\nbot_token = \"42:x\"\nupdates = \"polling\"\n");
-        (crowd, Sender::build("telegram-bot", &keys))
+        let gateway = Table::telegram("g", format!("http://{addr}")).text("bot_token", "42:x");
+        (crowd, Sender::build(&gateway.text("updates", "polling")))
     }
 
     async fn answer(&self, request: Request) -> String {

@@ -1,6 +1,7 @@
 //! What each kind of gateway is tried against: its emulator, and its own words for what every provider has.
 
 use super::rig::{Ordered, Stand};
+use crate::support::tables::Table;
 use serde_json::Value;
 use std::time::Duration;
 use wasl::adapter::Doing;
@@ -34,7 +35,7 @@ pub(super) const HARNESSES: &[Harness] = &[
 /// A provider's emulator, and what is its own about it.
 struct Emulated<P: Provider> {
     handle: Handle<P>,
-    keys: String,
+    gateway: Table,
     address: &'static str,
     /// Its word for a recipient who cannot be reached, or for a message that it cannot take.
     refusal: P::Refusal,
@@ -63,14 +64,10 @@ struct Traits {
 
 async fn whatsapp() -> Box<dyn Stand> {
     let handle = whatsapp::start(whatsapp::Options::default()).await.unwrap();
-    let keys = format!(
-        "base_url = \"http://{}\"\nphone_number_id = \"106853218861309\"\naccess_token = \"emulated-token\"\n\
-         app_secret = \"app-secret\"\nverify_token = \"ours\"\n",
-        handle.addr()
-    );
+    let gateway = Table::whatsapp("g", format!("http://{}", handle.addr())).known();
     Box::new(Emulated::<WhatsApp> {
         handle,
-        keys,
+        gateway,
         address: "+15551230000",
         refusal: whatsapp::Refusal::new(131_026),
         exhausted: whatsapp::Refusal::new(131_064),
@@ -83,10 +80,10 @@ async fn whatsapp() -> Box<dyn Stand> {
 
 async fn signal() -> Box<dyn Stand> {
     let handle = signal_cli::start(signal_cli::Options::default()).await.unwrap();
-    let keys = format!("base_url = \"http://{}\"\naccount = \"+15550001111\"\n", handle.addr());
+    let gateway = Table::signal("g", format!("http://{}", handle.addr()));
     Box::new(Emulated::<SignalCli> {
         handle,
-        keys,
+        gateway,
         address: "+15551230000",
         refusal: signal_cli::Refusal::result(ResultKind::UnregisteredFailure),
         exhausted: signal_cli::Refusal::proof_required(),
@@ -99,13 +96,11 @@ async fn signal() -> Box<dyn Stand> {
 
 async fn telegram() -> Box<dyn Stand> {
     let handle = telegram::start(telegram::Options::default()).await.unwrap();
-    let keys = format!(
-        "base_url = \"http://{}\"\nbot_token = \"42:emulated-token\"\nupdates = \"polling\"\n",
-        handle.addr()
-    );
+    let base_url = format!("http://{}", handle.addr());
+    let gateway = Table::telegram("g", base_url).known().text("updates", "polling");
     Box::new(Emulated::<Telegram> {
         handle,
-        keys,
+        gateway,
         address: "81234567",
         refusal: telegram::Refusal::blocked(),
         exhausted: telegram::Refusal::flood(3_000),
@@ -131,15 +126,10 @@ fn press(handle: &telegram::Handle, times: usize, forged: bool) {
 
 async fn sms() -> Box<dyn Stand> {
     let handle = smsc::start(smsc::Options::default()).await.unwrap();
-    let addr = handle.addr();
-    let keys = format!(
-        "host = \"{}\"\nport = {}\nsystem_id = \"wasl\"\npassword = \"secret\"\nsource = \"ALERT\"\n",
-        addr.ip(),
-        addr.port()
-    );
+    let gateway = Table::sms("g", handle.addr()).known();
     Box::new(Emulated::<Smsc> {
         handle,
-        keys,
+        gateway,
         address: "+15551230000",
         refusal: smsc::Refusal::Status(0x0B),
         exhausted: smsc::Refusal::Status(0x14),
@@ -156,16 +146,11 @@ async fn sms() -> Box<dyn Stand> {
 async fn email() -> Box<dyn Stand> {
     let login = Some(("ops".to_owned(), "secret".to_owned()));
     let handle = smtp::start(smtp::Options { login, ..smtp::Options::default() }).await.unwrap();
-    let addr = handle.addr();
-    let keys = format!(
-        "host = \"{}\"\nport = {}\ntls = \"none\"\nusername = \"ops\"\npassword = \"secret\"\nfrom = \"Alerts \
-         <alerts@example.org>\"\n",
-        addr.ip(),
-        addr.port()
-    );
+    let gateway = Table::mail("g", handle.addr()).text("tls", "none");
+    let gateway = gateway.text("username", "ops").text("password", "secret");
     Box::new(Emulated::<Smtp> {
         handle,
-        keys,
+        gateway,
         address: "amal@example.net",
         refusal: smtp::Refusal::recipient(550, "5.1.1 No such user"),
         exhausted: smtp::Refusal::mail(452, "4.3.1 Insufficient system storage"),
@@ -177,13 +162,11 @@ async fn email() -> Box<dyn Stand> {
 }
 
 async fn webhook() -> Box<dyn Stand> {
-    let options = webhook::Options::default();
-    let secret = options.secret.clone();
-    let handle = webhook::start(options).await.unwrap();
-    let keys = format!("url = \"{}\"\nsecret = \"{secret}\"\n", handle.url());
+    let handle = webhook::start(webhook::Options::default()).await.unwrap();
+    let gateway = Table::webhook("g", format!("\"{}\"", handle.url())).known();
     Box::new(Emulated::<Webhook> {
         handle,
-        keys,
+        gateway,
         address: "patient-4711",
         refusal: webhook::Refusal::new(422, "no such patient"),
         exhausted: webhook::Refusal::new(429, "no calls are left this month"),
@@ -195,8 +178,8 @@ async fn webhook() -> Box<dyn Stand> {
 }
 
 impl<P: Provider> Stand for Emulated<P> {
-    fn keys(&self) -> String {
-        self.keys.clone()
+    fn gateway(&self) -> Table {
+        self.gateway.clone()
     }
 
     fn address(&self) -> &'static str {

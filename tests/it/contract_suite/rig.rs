@@ -2,6 +2,7 @@
 
 use super::harnesses::Harness;
 use crate::support::adapters::Sender;
+use crate::support::tables::Table;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::Request;
@@ -44,8 +45,8 @@ pub(super) enum Ordered {
 
 /// A provider, as a case sees it.
 pub(super) trait Stand: Send + Sync {
-    /// Returns the keys of the gateway in `wasl.toml`.
-    fn keys(&self) -> String;
+    /// Returns the gateway as it stands in `wasl.toml`.
+    fn gateway(&self) -> Table;
     /// Returns the address of somebody who can be reached.
     fn address(&self) -> &'static str;
     /// Takes the URL that its webhooks call.
@@ -123,7 +124,7 @@ impl Rig {
     /// Starts a provider of its own and an adapter for it.
     pub(super) async fn start(harness: &Harness) -> Rig {
         let stand = (harness.start)().await;
-        let built = Sender::build(harness.kind, &stand.keys());
+        let built = Sender::build(&stand.gateway());
         let (sender, heard) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,6 +3,7 @@
 use super::planted::{Heard, Kind, Planted};
 use super::wire::Wire;
 use crate::support::process::{Process, start_by, wasl_run, write};
+use crate::support::tables::{Table, file};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tempfile::TempDir;
@@ -177,112 +178,45 @@ impl Scene {
     }
 
     pub(super) fn settings(&self) -> String {
-        let wire = |name: &str| self.wire(name);
-        let (wa, tg, sms, mail) = (wire("whatsapp"), wire("telegram"), wire("smsc"), wire("mail"));
-        let (dns, nobody) = (self.names.addr(), self.nobody);
-        format!(
-            r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-path = "var"
-reserve = "1MiB"
-[net]
-resolvers = ["{dns}"]
-[detection]
-dwell = "2s"
-# These fail in each layer: no name, nobody there, no TLS. They stand first, so that they are tried.
-[[gateway]]
-name = "wa-no-name"
-channel = "whatsapp"
-adapter = "whatsapp-cloud"
-base_url = "https://graph.nowhere.example"
-phone_number_id = "106853218861309"
-access_token = {{ env = "WASL_TEST_ACCESS" }}
-[[gateway]]
-name = "tg-no-tls"
-channel = "telegram"
-adapter = "telegram-bot"
-base_url = "https://{tg}"
-bot_token = {{ file = "bot-token" }}
-[[gateway]]
-name = "sms-nobody"
-channel = "sms"
-adapter = "sms-smpp"
-host = "{}"
-port = {}
-system_id = "wasl"
-password = {{ env = "WASL_TEST_SMPP" }}
-source = "ALERT"
-[[gateway]]
-name = "mail-no-tls"
-channel = "email"
-adapter = "email-smtp"
-host = "{}"
-port = {}
-tls = "required"
-username = "wasl"
-password = {{ file = "mail-password" }}
-from = "Wasl <alerts@relief.example>"
-[[gateway]]
-name = "hook-nobody"
-channel = "webhook"
-adapter = "webhook"
-url = "http://{nobody}/in/{HOOK_KEY}"
-secret = "{SIGNING_SECRET}"
-# These work.
-[[gateway]]
-name = "wa"
-channel = "whatsapp"
-adapter = "whatsapp-cloud"
-base_url = "http://{wa}"
-phone_number_id = "106853218861309"
-access_token = "{ACCESS_TOKEN}"
-app_secret = "{APP_SECRET}"
-verify_token = "{VERIFY_TOKEN}"
-[[gateway]]
-name = "tg"
-channel = "telegram"
-adapter = "telegram-bot"
-base_url = "http://{tg}"
-updates = "webhook"
-webhook_secret = "{WEBHOOK_SECRET}"
-bot_token = {{ file = "bot-token" }} # of tg
-[[gateway]]
-name = "sms"
-channel = "sms"
-adapter = "sms-smpp"
-host = "{}"
-port = {}
-system_id = "wasl"
-password = "{SMSC_PASSWORD}"
-source = "ALERT"
-[[gateway]]
-name = "mail"
-channel = "email"
-adapter = "email-smtp"
-host = "{}"
-port = {}
-tls = "none"
-username = "wasl"
-password = {{ file = "mail-password" }}
-from = "Wasl <alerts@relief.example>"
-[[gateway]]
-name = "hook"
-channel = "webhook"
-adapter = "webhook"
-url = {{ file = "hook-url" }} # of hook
-secret = "{SIGNING_SECRET}"
-"#,
-            nobody.ip(),
-            nobody.port(),
-            mail.ip(),
-            mail.port(),
-            sms.ip(),
-            sms.port(),
-            mail.ip(),
-            mail.port(),
-        )
+        let http = |name: &str| format!("http://{}", self.wire(name));
+        let hook = format!("\"http://{}/in/{HOOK_KEY}\"", self.nobody);
+        let server = [
+            Table::server(),
+            Table::store(),
+            Table::new("[net]").plain("resolvers", format_args!("[\"{}\"]", self.names.addr())),
+            Table::new("[detection]").text("dwell", "2s"),
+        ];
+        // These fail in each layer: no name, nobody there, no TLS. They stand first, so that they are tried.
+        let bad = [
+            Table::whatsapp("wa-no-name", "https://graph.nowhere.example")
+                .plain("access_token", r#"{ env = "WASL_TEST_ACCESS" }"#),
+            Table::telegram("tg-no-tls", format_args!("https://{}", self.wire("telegram")))
+                .plain("bot_token", r#"{ file = "bot-token" }"#),
+            Table::sms("sms-nobody", self.nobody).plain("password", r#"{ env = "WASL_TEST_SMPP" }"#),
+            self.mail("mail-no-tls", "required"),
+            Table::webhook("hook-nobody", hook).text("secret", SIGNING_SECRET),
+        ];
+        let good = [
+            Table::whatsapp("wa", http("whatsapp"))
+                .text("access_token", ACCESS_TOKEN)
+                .text("app_secret", APP_SECRET)
+                .text("verify_token", VERIFY_TOKEN),
+            Table::telegram("tg", http("telegram"))
+                .text("updates", "webhook")
+                .text("webhook_secret", WEBHOOK_SECRET)
+                .plain("bot_token", r#"{ file = "bot-token" } # of tg"#),
+            Table::sms("sms", self.wire("smsc")).text("password", SMSC_PASSWORD),
+            self.mail("mail", "none"),
+            Table::webhook("hook", r#"{ file = "hook-url" } # of hook"#).text("secret", SIGNING_SECRET),
+        ];
+        file(server.into_iter().chain(bad).chain(good))
+    }
+
+    fn mail(&self, name: &str, tls: &str) -> Table {
+        Table::mail(name, self.wire("mail"))
+            .text("tls", tls)
+            .text("username", "wasl")
+            .plain("password", r#"{ file = "mail-password" }"#)
     }
 
     /// Starts the service with a log that tells everything, in this shape.

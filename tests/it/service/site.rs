@@ -1,6 +1,7 @@
 //! The whole service from its files: real stores, real sockets, emulated providers.
 
 use super::house::PATIENCE;
+use crate::support::tables::{Table, file};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -43,7 +44,7 @@ impl Yard {
         yard.write("policies/all.toml", RULE);
         // The shipped probes would bind as well, and be counted with what the service itself keeps.
         yard.write("probes/none.toml", "# Nothing is probed here.\n");
-        yard.write("wasl.toml", &yard.config(80));
+        yard.configure([yard.whatsapp(80), yard.sms()]);
         yard
     }
 
@@ -53,40 +54,20 @@ impl Yard {
         std::fs::write(path, text).unwrap();
     }
 
-    fn config(&self, whatsapp_rate: u32) -> String {
-        let (wa, sms) = (self.whatsapp.addr(), self.smsc.addr());
-        format!(
-            r#"
-[server]
-listen = "127.0.0.1:0"
-[store]
-path = "var"
-reserve = "1MiB"
-[[gateway]]
-name = "wa"
-channel = "whatsapp"
-adapter = "whatsapp-cloud"
-rate = "{whatsapp_rate}/s"
-failure_domains = ["internet", "meta"]
-base_url = "http://{wa}"
-phone_number_id = "106853218861309"
-access_token = "emulated-token"
-app_secret = "app-secret"
-verify_token = "ours"
-[[gateway]]
-name = "sms"
-channel = "sms"
-adapter = "sms-smpp"
-failure_domains = ["carrier:jawwal"]
-host = "{}"
-port = {}
-system_id = "wasl"
-password = "secret"
-source = "ALERT"
-"#,
-            sms.ip(),
-            sms.port()
-        )
+    fn whatsapp(&self, rate: u32) -> Table {
+        Table::whatsapp("wa", format_args!("http://{}", self.whatsapp.addr()))
+            .known()
+            .text("rate", format_args!("{rate}/s"))
+            .domains(&["internet", "meta"])
+    }
+
+    fn sms(&self) -> Table {
+        Table::sms("sms", self.smsc.addr()).known().domains(&["carrier:jawwal"])
+    }
+
+    /// Writes the service's file, with these gateways in it.
+    fn configure(&self, gateways: impl IntoIterator<Item = Table>) {
+        self.write("wasl.toml", &file([Table::server(), Table::store()].into_iter().chain(gateways)));
     }
 
     async fn open(&self) -> Site {
@@ -190,7 +171,7 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     delivered(&site, &id).await;
 
     yard.write("policies/all.toml", &RULE.replace("1m", "2m"));
-    yard.write("wasl.toml", &yard.config(50));
+    yard.configure([yard.whatsapp(50), yard.sms()]);
     site.reload().await.unwrap();
     let status = until(&site, "/v1/status", |status| status["policy"] != before).await;
     assert_eq!(status["policy_trouble"], Value::Null);
@@ -199,7 +180,7 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     assert_eq!(yard.smsc.connections_count(), binds, "the bind that did not change stands");
     assert_eq!(site.settings().gateways[0].config.rate.unwrap().per_sec, 50.0);
 
-    yard.write("wasl.toml", yard.config(50).split("[[gateway]]\nname = \"sms\"").next().unwrap());
+    yard.configure([yard.whatsapp(50)]);
     site.reload().await.unwrap();
     let gone = |status: &Value| status["gateways"][1]["configured"] == json!(false);
     until(&site, "/v1/status", gone).await;
@@ -235,11 +216,9 @@ async fn what_waits_goes_out_after_a_restart_and_a_second_process_is_refused() {
 async fn two_numbers_of_one_app_share_its_callback() {
     let yard = Yard::new().await;
     // The app's calls come to `wa`, whose own number cannot be reached; `wa-2` has the number that sends.
-    let first = yard.config(80).replace(&yard.whatsapp.addr().to_string(), "127.0.0.1:9");
-    let second = first.split("[[gateway]]").nth(1).unwrap().replace("\"wa\"", "\"wa-2\"");
-    let second = second.replace("127.0.0.1:9", &yard.whatsapp.addr().to_string());
-    let first = first.replace("106853218861309", "200000000000000");
-    yard.write("wasl.toml", &format!("{first}[[gateway]]{second}"));
+    let first =
+        yard.whatsapp(80).text("base_url", "http://127.0.0.1:9").text("phone_number_id", "200000000000000");
+    yard.configure([first, yard.sms(), yard.whatsapp(80).text("name", "wa-2")]);
     let site = yard.open().await;
     let id = send(&site).await;
     let story = delivered(&site, &id).await;
@@ -259,11 +238,9 @@ async fn a_press_that_comes_by_webhook_is_kept_and_answered() {
     let yard = Yard::new().await;
     let telegram = telegram::start(telegram::Options::default()).await.unwrap();
     let base_url = format!("http://{}", telegram.addr());
-    let gateway = format!(
-        "name = \"tg\"\nchannel = \"telegram\"\nadapter = \"telegram-bot\"\nbase_url = \"{base_url}\"\n\
-         bot_token = \"42:emulated-token\"\nupdates = \"webhook\"\nwebhook_secret = \"ours\"\n"
-    );
-    yard.write("wasl.toml", &format!("{}[[gateway]]\n{gateway}", yard.config(80)));
+    let bot =
+        Table::telegram("tg", &base_url).known().text("updates", "webhook").text("webhook_secret", "ours");
+    yard.configure([yard.whatsapp(80), yard.sms(), bot]);
     yard.write(
         "policies/all.toml",
         &RULE.replace("\"whatsapp\"", "\"telegram\"").replace("delivered", "acknowledged"),
