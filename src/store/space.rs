@@ -148,7 +148,7 @@ fn blocks(meta: &fs::Metadata) -> u64 {
 }
 
 /// Makes a file of real blocks.
-fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
+pub(crate) fn allocate(path: &Path, bytes: u64) -> io::Result<()> {
     let mut file = File::options().write(true).create(true).truncate(false).open(path)?;
     match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
         Ok(()) => {}

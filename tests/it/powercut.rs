@@ -59,20 +59,23 @@ fn live(rng: &mut Rng) -> Life {
         model.commit(&batch).expect("committed");
         life.acknowledged.push(life.disk.writes());
         life.states.push(rows(model.reader().as_ref()));
+        if rng.below(3) == 0 {
+            // Somebody reads, and what the journal has goes to the tables.
+            outbox.reader().health().expect("health");
+        }
     }
     life
 }
 
 /// A new store, as it lies on disk once it has its name.
-fn made() -> Vec<u8> {
+fn made() -> [Vec<u8>; 2] {
     let disk = Disk::new();
     drop(open(&disk));
-    disk.bytes()
+    disk.files()
 }
 
 fn open(disk: &Disk) -> RedbOutbox {
-    let disk = disk.clone();
-    RedbOutbox::open_on(move || Ok(disk.backend())).expect("a store whose power went opens")
+    disk.outbox().expect("a store whose power went opens")
 }
 
 fn batches(rng: &mut Rng) -> Vec<Batch> {

@@ -75,8 +75,8 @@ struct OnRecorder {
 impl OnRecorder {
     fn new() -> Self {
         let disk = Disk::new();
-        let outbox = disk.clone();
-        OnRecorder { disk, outbox: Some(RedbOutbox::open_on(move || Ok(outbox.backend())).expect("opened")) }
+        let outbox = disk.outbox().expect("opened");
+        OnRecorder { disk, outbox: Some(outbox) }
     }
 }
 
@@ -89,8 +89,8 @@ impl Engine for OnRecorder {
     fn reopen(&mut self) {
         let after = self.disk.after_cut(self.disk.writes(), &mut |_| Survivors::None);
         self.outbox = None;
-        self.disk = after.clone();
-        self.outbox = Some(RedbOutbox::open_on(move || Ok(after.backend())).expect("opened after a cut"));
+        self.outbox = Some(after.outbox().expect("opened after a cut"));
+        self.disk = after;
     }
 }
 

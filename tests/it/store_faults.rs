@@ -1,7 +1,7 @@
 //! Full disks, failing disks, a second process, a newer program, damage: each gives a clear error, no panic, nothing
 //! that was acknowledged is lost, and writing goes on by itself when it can.
 
-use crate::support::media::{Disk, Failing};
+use crate::support::media::{Disk, Failing, Survivors};
 use crate::support::seeded::{Rng, base_seed, with_seed};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use std::fs;
@@ -14,7 +14,7 @@ use wasl::core::outcome::DeliveryResult;
 use wasl::core::record::{Delivery, Needles, Progress, Record, Settled};
 use wasl::core::time::Timestamp;
 use wasl::store::outbox::redb::RedbOutbox;
-use wasl::store::outbox::{Batch, CommitError, Outbox, Put, ReadError, Reader, Walk};
+use wasl::store::outbox::{Batch, CommitError, Outbox, Position, Put, ReadError, Reader, Walk};
 use wasl::store::reachability::sled::SledReachability;
 use wasl::store::reachability::{Cell, CellRow, Notice, Reachability};
 use wasl::store::{OpenError, Stores, folder::Folder};
@@ -30,8 +30,16 @@ fn id(number: u64) -> MessageId {
     MessageId::new(NOW, 1, number)
 }
 
+/// How many people's record fits the short journal of the disk in memory.
+const FEW: u32 = 20;
+
 /// A message and its frozen audience, as one turn accepts them.
 fn accepted(number: u64) -> Batch {
+    accepted_for(number, PEOPLE)
+}
+
+/// A message for so many people.
+fn accepted_for(number: u64, people: u32) -> Batch {
     let message = Message {
         id: id(number),
         author: "duty-desk".into(),
@@ -44,11 +52,11 @@ fn accepted(number: u64) -> Batch {
         text: [("ar".to_owned(), "غادروا الآن".to_owned())].into(),
         template: None,
         tags: Default::default(),
-        recipients: PEOPLE,
+        recipients: people,
         audiences: vec![],
     };
     let person = |n: u32| Recipient { contact: Some(format!("c-{number}-{n}")), ..Recipient::default() };
-    let people = Arc::new((0..PEOPLE).map(person).collect());
+    let people = Arc::new((0..people).map(person).collect());
     vec![
         Record::Message(Arc::new(message)).into(),
         Record::Audience { message: id(number), chunk: 0, people }.into(),
@@ -91,48 +99,59 @@ fn rows(reader: &dyn Reader) -> Vec<Put> {
 }
 
 fn on(disk: &Disk) -> RedbOutbox {
-    let disk = disk.clone();
-    RedbOutbox::open_on(move || Ok(disk.backend())).expect("opened")
+    disk.outbox().expect("opened")
 }
 
 /// Commits until it fails; returns how many were acknowledged, and why no more.
-fn until_it_fails(outbox: &mut RedbOutbox, from: u64) -> (u64, CommitError) {
+fn until_it_fails(outbox: &mut RedbOutbox, from: u64, people: u32) -> (u64, CommitError) {
     for number in from..from + 10_000 {
-        if let Err(error) = outbox.commit(&accepted(number)) {
+        if let Err(error) = outbox.commit(&accepted_for(number, people)) {
             return (number, error);
         }
     }
     panic!("it never failed");
 }
 
-fn check_fault(failing: impl Fn(&Disk) -> Failing, expected: impl Fn(&CommitError) -> bool) {
+/// `people`: few are taken by the journal, many by the tables.
+fn check_fault(failing: impl Fn(&Disk) -> Failing, people: u32, expected: impl Fn(&CommitError) -> bool) {
+    let accepted = |number| accepted_for(number, people);
     let disk = Disk::new();
     let mut outbox = on(&disk);
     for number in 0..5 {
         outbox.commit(&accepted(number)).expect("committed");
     }
     disk.fail(failing(&disk));
-    let (reached, error) = until_it_fails(&mut outbox, 5);
+    let (reached, error) = until_it_fails(&mut outbox, 5, people);
     assert!(expected(&error), "{error:?}");
     assert_eq!(outbox.commit(&accepted(reached)).expect_err("still failing").to_string(), error.to_string());
+    // Once the tables could not be written, nothing waits for the next commit to say so.
+    assert!(outbox.recover().is_err() || !matches!(failing(&disk), Failing::FullBeyond(_)));
     disk.fail(Failing::No);
+    outbox.recover().expect("nothing stands in the way");
     outbox.commit(&accepted(reached)).expect("goes on by itself");
     let held = rows(outbox.reader().as_ref());
     assert_eq!(outbox.load().expect("loaded").messages.len() as u64, reached + 1);
+    let cut = disk.after_cut(disk.writes(), &mut |_| Survivors::None);
+    assert_eq!(rows(on(&cut).reader().as_ref()), held, "as it is after a power cut");
     drop(outbox);
     assert_eq!(rows(on(&disk).reader().as_ref()), held, "as it was after opening again");
 }
 
 #[test]
 fn a_full_disk_is_said_and_writing_goes_on_when_there_is_room() {
-    check_fault(|disk| Failing::FullBeyond(disk.len()), |error| *error == CommitError::Full);
+    for people in [FEW, PEOPLE] {
+        let full = |error: &CommitError| *error == CommitError::Full;
+        check_fault(|disk| Failing::FullBeyond(disk.len()), people, full);
+    }
 }
 
 #[test]
 fn a_failing_disk_is_said_and_writing_goes_on_when_it_is_well() {
     let unavailable = |error: &CommitError| matches!(error, CommitError::Unavailable(_));
-    check_fault(|_| Failing::Writes, unavailable);
-    check_fault(|_| Failing::Syncs, unavailable);
+    for people in [FEW, PEOPLE] {
+        check_fault(|_| Failing::Writes, people, unavailable);
+        check_fault(|_| Failing::Syncs, people, unavailable);
+    }
 }
 
 #[test]
@@ -142,7 +161,7 @@ fn readers_go_on_while_the_disk_is_full() {
     let reader = outbox.reader();
     outbox.commit(&accepted(0)).expect("committed");
     disk.fail(Failing::FullBeyond(disk.len()));
-    until_it_fails(&mut outbox, 1);
+    until_it_fails(&mut outbox, 1, PEOPLE);
     assert!(reader.message(id(0)).expect("read").value.is_some());
     assert_eq!(reader.audience(id(0), 0).expect("read").value.map(|people| people.len()), Some(500));
 }
@@ -312,10 +331,10 @@ fn a_store_of_a_newer_program_is_refused_with_both_versions_and_left_alone() {
     let before = (raw_rows(&path, META), raw_rows(&path, MESSAGES));
     let locked = Folder::open(folder.path()).expect("opened");
     let Err(refused) = locked.open_outbox() else { panic!("it was opened") };
-    assert_eq!(refused, OpenError::Newer { path: path.clone(), what: "the store", found: 999, known: 2 });
+    assert_eq!(refused, OpenError::Newer { path: path.clone(), what: "the store", found: 999, known: 3 });
     let said = refused.to_string();
     assert!(
-        said.contains("999") && said.contains("up to 2") && said.contains("nothing was changed"),
+        said.contains("999") && said.contains("up to 3") && said.contains("nothing was changed"),
         "{said}"
     );
     drop(locked);
@@ -335,18 +354,20 @@ fn a_row_of_a_newer_program_is_named_with_both_versions() {
 fn a_store_of_an_older_program_is_taken_and_closed_to_it_with_the_first_new_row() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = made(folder.path());
-    let (key, mut meta) = raw_rows(&path, META).remove(0);
-    assert_eq!(meta[2], 2, "the format");
-    meta[2] = 1;
+    fs::remove_file(path.with_extension("journal")).expect("it had none");
+    // Plain, row version 1, format 2, position 3, clock 0.
+    let meta = [0, 1, 2, 3, 0];
     let transaction = Database::open(&path).expect("opened").begin_write().expect("begun");
-    transaction.open_table(META).expect("a table").insert(&key[..], &meta[..]).expect("put");
+    transaction.open_table(META).expect("a table").insert(&[][..], &meta[..]).expect("put");
     transaction.commit().expect("committed");
     let locked = Folder::open(folder.path()).expect("opened");
     let mut outbox = locked.open_outbox().expect("known");
     outbox.load().expect("every row reads");
     outbox.commit(&accepted(7)).expect("committed");
+    outbox.commit(&accepted(8)).expect("committed by the journal");
+    assert_eq!(outbox.reader().health().expect("health").position, Position(5));
     drop((outbox, locked));
-    assert_eq!(raw_rows(&path, META)[0].1[2], 2);
+    assert_eq!(raw_rows(&path, META)[0].1[2], 3, "the format");
 }
 
 // === damage ===
@@ -373,15 +394,52 @@ fn a_damaged_outbox_is_refused_with_a_remedy_and_no_panic() {
 }
 
 #[test]
-fn damage_anywhere_is_an_error_or_harmless_and_never_a_panic() {
+fn a_journal_that_is_gone_is_said_with_a_remedy_and_an_empty_one_is_taken() {
     let folder = tempfile::tempdir().expect("a folder");
-    let good = fs::read(made(folder.path())).expect("read");
+    let path = made(folder.path());
+    let journal = path.with_extension("journal");
+    let locked = Folder::open(folder.path()).expect("opened");
+    fs::remove_file(&journal).expect("removed");
+    let Err(refused) = locked.open_outbox() else { panic!("it was opened") };
+    let said = refused.to_string();
+    assert!(matches!(refused, OpenError::Corrupt { .. }), "{refused:?}");
+    assert!(said.contains("outbox.journal is missing") && said.contains("empty that file"), "{said}");
+    fs::write(&journal, b"").expect("made");
+    let mut outbox = locked.open_outbox().expect("as the error said");
+    assert_eq!(outbox.load().expect("loaded").messages.len(), 3);
+    outbox.commit(&accepted(3)).expect("committed");
+}
+
+#[test]
+fn a_journal_that_lost_what_it_had_promised_is_refused() {
+    let disk = Disk::new();
+    let mut outbox = on(&disk);
+    for number in 0..3 {
+        outbox.commit(&accepted_for(number, FEW)).expect("committed");
+    }
+    let [tables, mut journal] = disk.files();
+    let second = journal.chunks(4096).position(|page| page[8..16] == 2u64.to_be_bytes()).expect("commit 2");
+    journal[second * 4096 + 100] ^= 1;
+    let refused = Disk::holding([tables, journal]).outbox().map(drop).expect_err("a commit is gone");
+    assert!(refused.to_string().contains("commit 2 is missing and commit 3 is there"), "{refused}");
+    assert_eq!(outbox.load().expect("the service that runs has it").messages.len(), 3);
+}
+
+#[test]
+fn damage_anywhere_is_an_error_or_harmless_and_never_a_panic() {
+    let disk = Disk::new();
+    let mut outbox = on(&disk);
+    for number in 0..12 {
+        outbox.commit(&accepted_for(number, FEW)).expect("committed");
+    }
+    let good = disk.files();
+    drop(outbox);
     let base = base_seed();
     for round in 0..60 {
         with_seed(base.wrapping_add(round), |rng| {
-            let disk = Disk::holding(damaged(&good, rng));
-            let found = disk.clone();
-            let Ok(mut outbox) = RedbOutbox::open_on(move || Ok(found.backend())) else { return };
+            // The journal is whole: it must not be taken for the end of other tables.
+            let disk = Disk::holding([damaged(&good[0], rng), good[1].clone()]);
+            let Ok(mut outbox) = disk.outbox() else { return };
             let _ = outbox.load();
             let _ = outbox.reader().rows(&mut |_| Walk::On);
             let _ = outbox.commit(&accepted(9));

@@ -1,17 +1,29 @@
-//! A disk in memory under redb: it records every write and every sync, and can be cut off at any point with the
-//! unsynced writes kept, dropped or torn. It can also be told to fail.
+//! A disk in memory under an outbox, with its two files: it records every write and every sync, and can be cut off at
+//! any point with the unsynced writes kept, dropped or torn. It can also be told to fail.
 
 use redb::StorageBackend;
 use std::io;
 use std::sync::{Arc, Mutex};
+use wasl::store::OpenError;
+use wasl::store::outbox::redb::RedbOutbox;
 
-/// What a write to the disk was.
+/// What was asked of a file.
 #[derive(Clone, Debug)]
 enum Op {
     Write { at: u64, data: Arc<[u8]> },
     SetLen(u64),
     Sync,
 }
+
+/// The files of an outbox.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum File {
+    Tables,
+    Journal,
+}
+
+/// What lies in each file.
+type Files = [Vec<u8>; 2];
 
 /// What becomes of a write that was not synced when the power went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,7 +41,7 @@ pub enum Survivors {
 pub enum Failing {
     /// It does not.
     No,
-    /// It has no room beyond this length; writes further on fail.
+    /// The tables have no room beyond this length; writes further on fail. The journal has its room already.
     FullBeyond(u64),
     /// Writes and syncs fail with EIO.
     Writes,
@@ -37,6 +49,8 @@ pub enum Failing {
     Syncs,
 }
 
+/// A journal of two halves of two pages: most commits of these tests take one page, some two, a few are too long.
+const JOURNAL_BYTES: u64 = 4 * 4096;
 /// The smallest piece that a disk writes whole.
 const SECTOR: usize = 512;
 
@@ -48,27 +62,32 @@ pub struct Disk {
 
 struct Inner {
     /// What is there now.
-    bytes: Vec<u8>,
+    files: Files,
     /// What was there when recording began.
-    start: Vec<u8>,
-    ops: Vec<Op>,
+    start: Files,
+    ops: Vec<(File, Op)>,
     failing: Failing,
 }
 
 impl Disk {
     pub fn new() -> Disk {
-        Disk::holding(Vec::new())
+        Disk::holding(Files::default())
     }
 
-    /// A disk that holds these bytes; recording begins here.
-    pub fn holding(bytes: Vec<u8>) -> Disk {
-        let inner = Inner { start: bytes.clone(), bytes, ops: Vec::new(), failing: Failing::No };
+    /// A disk that holds these tables and this journal; recording begins here.
+    pub fn holding(files: Files) -> Disk {
+        let inner = Inner { start: files.clone(), files, ops: Vec::new(), failing: Failing::No };
         Disk { inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// The disk as redb sees it.
-    pub fn backend(&self) -> Backend {
-        Backend(self.clone())
+    /// Opens the outbox on it, with a journal so short that it is full after a few commits.
+    pub fn outbox(&self) -> Result<RedbOutbox, OpenError> {
+        let (tables, journal) = (self.clone(), self.clone());
+        RedbOutbox::open_on(
+            move || Ok(Backend(tables.clone(), File::Tables)),
+            move || Ok(Backend(journal, File::Journal)),
+            JOURNAL_BYTES,
+        )
     }
 
     /// How many writes and syncs were made.
@@ -76,9 +95,9 @@ impl Disk {
         self.inner.lock().expect("whole").ops.len()
     }
 
-    /// How long it is.
+    /// How long the tables are.
     pub fn len(&self) -> u64 {
-        self.inner.lock().expect("whole").bytes.len() as u64
+        self.inner.lock().expect("whole").files[File::Tables as usize].len() as u64
     }
 
     /// Fails like this from here on.
@@ -87,8 +106,8 @@ impl Disk {
     }
 
     /// What is there now.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.inner.lock().expect("whole").bytes.clone()
+    pub fn files(&self) -> Files {
+        self.inner.lock().expect("whole").files.clone()
     }
 
     /// The disk as found after the power went following the first `ops` writes and syncs: what was synced is there;
@@ -96,16 +115,20 @@ impl Disk {
     pub fn after_cut(&self, ops: usize, fate: &mut dyn FnMut(usize) -> Survivors) -> Disk {
         let inner = self.inner.lock().expect("whole");
         let done = &inner.ops[..ops];
-        let synced = done.iter().rposition(|op| matches!(op, Op::Sync)).map_or(0, |place| place + 1);
-        let mut bytes = inner.start.clone();
-        for (place, op) in done.iter().enumerate() {
+        let synced = [File::Tables, File::Journal].map(|file| {
+            let last = done.iter().rposition(|(of, op)| *of == file && matches!(op, Op::Sync));
+            last.map_or(0, |place| place + 1)
+        });
+        let mut files = inner.start.clone();
+        for (place, (file, op)) in done.iter().enumerate() {
+            let bytes = &mut files[*file as usize];
             match op {
                 Op::Sync => {}
-                _ if place < synced => apply(&mut bytes, op, Survivors::All),
-                _ => apply(&mut bytes, op, fate(place)),
+                _ if place < synced[*file as usize] => apply(bytes, op, Survivors::All),
+                _ => apply(bytes, op, fate(place)),
             }
         }
-        Disk::holding(bytes)
+        Disk::holding(files)
     }
 }
 
@@ -132,9 +155,9 @@ fn apply(bytes: &mut Vec<u8>, op: &Op, fate: Survivors) {
     }
 }
 
-/// The disk as redb sees it.
+/// A file of the disk as the outbox sees it.
 #[derive(Clone)]
-pub struct Backend(Disk);
+struct Backend(Disk, File);
 
 impl std::fmt::Debug for Backend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -148,10 +171,10 @@ const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 
 impl Inner {
-    fn write(&mut self, op: Op) -> io::Result<()> {
+    fn write(&mut self, file: File, op: Op) -> io::Result<()> {
         let end = match &op {
-            Op::Write { at, data } => at + data.len() as u64,
-            Op::SetLen(_) | Op::Sync => 0,
+            Op::Write { at, data } if file == File::Tables => at + data.len() as u64,
+            _ => 0,
         };
         match self.failing {
             Failing::FullBeyond(len) if end > len => return Err(io::Error::from_raw_os_error(ENOSPC)),
@@ -159,34 +182,34 @@ impl Inner {
             Failing::Syncs if matches!(op, Op::Sync) => return Err(io::Error::from_raw_os_error(EIO)),
             _ => {}
         }
-        apply(&mut self.bytes, &op, Survivors::All);
-        self.ops.push(op);
+        apply(&mut self.files[file as usize], &op, Survivors::All);
+        self.ops.push((file, op));
         Ok(())
     }
 }
 
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.0.len())
+        Ok(self.0.inner.lock().expect("whole").files[self.1 as usize].len() as u64)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let inner = self.0.inner.lock().expect("whole");
         let from = offset as usize;
-        let part = inner.bytes.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        out.copy_from_slice(part);
+        let part = inner.files[self.1 as usize].get(from..from + out.len());
+        out.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.inner.lock().expect("whole").write(Op::SetLen(len))
+        self.0.inner.lock().expect("whole").write(self.1, Op::SetLen(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.inner.lock().expect("whole").write(Op::Sync)
+        self.0.inner.lock().expect("whole").write(self.1, Op::Sync)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.inner.lock().expect("whole").write(Op::Write { at: offset, data: data.into() })
+        self.0.inner.lock().expect("whole").write(self.1, Op::Write { at: offset, data: data.into() })
     }
 }

@@ -21,7 +21,7 @@ mod record;
 mod tests;
 
 pub(crate) use bytes::{Malformed, Reader, Writer};
-pub(crate) use crc::crc32;
+pub(crate) use crc::{crc32, crc32_of};
 pub(crate) use delivery::ReceiptRow;
 pub(crate) use message::AudienceChunk;
 pub(crate) use reach::CELL;
@@ -35,7 +35,7 @@ use crate::store::outbox::{PolicyVersion, Put};
 use std::sync::Arc;
 
 /// The version of the store as a whole: a program refuses a store whose number is higher than its own.
-pub const STORE_FORMAT: u32 = 2;
+pub const STORE_FORMAT: u32 = 3;
 
 /// The first byte of a value that is not sealed.
 const PLAIN: u8 = 0;

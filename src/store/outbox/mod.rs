@@ -155,11 +155,18 @@ pub trait Outbox: Send {
     /// Removes at most `limit` rows that are older than `keep` says, as one commit. Call until `more` is false.
     fn retain(&mut self, keep: &Retention, now: Timestamp, limit: usize) -> Result<Retained, CommitError>;
 
+    /// Tries again what an engine could not write since the last commit; where all is well there is nothing to do. To be
+    /// called each second: an engine may take a commit at one place and bring it to another later.
+    fn recover(&mut self) -> Result<(), CommitError> {
+        Ok(())
+    }
+
     /// Returns a reader for other threads.
     fn reader(&self) -> Arc<dyn Reader>;
 }
 
-/// The readers' side: cheap to clone, any thread, blocks on the disk. Never waits for a commit.
+/// The readers' side: cheap to clone, any thread, blocks on the disk. Every commit that was acknowledged before the
+/// question is in the answer, while the disk takes writes.
 pub trait Reader: Send + Sync {
     /// Answers a bounded question.
     fn answer(&self, query: &Query) -> Result<AsOf<Answer>, ReadError>;

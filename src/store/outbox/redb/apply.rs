@@ -1,38 +1,35 @@
 //! Writes one put, and keeps the indexes true to the rows.
 
+use super::draft::Draft;
 use super::fault::Fault;
-use super::tables::{Index, Place, Writing, audience_prefix, provider_key};
+use super::tables::{Index, Place, audience_prefix, provider_key};
 use crate::core::ids::AttemptId;
 use crate::core::outcome::{Outcome, Receipt, ReceiptRef};
 use crate::core::query::Contact;
 use crate::core::record::{Attempt, Record};
 use crate::core::time::Timestamp;
-use crate::store::codec::{
-    self, IdempotencyRow, ReceiptRow, Row, STORE_FORMAT, Table, attempt_key, overlay_key, time_key,
-};
+use crate::store::codec::{self, IdempotencyRow, ReceiptRow, Row, Table, attempt_key, overlay_key, time_key};
 use crate::store::outbox::{Put, latest};
 
 /// Writes one put.
-pub(super) fn put(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
+pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
     // An older store takes rows of this program's versions from here on, which an older program must not open.
-    tables.meta.format = STORE_FORMAT;
-    tables.meta.clock = latest(put).map_or(tables.meta.clock, |at| tables.meta.clock.max(at));
+    draft.meta = draft.meta.of_this_program();
+    draft.meta.clock = latest(put).map_or(draft.meta.clock, |at| draft.meta.clock.max(at));
     match put {
         Put::Record(Record::Receipt { attempt, kind, at, reason }) => {
-            put_receipt(tables, &ReceiptRow { attempt: *attempt, kind: *kind, at: *at, reason: *reason })
+            put_receipt(draft, &ReceiptRow { attempt: *attempt, kind: *kind, at: *at, reason: *reason })
         }
-        Put::Record(Record::StrayReceipt { gateway, receipt, at }) => {
-            put_stray(tables, gateway, receipt, *at)
-        }
+        Put::Record(Record::StrayReceipt { gateway, receipt, at }) => put_stray(draft, gateway, receipt, *at),
         Put::Record(Record::Overlay { gateway, overlay: None }) => {
-            tables.remove(Place::Of(Table::Overlay), overlay_key(gateway.as_deref()));
+            draft.remove(Place::Of(Table::Overlay), overlay_key(gateway.as_deref()));
             Ok(())
         }
-        Put::Contact(contact) => put_contact(tables, contact),
+        Put::Contact(contact) => put_contact(draft, contact),
         other => {
-            index(tables, other)?;
+            index(draft, other)?;
             if let Some((table, key, value)) = codec::encode_put(other) {
-                tables.insert(Place::Of(table), key, value);
+                draft.insert(Place::Of(table), key, value);
             }
             Ok(())
         }
@@ -40,27 +37,27 @@ pub(super) fn put(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
 }
 
 /// Brings the indexes up to date before the row itself is written.
-fn index(tables: &mut Writing<'_>, put: &Put) -> Result<(), Fault> {
+fn index(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
             for index in [Index::Open, Index::Detailed] {
-                tables.insert(Place::By(index), message.id.to_bytes().to_vec(), Vec::new());
+                draft.insert(Place::By(index), message.id.to_bytes().to_vec(), Vec::new());
             }
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
-            tables.remove(Place::By(Index::Open), progress.message.to_bytes().to_vec());
+            draft.remove(Place::By(Index::Open), progress.message.to_bytes().to_vec());
         }
         Put::Record(Record::Attempt(attempt)) => {
             if let Some(key) = provider_key_of(attempt) {
-                tables.insert(Place::By(Index::ProviderId), key, attempt_key(attempt.id).to_vec());
+                draft.insert(Place::By(Index::ProviderId), key, attempt_key(attempt.id).to_vec());
             }
         }
         Put::Record(Record::Idempotency { key, at, .. }) => {
-            if let Some(earlier) = tables.get::<IdempotencyRow>(&key.key)? {
-                tables.remove(Place::By(Index::IdempotencyByTime), by_time(&earlier));
+            if let Some(earlier) = draft.get::<IdempotencyRow>(&key.key)? {
+                draft.remove(Place::By(Index::IdempotencyByTime), by_time(&earlier));
             }
             let by_time = [&time_key(*at)[..], &key.key].concat();
-            tables.insert(Place::By(Index::IdempotencyByTime), by_time, Vec::new());
+            draft.insert(Place::By(Index::IdempotencyByTime), by_time, Vec::new());
         }
         _ => {}
     }
@@ -80,57 +77,53 @@ fn by_time(row: &IdempotencyRow) -> Vec<u8> {
 }
 
 /// The first receipt of a kind is kept.
-fn put_receipt(tables: &mut Writing<'_>, receipt: &ReceiptRow) -> Result<(), Fault> {
-    if tables.value(Place::Of(Table::Receipt), &receipt.key())?.is_none() {
-        tables.put(receipt);
+fn put_receipt(draft: &mut Draft<'_>, receipt: &ReceiptRow) -> Result<(), Fault> {
+    if draft.value(Place::Of(Table::Receipt), &receipt.key())?.is_none() {
+        draft.put(receipt);
     }
     Ok(())
 }
 
 /// Late news is recorded, never acted on; news of what nobody knows is forgotten.
-fn put_stray(tables: &mut Writing<'_>, gateway: &str, receipt: &Receipt, at: Timestamp) -> Result<(), Fault> {
+fn put_stray(draft: &mut Draft<'_>, gateway: &str, receipt: &Receipt, at: Timestamp) -> Result<(), Fault> {
     let attempt = match &receipt.of {
-        ReceiptRef::Attempt(id) => attempt_by_id(tables, *id)?,
-        ReceiptRef::Provider(id) => attempt_by_provider_id(tables, gateway, id)?,
-        ReceiptRef::Both(provider_id, id) => match attempt_by_id(tables, *id)? {
-            None => attempt_by_provider_id(tables, gateway, provider_id)?,
+        ReceiptRef::Attempt(id) => attempt_by_id(draft, *id)?,
+        ReceiptRef::Provider(id) => attempt_by_provider_id(draft, gateway, id)?,
+        ReceiptRef::Both(provider_id, id) => match attempt_by_id(draft, *id)? {
+            None => attempt_by_provider_id(draft, gateway, provider_id)?,
             known => known,
         },
     };
     match attempt {
         Some(attempt) if attempt.gateway == gateway => put_receipt(
-            tables,
+            draft,
             &ReceiptRow { attempt: attempt.id, kind: receipt.kind, at, reason: receipt.reason },
         ),
         _ => Ok(()),
     }
 }
 
-fn attempt_by_id(tables: &mut Writing<'_>, id: AttemptId) -> Result<Option<Attempt>, Fault> {
-    tables.get(&attempt_key(id))
+fn attempt_by_id(draft: &mut Draft<'_>, id: AttemptId) -> Result<Option<Attempt>, Fault> {
+    draft.get(&attempt_key(id))
 }
 
-fn attempt_by_provider_id(
-    tables: &mut Writing<'_>,
-    gateway: &str,
-    id: &str,
-) -> Result<Option<Attempt>, Fault> {
-    match tables.value(Place::By(Index::ProviderId), &provider_key(gateway, id))? {
-        Some(key) => tables.get(&key),
+fn attempt_by_provider_id(draft: &mut Draft<'_>, gateway: &str, id: &str) -> Result<Option<Attempt>, Fault> {
+    match draft.value(Place::By(Index::ProviderId), &provider_key(gateway, id))? {
+        Some(key) => draft.get(&key),
         None => Ok(None),
     }
 }
 
-fn put_contact(tables: &mut Writing<'_>, contact: &Contact) -> Result<(), Fault> {
+fn put_contact(draft: &mut Draft<'_>, contact: &Contact) -> Result<(), Fault> {
     let key = |audience: &String| [audience_prefix(audience), contact.id.clone().into_bytes()].concat();
-    if let Some(earlier) = tables.get::<Contact>(contact.id.as_bytes())? {
+    if let Some(earlier) = draft.get::<Contact>(contact.id.as_bytes())? {
         for gone in &earlier.person.audiences {
-            tables.remove(Place::By(Index::Audience), key(gone));
+            draft.remove(Place::By(Index::Audience), key(gone));
         }
     }
     for audience in &contact.person.audiences {
-        tables.insert(Place::By(Index::Audience), key(audience), Vec::new());
+        draft.insert(Place::By(Index::Audience), key(audience), Vec::new());
     }
-    tables.put(contact);
+    draft.put(contact);
     Ok(())
 }

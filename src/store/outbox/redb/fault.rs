@@ -22,6 +22,8 @@ pub(super) enum Fault {
     NoTables,
     /// A newer program wrote it.
     Newer { what: &'static str, found: u32, known: u32 },
+    /// The journal does not go on where the tables end.
+    Journal(String),
     /// It was closed after an error.
     Closed(String),
     /// redb panicked.
@@ -61,6 +63,10 @@ impl Fault {
             Fault::Missing(what) => Kind::Corrupt(format!("a row of `{what}` is missing")),
             Fault::NoTables => Kind::Corrupt("its tables are missing".into()),
             Fault::Newer { what, found, known } => Kind::Newer { what, found, known },
+            Fault::Journal(what) => Kind::Corrupt(format!(
+                "its journal does not go on where its tables end ({what}); what was accepted in the last second or so \
+                 may be in there: put the right `outbox.journal` beside it, or empty that file to go on without"
+            )),
             Fault::Closed(why) => Kind::Unavailable(why),
             Fault::Panic(text) => Kind::Corrupt(text),
         }

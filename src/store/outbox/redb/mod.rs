@@ -1,69 +1,140 @@
-//! The outbox on one machine: a redb file, one writer, every commit on disk before it is acknowledged.
+//! The outbox on one machine: a journal and a redb file, one writer, every commit on disk before it is acknowledged.
 //!
-//! Each commit is `Durability::Immediate` with quick repair, so that opening after a crash reads no more than
-//! opening after a clean stop. After a failed write redb refuses to go on; the file is then closed and opened again,
-//! at once and with each later commit, so that writing goes on by itself when the disk lets it.
+//! A commit is appended to the journal, synced once, and acknowledged; then it is *pending*. Draining writes all that is
+//! pending into redb's tables, as one transaction with `Durability::Immediate` and quick repair: each second, when half
+//! of the journal is full, and when somebody wants to read. So a caller waits for one sync, what changes twice within
+//! a second is written once, and opening after a crash replays a journal of a few MiB.
 //!
-//! Limits: the cache takes 32 MiB, not redb's 1 GiB. The file never shrinks below what it once held by much: freed
-//! pages are used again. Tables lie by noun, keys are big-endian (see [`codec`](crate::store::codec)).
+//! Whoever needs the tables as they are drains: one at a time, on its own thread. [`RedbOutbox::open`] gives the
+//! outbox a thread that drains as well, so that the writer seldom has to. After a failed write redb refuses to go on; the
+//! file is then closed and opened again, at once and with each later try, so that writing goes on by itself when the
+//! disk lets it; until it does, every commit is refused.
 //!
-//! Invariants: nothing here panics, whatever the file holds: redb is called under `catch_unwind`. A file that a newer
-//! program wrote is not changed.
+//! Limits: redb's cache takes 32 MiB, not its 1 GiB; the journal [`JOURNAL_BYTES`], and memory for as much. The file
+//! never shrinks below what it once held by much: freed pages are used again. Tables lie by noun, keys are big-endian
+//! (see [`codec`](crate::store::codec)).
+//!
+//! Invariants: what is acknowledged is in the journal or in the tables, durably. Nothing here panics, whatever the files
+//! hold: redb is called under `catch_unwind`. A file that a newer program wrote is not changed.
 
 mod apply;
+mod changes;
+mod draft;
 mod fault;
+mod journal;
 mod load;
+mod pending;
 mod read;
 mod retain;
 mod tables;
+mod writing;
 
-use super::{Outbox, Position, Put, ReadError, Reader, Retained, Retention};
+use super::{CommitError, Outbox, Position, Put, ReadError, Reader, Retained, Retention};
 use crate::core::record::Loaded;
+use crate::core::time::Timestamp;
 use crate::store::codec::STORE_FORMAT;
 use crate::store::{OpenError, space};
+use changes::Changes;
+use draft::Draft;
 use fault::{Fault, guarded};
+use journal::{JOURNAL_BYTES, Journal, Room};
+use pending::{Leaving, Pending};
 use redb::backends::FileBackend;
-use redb::{Builder, Database, Durability, StorageBackend};
+use redb::{Builder, Database, StorageBackend};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-use tables::{Meta, Reading, Writing};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tables::{Meta, Reading};
+use writing::{transact, write_all};
 
 /// redb's cache. Its default of 1 GiB would be most of a small machine.
 const CACHE_BYTES: usize = 32 << 20;
+/// How long a commit is pending at most, while the disk is well and nobody wants to read.
+const DRAIN_EVERY: Duration = Duration::from_secs(1);
 
-/// The writer's handle on the outbox's file.
+/// The writer's handle on the outbox's files.
 pub struct RedbOutbox {
     shared: Arc<Shared>,
+    journal: Journal,
+    drainer: Option<JoinHandle<()>>,
 }
 
-/// What the writer and the readers share.
+/// What the writer, the drainer and the readers share.
 struct Shared {
     /// `None` while the file could not be opened again after a failure.
     database: RwLock<Option<Database>>,
     open: Box<dyn Fn() -> Result<Database, Fault> + Send + Sync>,
     /// Where the file lies, where it is a file.
     path: Option<PathBuf>,
+    pending: Pending,
+    /// Held by whoever writes to the tables.
+    draining: Mutex<()>,
 }
 
 impl RedbOutbox {
-    /// Opens the outbox at `path`; makes it where there is none. A new file gets its name once it is whole, so
-    /// that a crash in between leaves no half of one.
+    /// Opens the outbox at `path`, with its journal beside it; makes both where there is none. A new file gets its name
+    /// once it is whole, so that a crash in between leaves no half of one.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let opened = make(path).and_then(|()| {
-            let file = path.to_owned();
-            Shared::open(Some(path.to_owned()), move || FileBackend::new(open_file(&file)?).map_err(io_error))
-        });
-        opened.map(|shared| RedbOutbox { shared }).map_err(|fault| fault.opening(path))
+        open_files(path).map_err(|fault| fault.opening(path))
     }
 
-    /// Opens the outbox on any back end; makes it where there is none. `backend` is called again after each failure.
-    pub fn open_on<B: StorageBackend>(
-        backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
+    /// Opens the outbox on any back ends, without a thread; makes it where there is none. `tables` is called again
+    /// after each failure. The journal is `journal_bytes` long where it is new.
+    pub fn open_on<T: StorageBackend, J: StorageBackend>(
+        tables: impl Fn() -> io::Result<T> + Send + Sync + 'static,
+        journal: impl FnOnce() -> io::Result<J>,
+        journal_bytes: u64,
     ) -> Result<Self, OpenError> {
-        let opened = Shared::open(None, backend);
-        opened.map(|shared| RedbOutbox { shared }).map_err(|fault| fault.opening(Path::new("the outbox")))
+        let opened = Shared::open(None, tables)
+            .and_then(|shared| RedbOutbox::join(shared, Box::new(journal()?), journal_bytes));
+        opened.map_err(|fault| fault.opening(Path::new("the outbox")))
+    }
+
+    /// Brings what only the journal has into the tables.
+    fn join(shared: Shared, medium: Box<dyn StorageBackend>, bytes: u64) -> Result<Self, Fault> {
+        let meta = shared.pending.meta();
+        let mut journal = Journal::open(medium, bytes, meta.salt)?;
+        if meta.has_journal() {
+            for commit in journal.replay(meta.position)? {
+                let clock = shared.pending.meta().clock.max(commit.clock);
+                shared.pending.add(commit.changes, Meta { position: commit.position, clock, ..meta });
+            }
+            shared.drain()?;
+        }
+        Ok(RedbOutbox { shared: Arc::new(shared), journal, drainer: None })
+    }
+
+    /// Makes a commit durable, by the journal where it can be.
+    fn make_durable(&mut self, changes: Changes, meta: Meta) -> Result<(), Fault> {
+        let record = self.journal.frame(meta.position, meta.clock, &changes);
+        let mut room = self.journal.room(&record, self.shared.pending.drained());
+        if room == Room::Occupied {
+            self.shared.drain()?;
+            room = self.journal.room(&record, self.shared.pending.drained());
+        }
+        // An older program must be kept from a store with a journal before there is anything in it.
+        let may_journal = self.shared.pending.meta().has_journal();
+        let (true, Room::At { offset, turned }) = (may_journal, room) else {
+            return self.pass(&changes, meta);
+        };
+        self.journal.append(&record, offset)?;
+        self.shared.pending.add(changes, meta);
+        if turned {
+            self.shared.pending.wake();
+        }
+        Ok(())
+    }
+
+    /// Writes a commit to the tables at once, after all that is pending.
+    fn pass(&mut self, changes: &Changes, meta: Meta) -> Result<(), Fault> {
+        self.shared.drain()?;
+        self.shared.write(|database| write_all(database, changes, &meta))?;
+        self.journal.salt(meta.salt);
+        self.shared.pending.passed(meta);
+        Ok(())
     }
 }
 
@@ -72,33 +143,58 @@ impl Outbox for RedbOutbox {
         self.shared.read(load::load)
     }
 
-    fn commit(&mut self, batch: &[Put]) -> Result<Position, super::CommitError> {
-        self.shared
-            .write(|tables| {
-                for put in batch {
-                    apply::put(tables, put)?;
-                }
-                Ok((true, ()))
-            })
-            .map(|(position, ())| position)
+    fn commit(&mut self, batch: &[Put]) -> Result<Position, CommitError> {
+        self.recover()?;
+        let mut draft = Draft::begin(&self.shared);
+        // What redb read may have been the disk's fault: it is then opened again by the next try.
+        let drafted = guarded(|| batch.iter().try_for_each(|put| apply::put(&mut draft, put)));
+        let (changes, mut meta) = (draft.changes, draft.meta);
+        drafted.inspect_err(|_| self.shared.pending.failed())?;
+        meta.position.0 += 1;
+        self.make_durable(changes, meta)?;
+        Ok(meta.position)
     }
 
-    fn retain(
-        &mut self,
-        keep: &Retention,
-        now: crate::core::time::Timestamp,
-        limit: usize,
-    ) -> Result<Retained, super::CommitError> {
+    fn retain(&mut self, keep: &Retention, now: Timestamp, limit: usize) -> Result<Retained, CommitError> {
         let limit = limit.max(1);
-        let (_, removed) = self.shared.write(|tables| {
-            let removed = retain::step(tables, keep, now, limit)?;
-            Ok((removed > 0, removed))
+        self.shared.drain()?;
+        let mut meta = self.shared.pending.meta();
+        let removed = self.shared.write(|database| {
+            transact(database, |tables| {
+                let removed = retain::step(tables, keep, now, limit)?;
+                // What removed nothing is no commit, though it may have noted that there is nothing left to remove.
+                if removed > 0 {
+                    meta.position.0 += 1;
+                    tables.note(&meta)?;
+                }
+                Ok(removed)
+            })
         })?;
+        self.shared.pending.passed(meta);
         Ok(Retained { removed, more: removed == limit })
+    }
+
+    fn recover(&mut self) -> Result<(), CommitError> {
+        if self.shared.pending.in_trouble() {
+            self.shared.drain()?;
+        }
+        Ok(())
     }
 
     fn reader(&self) -> Arc<dyn Reader> {
         Arc::clone(&self.shared) as Arc<dyn Reader>
+    }
+}
+
+impl Drop for RedbOutbox {
+    /// Leaves nothing to replay where the disk lets it; the journal has it all the same.
+    fn drop(&mut self) {
+        self.shared.pending.close();
+        if let Some(drainer) = self.drainer.take() {
+            // It ends by itself; a panic there has been caught already.
+            let _ = drainer.join();
+        }
+        let _ = self.shared.drain();
     }
 }
 
@@ -108,34 +204,65 @@ impl Shared {
     fn open<B: StorageBackend>(
         path: Option<PathBuf>,
         backend: impl Fn() -> io::Result<B> + Send + Sync + 'static,
-    ) -> Result<Arc<Self>, Fault> {
+    ) -> Result<Self, Fault> {
         let open = move || open_database(backend()?);
         let database = guarded(&open)?;
-        Ok(Arc::new(Shared { database: RwLock::new(Some(database)), open: Box::new(open), path }))
+        let meta = guarded(|| Ok(Reading::begin(&database)?.meta))?;
+        Ok(Shared {
+            database: RwLock::new(Some(database)),
+            open: Box::new(open),
+            path,
+            pending: Pending::new(meta),
+            draining: Mutex::new(()),
+        })
     }
 
-    /// Reads in one transaction: what is seen is one position.
+    /// Writes all that is pending to the tables. One at a time does; who comes meanwhile waits, and finds little left.
+    fn drain(&self) -> Result<(), Fault> {
+        let _one = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Leaving { changes, meta }) = self.pending.begin() else {
+            // Nothing is pending, and yet the tables may have been closed by an error.
+            return self.open_again_if_closed().inspect(|()| self.pending.left(self.pending.drained()));
+        };
+        self.write(|database| write_all(database, &changes, &meta))?;
+        self.pending.left(meta.position);
+        Ok(())
+    }
+
+    /// Drains until told to stop.
+    fn keep_draining(&self) {
+        while self.pending.wait(DRAIN_EVERY) {
+            // What went wrong is told to the next commit, which tries again first.
+            let _ = self.drain();
+        }
+    }
+
+    /// Reads in one transaction: what is seen is one position, and everything that was acknowledged before is in it,
+    /// while the disk takes writes.
     fn read<T>(&self, read: impl FnOnce(&Reading) -> Result<T, Fault>) -> Result<T, ReadError> {
-        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        let database = database.as_ref().ok_or_else(|| ReadError::Unavailable(CLOSED.into()))?;
-        Ok(guarded(|| read(&Reading::begin(database)?))?)
+        if !self.pending.in_trouble() {
+            // If this fails, what was there before can still be read.
+            let _ = self.drain();
+        }
+        Ok(guarded(|| read(&self.begin_read()?))?)
     }
 
-    /// Writes in one transaction. `change` says whether it counts as a commit; retention that removed nothing does not,
-    /// though it may have noted that there is nothing left to remove.
-    fn write<T>(
-        &self,
-        change: impl FnOnce(&mut Writing<'_>) -> Result<(bool, T), Fault>,
-    ) -> Result<(Position, T), super::CommitError> {
+    fn begin_read(&self) -> Result<Reading, Fault> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        Reading::begin(database.as_ref().ok_or_else(|| Fault::Closed(CLOSED.into()))?)
+    }
+
+    /// Writes to the tables; where that fails, they are opened again.
+    fn write<T>(&self, write: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
         self.open_again_if_closed()?;
         let written = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             let database = database.as_ref().ok_or_else(|| Fault::Closed(CLOSED.into()))?;
-            guarded(|| transact(database, change))
+            guarded(|| write(database))
         };
-        written.map_err(|fault| {
+        written.inspect_err(|_| {
+            self.pending.failed();
             self.open_again();
-            fault.into()
         })
     }
 
@@ -172,20 +299,29 @@ impl Shared {
 /// Why there is no file to read from.
 const CLOSED: &str = "it was closed after an error, and is opened again with the next write";
 
-fn transact<T>(
-    database: &Database,
-    change: impl FnOnce(&mut Writing<'_>) -> Result<(bool, T), Fault>,
-) -> Result<(Position, T), Fault> {
-    let mut transaction = database.begin_write()?;
-    transaction.set_durability(Durability::Immediate)?;
-    transaction.set_quick_repair(true);
-    let mut tables = Writing::begin(&transaction)?;
-    let (counts, value) = change(&mut tables)?;
-    let (position, touched) = tables.finish(counts)?;
-    if touched {
-        transaction.commit()?;
+// === files ===
+
+/// Opens the files, and starts the thread that drains.
+fn open_files(path: &Path) -> Result<RedbOutbox, Fault> {
+    let beside = path.with_extension("journal");
+    if !path.exists() {
+        make(path, &beside)?;
     }
-    Ok((position, value))
+    let file = path.to_owned();
+    let tables = move || FileBackend::new(open_file(&file)?).map_err(io_error);
+    let shared = Shared::open(Some(path.to_owned()), tables)?;
+    if !beside.exists() {
+        if shared.pending.meta().has_journal() {
+            return Err(Fault::Journal(format!("{} is missing", beside.display())));
+        }
+        make_journal(&beside)?;
+    }
+    let medium = FileBackend::new(open_file(&beside)?)?;
+    let mut outbox = RedbOutbox::join(shared, Box::new(medium), JOURNAL_BYTES)?;
+    let shared = Arc::clone(&outbox.shared);
+    let drainer = thread::Builder::new().name("outbox-drain".into());
+    outbox.drainer = Some(drainer.spawn(move || shared.keep_draining())?);
+    Ok(outbox)
 }
 
 /// Opens a file or another back end, and makes the tables where it is new.
@@ -197,30 +333,36 @@ fn open_database<B: StorageBackend>(backend: B) -> Result<Database, Fault> {
         }
         Ok(_) => Ok(database),
         Err(Fault::NoTables) => {
-            let mut transaction = database.begin_write()?;
-            transaction.set_durability(Durability::Immediate)?;
-            transaction.set_quick_repair(true);
-            tables::make_all(&transaction, Meta::new())?;
-            transaction.commit()?;
+            transact(&database, |tables| {
+                tables.open_all()?;
+                tables.note(&Meta::new())
+            })?;
             Ok(database)
         }
         Err(fault) => Err(fault),
     }
 }
 
-/// Makes the outbox's file where there is none.
-fn make(path: &Path) -> Result<(), Fault> {
-    if path.exists() {
-        return Ok(());
-    }
+/// Makes the outbox's files where there are none. A journal without tables belonged to an outbox that is gone.
+fn make(path: &Path, beside: &Path) -> Result<(), Fault> {
     let unfinished = path.with_extension("redb.new");
-    match fs::remove_file(&unfinished) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
+    for stale in [&unfinished, beside] {
+        match fs::remove_file(stale) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
     }
+    make_journal(beside)?;
     guarded(|| open_database(FileBackend::new(open_file(&unfinished)?)?))?;
     fs::rename(&unfinished, path)?;
     space::sync_folder_of(path)?;
+    Ok(())
+}
+
+/// Makes a journal of real blocks: it must not lack room when a message has to be kept.
+fn make_journal(beside: &Path) -> Result<(), Fault> {
+    space::allocate(beside, JOURNAL_BYTES)?;
+    space::sync_folder_of(beside)?;
     Ok(())
 }
 

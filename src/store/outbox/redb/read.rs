@@ -1,7 +1,7 @@
 //! Answers bounded questions. Each answer is one transaction, and so one position.
 
 use super::Shared;
-use super::fault::Fault;
+use super::fault::{Fault, guarded};
 use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
@@ -22,11 +22,12 @@ impl Reader for Shared {
     }
 
     fn message(&self, id: MessageId) -> Result<AsOf<Option<Arc<Message>>>, ReadError> {
-        self.as_of(|reading| Ok(reading.get(&id.to_bytes())?.map(Arc::new)))
+        Ok(self.row(&id.to_bytes())?.map(|row| row.map(Arc::new)))
     }
 
     fn audience(&self, message: MessageId, chunk: u32) -> Result<AsOf<Option<Vec<Recipient>>>, ReadError> {
-        self.as_of(|reading| people(reading, message, chunk))
+        let row = self.row(&numbered_key(message, chunk))?;
+        Ok(row.map(|row: Option<AudienceChunk>| row.map(|row| Arc::unwrap_or_clone(row.people))))
     }
 
     fn tokens(&self) -> Result<AsOf<Vec<TokenRecord>>, ReadError> {
@@ -71,6 +72,22 @@ impl Reader for Shared {
 impl Shared {
     fn as_of<T>(&self, read: impl FnOnce(&Reading) -> Result<T, Fault>) -> Result<AsOf<T>, ReadError> {
         self.read(|reading| Ok(AsOf { position: reading.meta.position, value: read(reading)? }))
+    }
+
+    /// Reads a row by its key, pending or not: nothing is drained for it. Dispatch asks so, many times a second.
+    fn row<R: Row>(&self, key: &[u8]) -> Result<AsOf<Option<R>>, ReadError> {
+        let found = self.pending.find(Place::Of(R::TABLE), key);
+        let read = guarded(|| match found.change {
+            Some(change) => {
+                let value = change.map(|value| decode(key, &value)).transpose()?;
+                Ok(AsOf { position: found.committed, value })
+            }
+            None => {
+                let reading = self.begin_read()?;
+                Ok(AsOf { position: reading.meta.position.max(found.committed), value: reading.get(key)? })
+            }
+        });
+        Ok(read?)
     }
 }
 

@@ -4,7 +4,8 @@
 
 use super::apply::provider_key_of;
 use super::fault::Fault;
-use super::tables::{Index, Place, RawRow, Writing, message_of};
+use super::tables::{Index, Place, RawRow, message_of};
+use super::writing::Writing;
 use crate::core::ids::MessageId;
 use crate::core::record::Attempt;
 use crate::core::time::Timestamp;
