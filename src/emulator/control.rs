@@ -4,14 +4,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use super::desk::Desk;
 use super::dns::{self, DnsFault, Entry, NoRefusal};
 use super::fault::{Fault, Mix, TcpFault};
 use super::handle::{Common, Handle, Provider};
-use super::http::{self, Answer};
-use super::listen;
+use super::http::Answer;
+use super::start::Start;
 
 /// The name that the control's name server knows.
 pub const NAME: &str = "control.test";
@@ -53,18 +51,8 @@ pub async fn start(page: Common, names: Common) -> io::Result<Controls> {
 }
 
 fn start_page(common: Common) -> io::Result<Handle<Page>> {
-    let listener = listen::bind(common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(common.seed, 0));
-    let held = Arc::clone(&desk);
-    let serve = move |wire| {
-        let answer = |_| async { Answer::Text(204, String::new()) };
-        http::serve(Arc::clone(&held), wire, answer)
-    };
-    let gate = desk.gate.subscribe();
-    let run = listen::run(Arc::clone(&desk), gate, listener, common.tls, serve);
-    tokio::spawn(run);
-    Ok(Handle::new(addr, desk, Arc::new(Page)))
+    let start = Start::new(&Common { keep: 0, ..common })?;
+    Ok(start.serve_http(Page, |_, _, _| async { Answer::Text(204, String::new()) }))
 }
 
 impl Controls {

@@ -23,6 +23,7 @@ use super::desk::{Desk, Gate, lock};
 use super::fault::{Mix, Refusal};
 use super::handle::{Common, Provider};
 use super::listen::{self, Wire, stopped};
+use super::start::Start;
 
 /// A handle to the running server. Of its common faults only [`super::Fault::Tcp`] acts, on DNS
 /// over TCP.
@@ -123,22 +124,19 @@ impl Provider for Dns {
 /// The address cannot be listened on, by UDP and TCP both.
 pub async fn start(options: Options) -> io::Result<Handle> {
     let (udp, listener) = bind_both(options.common.addr).await?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, 0));
+    let start = Start::on(listener, &Common { keep: 0, tls: None, ..options.common })?;
     let entries = options.zone.into_iter();
-    let dns = Arc::new(Dns {
+    let dns = Dns {
         ttl_s: options.ttl_s,
         zone: Mutex::new(Zone {
             entries: entries.map(|(name, e)| (canonical(&name), e)).collect(),
             ..Zone::default()
         }),
-    });
-    tokio::spawn(serve_udp(Arc::clone(&desk), Arc::clone(&dns), desk.gate.subscribe(), udp));
-    let (held, zone) = (Arc::clone(&desk), Arc::clone(&dns));
-    let serve = move |wire| serve_tcp(Arc::clone(&held), Arc::clone(&zone), wire);
-    let gate = desk.gate.subscribe();
-    tokio::spawn(listen::run(Arc::clone(&desk), gate, listener, None, serve));
-    Ok(Handle::new(addr, desk, dns))
+    };
+    let handle = start.serve(dns, serve_tcp);
+    let (desk, dns) = (Arc::clone(&handle.desk), Arc::clone(&handle.provider));
+    tokio::spawn(serve_udp(desk, dns, handle.desk.gate.subscribe(), udp));
+    Ok(handle)
 }
 
 async fn bind_both(addr: SocketAddr) -> io::Result<(UdpSocket, tokio::net::TcpListener)> {
@@ -360,7 +358,7 @@ async fn serve_udp(
     }
 }
 
-async fn serve_tcp(desk: Arc<Desk<NoRefusal>>, dns: Arc<Dns>, mut wire: Wire) {
+async fn serve_tcp(dns: Arc<Dns>, desk: Arc<Desk<NoRefusal>>, mut wire: Wire) {
     loop {
         let mut length = [0; 2];
         if wire.read_exact(&mut length).await.is_err() {

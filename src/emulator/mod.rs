@@ -38,6 +38,7 @@ mod received;
 pub mod signal_cli;
 pub mod smsc;
 pub mod smtp;
+mod start;
 pub mod telegram;
 pub mod tls;
 pub mod webhook;

@@ -24,9 +24,9 @@ use serde_json::{Value, json};
 use super::desk::{Desk, Verdict, lock, unix_s};
 use super::fault::{self, AcceptFault};
 use super::handle::{Common, Provider};
-use super::http::{self, Answer, Request, accept_fault};
-use super::listen;
+use super::http::{Answer, Request, accept_fault};
 use super::received::Received;
+use super::start::Start;
 
 /// A handle to the running emulator.
 pub type Handle = super::Handle<Webhook>;
@@ -108,30 +108,13 @@ impl Provider for Webhook {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Handle> {
-    let listener = listen::bind(options.common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, options.common.keep));
-    let provider = Arc::new(Webhook {
+    let start = Start::new(&options.common)?;
+    let provider = Webhook {
         changing: Mutex::new(Changing { secret: options.secret.clone(), ..Changing::default() }),
         options,
         repeats: AtomicU64::new(0),
-    });
-    let (held, receiver) = (Arc::clone(&desk), Arc::clone(&provider));
-    let serve = move |wire| {
-        let (desk, receiver) = (Arc::clone(&held), Arc::clone(&receiver));
-        http::serve(Arc::clone(&desk), wire, move |request| {
-            let (desk, receiver) = (Arc::clone(&desk), Arc::clone(&receiver));
-            async move { receiver.route(&desk, &request).await }
-        })
     };
-    tokio::spawn(listen::run(
-        Arc::clone(&desk),
-        desk.gate.subscribe(),
-        listener,
-        provider.options.common.tls.clone(),
-        serve,
-    ));
-    Ok(Handle::new(addr, desk, provider))
+    Ok(start.serve_http(provider, Webhook::route))
 }
 
 impl Handle {
@@ -166,14 +149,14 @@ fn refused(refusal: &Refusal) -> Answer {
 }
 
 impl Webhook {
-    async fn route(&self, desk: &Desk<Refusal>, request: &Request) -> Answer {
+    async fn route(self: Arc<Self>, desk: Arc<Desk<Refusal>>, request: Request) -> Answer {
         let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
         if format!("{}{query}", request.path) != self.options.target {
             return refused(&Refusal::new(404, "no such hook"));
         }
         match request.method {
-            Method::POST => match self.read(request) {
-                Ok(message) => self.judge(desk, message).await,
+            Method::POST => match self.read(&request) {
+                Ok(message) => self.judge(&desk, message).await,
                 Err(refusal) => refused(&refusal),
             },
             Method::OPTIONS => Answer::Text(204, String::new()),

@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 use super::desk::{Desk, lock};
 use super::fault;
 use super::handle::{Common, Provider};
-use super::http::{self, Answer, Request};
-use super::listen;
+use super::http::{Answer, Request};
+use super::start::Start;
 use feed::{Feed, News};
 
 /// A handle to the running emulator.
@@ -173,36 +173,17 @@ impl Provider for SignalCli {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Handle> {
-    let listener = listen::bind(options.common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, options.common.keep));
-    let provider = Arc::new(SignalCli {
+    let start = Start::new(&options.common)?;
+    let provider = SignalCli {
         feed: Arc::new(Feed::new(options.on_connection)),
         last_ms: AtomicU64::new(0),
         accounts: Mutex::new(options.accounts.clone()),
         options,
-    });
-    tokio::spawn(feed::courier(
-        Arc::clone(&provider.feed),
-        provider.options.keep_alive,
-        desk.gate.subscribe(),
-    ));
-    let (held, daemon) = (Arc::clone(&desk), Arc::clone(&provider));
-    let serve = move |wire| {
-        let (desk, daemon) = (Arc::clone(&held), Arc::clone(&daemon));
-        http::serve(Arc::clone(&desk), wire, move |request| {
-            let (desk, daemon) = (Arc::clone(&desk), Arc::clone(&daemon));
-            async move { daemon.route(&desk, &request).await }
-        })
     };
-    tokio::spawn(listen::run(
-        Arc::clone(&desk),
-        desk.gate.subscribe(),
-        listener,
-        provider.options.common.tls.clone(),
-        serve,
-    ));
-    Ok(Handle::new(addr, desk, provider))
+    let keep_alive = provider.options.keep_alive;
+    let handle = start.serve_http(provider, SignalCli::route);
+    tokio::spawn(feed::courier(Arc::clone(&handle.provider.feed), keep_alive, handle.desk.gate.subscribe()));
+    Ok(handle)
 }
 
 impl Handle {
@@ -251,20 +232,20 @@ impl Handle {
 }
 
 impl SignalCli {
-    async fn route(&self, desk: &Desk<Refusal>, request: &Request) -> Answer {
+    async fn route(self: Arc<Self>, desk: Arc<Desk<Refusal>>, request: Request) -> Answer {
         let nothing = |status| Answer::Text(status, String::new());
         if self.options.pin_host && !request.header("host").is_some_and(is_local) {
             return nothing(421);
         }
         match (request.path.as_str(), &request.method) {
             ("/api/v1/check", &Method::GET) => nothing(200),
-            ("/api/v1/events", &Method::GET) => self.events(request),
+            ("/api/v1/events", &Method::GET) => self.events(&request),
             ("/api/v1/rpc", &Method::POST) => {
                 let kind = request.header("content-type").unwrap_or_default();
                 if !kind.starts_with("application/json") {
                     return nothing(415);
                 }
-                rpc::serve(self, desk, &request.body).await
+                rpc::serve(&self, &desk, &request.body).await
             }
             ("/api/v1/check" | "/api/v1/events" | "/api/v1/rpc", _) => nothing(405),
             _ => nothing(404),

@@ -28,10 +28,11 @@ use rusmpp::values::{DataCoding, EsmClass, Npi, Ton};
 use tokio::sync::{mpsc, watch};
 
 use super::agenda::{AGENDA_MAX, Agenda};
-use super::desk::{Desk, Gate, lock, unix_s};
+use super::desk::{Gate, lock, unix_s};
 use super::fault;
 use super::handle::{Common, Provider};
-use super::listen::{self, stopped};
+use super::listen::stopped;
+use super::start::Start;
 pub use receipt::{Dialect, IdForm, State};
 use receipt::{Receipt, address};
 use session::{Out, request};
@@ -212,12 +213,10 @@ impl Provider for Smsc {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Handle> {
-    let listener = listen::bind(options.common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, options.common.keep));
+    let start = Start::<Smsc>::new(&options.common)?;
     // The upper bit stays free, so that ids grow for long without wrapping.
-    let first_id = u32::try_from(desk.fresh_id() & 0x3FFF_FFFF).unwrap_or_default();
-    let provider = Arc::new(Smsc {
+    let first_id = u32::try_from(start.desk.fresh_id() & 0x3FFF_FFFF).unwrap_or_default();
+    let provider = Smsc {
         agenda: Agenda::new(),
         sessions: Mutex::default(),
         parts: Mutex::default(),
@@ -232,18 +231,10 @@ pub async fn start(options: Options) -> io::Result<Handle> {
         receipts_taken: AtomicU64::new(0),
         enquiries_answered: AtomicU64::new(0),
         options,
-    });
-    tokio::spawn(courier(Arc::clone(&provider), desk.gate.subscribe()));
-    let (held, centre) = (Arc::clone(&desk), Arc::clone(&provider));
-    let serve = move |wire| session::serve(Arc::clone(&centre), Arc::clone(&held), wire);
-    tokio::spawn(listen::run(
-        Arc::clone(&desk),
-        desk.gate.subscribe(),
-        listener,
-        provider.options.common.tls.clone(),
-        serve,
-    ));
-    Ok(Handle::new(addr, desk, provider))
+    };
+    let handle = start.serve(provider, session::serve);
+    tokio::spawn(courier(Arc::clone(&handle.provider), handle.desk.gate.subscribe()));
+    Ok(handle)
 }
 
 impl Handle {

@@ -14,12 +14,12 @@ mod session;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use super::desk::{Desk, lock};
+use super::desk::lock;
 use super::fault;
 use super::handle::{Common, Provider};
-use super::listen;
+use super::start::Start;
 
 /// A handle to the running emulator.
 pub type Handle = super::Handle<Smtp>;
@@ -187,22 +187,13 @@ impl Provider for Smtp {
 /// # Errors
 /// The address cannot be listened on, or implicit TLS has no identity.
 pub async fn start(options: Options) -> io::Result<Handle> {
-    let implicit = match options.security {
+    let tls = match options.security {
         Security::StartTls => None,
-        Security::Implicit => {
-            let identity = options.common.tls.clone();
-            Some(identity.ok_or(io::ErrorKind::InvalidInput)?)
-        }
+        Security::Implicit => Some(options.common.tls.clone().ok_or(io::ErrorKind::InvalidInput)?),
     };
-    let listener = listen::bind(options.common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, options.common.keep));
-    let provider = Arc::new(Smtp { options, replies: Mutex::default(), mails: Mutex::default() });
-    let (held, server) = (Arc::clone(&desk), Arc::clone(&provider));
-    let serve = move |wire| session::serve(Arc::clone(&server), Arc::clone(&held), wire);
-    let gate = desk.gate.subscribe();
-    tokio::spawn(listen::run(Arc::clone(&desk), gate, listener, implicit, serve));
-    Ok(Handle::new(addr, desk, provider))
+    let start = Start::new(&Common { tls, ..options.common.clone() })?;
+    let provider = Smtp { options, replies: Mutex::default(), mails: Mutex::default() };
+    Ok(start.serve(provider, session::serve))
 }
 
 impl Handle {

@@ -21,9 +21,9 @@ use serde_json::{Map, Value, json};
 use super::desk::{Bucket, Desk, Verdict, lock, unix_s};
 use super::fault::{self, AcceptFault, Rate};
 use super::handle::{Common, Provider};
-use super::http::{self, Answer, Request, accept_fault, form};
-use super::listen;
+use super::http::{Answer, Request, accept_fault, form};
 use super::received::Received;
+use super::start::Start;
 use message::Message;
 use updates::Updates;
 
@@ -155,10 +155,8 @@ impl Provider for Telegram {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Handle> {
-    let listener = listen::bind(options.common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, options.common.keep));
-    let provider = Arc::new(Telegram {
+    let start = Start::new(&options.common)?;
+    let provider = Telegram {
         updates: Arc::new(Updates::new()),
         next_message: AtomicI64::new(first_id()),
         changing: Mutex::new(Changing {
@@ -167,30 +165,16 @@ pub async fn start(options: Options) -> io::Result<Handle> {
             ..Changing::default()
         }),
         options,
-    });
-    let bot = Arc::clone(&provider);
+    };
+    let handle = start.serve_http(provider, Telegram::route);
+    let bot = Arc::clone(&handle.provider);
     let hear = move |call: &Value| {
         if call["method"] == "answerCallbackQuery" {
             bot.answer_press(call);
         }
     };
-    tokio::spawn(updates::courier(Arc::clone(&provider.updates), desk.gate.subscribe(), hear));
-    let (held, bot) = (Arc::clone(&desk), Arc::clone(&provider));
-    let serve = move |wire| {
-        let (desk, bot) = (Arc::clone(&held), Arc::clone(&bot));
-        http::serve(Arc::clone(&desk), wire, move |request| {
-            let (desk, bot) = (Arc::clone(&desk), Arc::clone(&bot));
-            async move { bot.route(&desk, &request).await }
-        })
-    };
-    tokio::spawn(listen::run(
-        Arc::clone(&desk),
-        desk.gate.subscribe(),
-        listener,
-        provider.options.common.tls.clone(),
-        serve,
-    ));
-    Ok(Handle::new(addr, desk, provider))
+    tokio::spawn(updates::courier(Arc::clone(&handle.provider.updates), handle.desk.gate.subscribe(), hear));
+    Ok(handle)
 }
 
 /// Ids grow from run to run, as a bot's do: a number within 31 bits that the clock gives.
@@ -322,7 +306,7 @@ impl Telegram {
         self.next_message.fetch_add(1, Ordering::Relaxed)
     }
 
-    async fn route(&self, desk: &Desk<Refusal>, request: &Request) -> Answer {
+    async fn route(self: Arc<Self>, desk: Arc<Desk<Refusal>>, request: Request) -> Answer {
         let not_found = Refusal::new(404, "Not Found");
         let rest = request.path.strip_prefix("/bot").unwrap_or_default();
         let Some((token, method)) = rest.split_once('/') else {
@@ -334,10 +318,10 @@ impl Telegram {
         if token != lock(&self.changing).token {
             return refused(&Refusal::new(401, "Unauthorized"));
         }
-        let parameters = parameters(request);
+        let parameters = parameters(&request);
         match method.to_ascii_lowercase().as_str() {
             "getme" => fine(&me()),
-            "sendmessage" => self.send_message(desk, &parameters).await,
+            "sendmessage" => self.send_message(&desk, &parameters).await,
             "getwebhookinfo" => fine(&self.updates.webhook_info()),
             "setwebhook" => {
                 self.updates.set_webhook(&parameters).map_or_else(|e| refused(&e), |()| fine(&json!(true)))

@@ -25,9 +25,9 @@ use serde_json::{Value, json};
 use super::desk::{Desk, Verdict, lock, unix_s};
 use super::fault::{AcceptFault, DeliverFault, ReceiptFault};
 use super::handle::{Common, Provider};
-use super::http::{self, Answer, Request, accept_fault};
-use super::listen;
+use super::http::{Answer, Request, accept_fault};
 use super::received::Received;
+use super::start::Start;
 pub use errors::Refusal;
 pub use hooks::signature;
 use hooks::{Hooks, News, Status};
@@ -131,31 +131,15 @@ impl Provider for WhatsApp {
 /// # Errors
 /// The address cannot be listened on.
 pub async fn start(options: Options) -> io::Result<Handle> {
-    let listener = listen::bind(options.common.addr)?;
-    let addr = listener.local_addr()?;
-    let desk = Arc::new(Desk::new(options.common.seed, options.common.keep));
-    let provider = Arc::new(WhatsApp {
+    let start = Start::new(&options.common)?;
+    let provider = WhatsApp {
         hooks: Arc::new(Hooks::new(&options)),
         changing: Mutex::new(Changing { token: options.token.clone(), ..Changing::default() }),
         options,
-    });
-    tokio::spawn(hooks::courier(Arc::clone(&provider.hooks), desk.gate.subscribe()));
-    let (held, cloud) = (Arc::clone(&desk), Arc::clone(&provider));
-    let serve = move |wire| {
-        let (desk, cloud) = (Arc::clone(&held), Arc::clone(&cloud));
-        http::serve(Arc::clone(&desk), wire, move |request| {
-            let (desk, cloud) = (Arc::clone(&desk), Arc::clone(&cloud));
-            async move { cloud.route(&desk, request).await }
-        })
     };
-    tokio::spawn(listen::run(
-        Arc::clone(&desk),
-        desk.gate.subscribe(),
-        listener,
-        provider.options.common.tls.clone(),
-        serve,
-    ));
-    Ok(Handle::new(addr, desk, provider))
+    let handle = start.serve_http(provider, WhatsApp::route);
+    tokio::spawn(hooks::courier(Arc::clone(&handle.provider.hooks), handle.desk.gate.subscribe()));
+    Ok(handle)
 }
 
 impl Handle {
@@ -250,7 +234,7 @@ impl Handle {
 }
 
 impl WhatsApp {
-    async fn route(&self, desk: &Desk<Refusal>, request: Request) -> Answer {
+    async fn route(self: Arc<Self>, desk: Arc<Desk<Refusal>>, request: Request) -> Answer {
         let mut path = request.path.split('/').filter(|part| !part.is_empty());
         let (version, object, edge) = (path.next(), path.next(), path.next());
         if !version.is_some_and(is_version) || path.next().is_some() {
@@ -265,7 +249,7 @@ impl WhatsApp {
         }
         match (&request.method, edge) {
             (&Method::GET, None) => self.health(&request),
-            (&Method::POST, Some("messages")) => self.messages(desk, &request).await,
+            (&Method::POST, Some("messages")) => self.messages(&desk, &request).await,
             _ => errors::answer(&Refusal::new(100).details("Unsupported request")),
         }
     }
