@@ -94,10 +94,7 @@ impl Intake {
             return;
         }
         self.looked.store(now.ms(), Relaxed);
-        // Where the store cannot say how it is, its commits will.
-        if let Ok(health) = self.reader.health() {
-            self.bytes.store(health.bytes, Relaxed);
-        }
+        self.bytes.store(self.reader.bytes(), Relaxed);
         let Some(space) = &self.space else { return };
         match space.refresh(unsettled) {
             Ok(room) if self.took.swap(room.intake_allowed, Relaxed) == room.intake_allowed => {}

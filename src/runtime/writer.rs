@@ -240,9 +240,12 @@ impl Writer {
             if !puts.is_empty() {
                 puts.iter().for_each(|put| self.pantry.keep(put));
                 self.commit(&puts)?;
-            } else if let Err(error) = self.outbox.recover() {
+            } else {
                 // Whether it is beyond repair the next commit says.
-                self.intake.failed(&error);
+                match self.outbox.recover() {
+                    Ok(()) => self.intake.wrote(),
+                    Err(error) => self.intake.failed(&error),
+                }
             }
             released.into_iter().for_each(|released| self.release.let_go(released));
             self.slot.left(turn);

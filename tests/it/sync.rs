@@ -1,7 +1,7 @@
 //! On disk first: what the system is asked to do, in its order, from a message to its 202 and to the provider.
 //!
-//! A real `wasl run` under strace. The outbox's file is written and synced before the caller's 202 or the provider's
-//! bytes leave on their sockets.
+//! A real `wasl run` under strace. The outbox's journal is written and synced before the caller's 202 or the provider's
+//! bytes leave on their sockets; its tables take it later, in their own time.
 
 use crate::support::process::{PATIENCE, WASL, start_by, write};
 use crate::support::skip::skip;
@@ -52,13 +52,13 @@ fn parts(line: &str) -> (&str, &str) {
     (who, call.trim_start())
 }
 
-/// Says whether a call touches the outbox's file.
-fn on_outbox(call: &str) -> bool {
+/// Says whether a call touches the outbox's journal.
+fn on_journal(call: &str) -> bool {
     call.split_once('(')
-        .is_some_and(|(_, rest)| rest.split([',', ')', ' ']).next().unwrap_or("").contains("outbox"))
+        .is_some_and(|(_, rest)| rest.split([',', ')', ' ']).next().unwrap_or("").contains("outbox.journal"))
 }
 
-/// Returns the lines at which a sync of the outbox's file had ended well.
+/// Returns the lines at which a sync of the journal had ended well.
 fn syncs(lines: &[&str]) -> Vec<usize> {
     let mut under_way: Vec<&str> = Vec::new();
     let mut ended = Vec::new();
@@ -67,9 +67,9 @@ fn syncs(lines: &[&str]) -> Vec<usize> {
         let begins = call.starts_with("fdatasync(") || call.starts_with("fsync(");
         let resumes = call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>");
         let well = call.trim_end().ends_with("= 0");
-        if begins && on_outbox(call) && call.contains("<unfinished") {
+        if begins && on_journal(call) && call.contains("<unfinished") {
             under_way.push(who);
-        } else if (begins && on_outbox(call) && well) || (resumes && well && under_way.contains(&who)) {
+        } else if (begins && on_journal(call) && well) || (resumes && well && under_way.contains(&who)) {
             under_way.retain(|other| *other != who);
             ended.push(number);
         }
@@ -83,17 +83,17 @@ fn order(trace: &str) -> Result<Order, String> {
     let first = |what: &str, is: &dyn Fn(&str) -> bool| {
         lines.iter().position(|line| is(parts(line).1)).ok_or_else(|| format!("the trace holds no {what}"))
     };
-    let written = first("write of the record", &|call| on_outbox(call) && call.contains(MARK))?;
+    let written = first("write of the record", &|call| on_journal(call) && call.contains(MARK))?;
     let answered = first("202", &|call| call.contains("HTTP/1.1 202"))?;
     let sent =
         first("request to the provider", &|call| call.contains("POST /") && call.contains("/messages"))?;
-    let synced = syncs.iter().find(|sync| **sync > written).ok_or("the outbox is never synced after it")?;
+    let synced = syncs.iter().find(|sync| **sync > written).ok_or("the journal is never synced after it")?;
     let order = Order { written, synced: *synced, answered, sent };
-    // Whatever was written to the outbox before the first byte left was synced before it, not only the record.
+    // Whatever was written to the journal before the first byte left was synced before it, not only the record.
     let left = answered.min(sent);
     let last = lines[..left].iter().rposition(|line| {
         let call = parts(line).1;
-        on_outbox(call) && (call.starts_with("pwrite") || call.starts_with("write"))
+        on_journal(call) && (call.starts_with("pwrite") || call.starts_with("write"))
     });
     let covered = last.is_some_and(|last| syncs.iter().any(|sync| last < *sync && *sync < left));
     match covered && order.synced < left {
@@ -149,11 +149,11 @@ async fn the_outbox_is_synced_before_the_202_and_before_the_providers_bytes() {
 /// The reader of traces can tell good from bad: what it is given here is in strace's own words.
 #[test]
 fn a_trace_in_which_something_leaves_early_is_told_apart() {
-    let write = format!("7 pwrite64(9</x/outbox.redb>, \"..{MARK}..\", 4096, 0) = 4096");
-    let whole = "7 fdatasync(9</x/outbox.redb>) = 0";
-    let (begins, ends) = ("7 fdatasync(9</x/outbox.redb> <unfinished ...>", "7 <... fdatasync resumed>) = 0");
+    let write = format!("7 pwrite64(9</x/outbox.journal>, \"..{MARK}..\", 4096, 0) = 4096");
+    let whole = "7 fdatasync(9</x/outbox.journal>) = 0";
+    let (begins, ends) = ("7 fdatasync(9</x/outbox.journal> <unfinished ...>", "7 <... fdatasync resumed>) = 0");
     let (other, failed) =
-        ("7 fdatasync(8</x/reach/db>) = 0", "7 fdatasync(9</x/outbox.redb>) = -1 EIO (error)");
+        ("7 fdatasync(8</x/outbox.redb>) = 0", "7 fdatasync(9</x/outbox.journal>) = -1 EIO (error)");
     let answer = "8 sendto(11<TCP:[1->2]>, \"HTTP/1.1 202 Accepted..\", 90, MSG_NOSIGNAL, NULL, 0) = 90";
     let send = "9 writev(12<TCP:[3->4]>, [{iov_base=\"POST /v23.0/1/messages HTTP/1.1\"}], 1) = 31";
     let check = |lines: &[&str], good: bool| {

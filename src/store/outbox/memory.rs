@@ -30,7 +30,7 @@ struct Rows {
     clock: Timestamp,
     messages: BTreeMap<MessageId, Arc<Message>>,
     open: BTreeSet<MessageId>,
-    /// The messages whose deliveries are kept: retention looks at each once.
+    /// The messages that ended and whose deliveries are kept: retention looks at each once.
     detailed: BTreeSet<MessageId>,
     audiences: BTreeMap<(MessageId, u32), Arc<Vec<Recipient>>>,
     progress: BTreeMap<MessageId, Progress>,
@@ -122,6 +122,10 @@ impl Reader for MemoryOutbox {
         self.as_of(|rows| rows.policies.values().rev().take(limit.min(ROWS_MAX)).cloned().collect())
     }
 
+    fn bytes(&self) -> u64 {
+        0
+    }
+
     fn health(&self) -> Result<Health, ReadError> {
         let rows = self.read();
         Ok(Health {
@@ -180,7 +184,6 @@ impl Rows {
             Record::Message(message) => {
                 self.messages.insert(message.id, Arc::clone(message));
                 self.open.insert(message.id);
-                self.detailed.insert(message.id);
             }
             Record::Audience { message, chunk, people } => {
                 self.audiences.insert((*message, *chunk), Arc::clone(people));
@@ -188,6 +191,7 @@ impl Rows {
             Record::Progress(progress) => {
                 if !progress.open {
                     self.open.remove(&progress.message);
+                    self.detailed.insert(progress.message);
                 }
                 self.progress.insert(progress.message, progress.clone());
             }

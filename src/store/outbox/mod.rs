@@ -183,6 +183,9 @@ pub trait Reader: Send + Sync {
     /// Reads the newest versions of policy files, newest first; at most [`ROWS_MAX`](crate::core::query::ROWS_MAX).
     fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError>;
 
+    /// Returns how many bytes it takes on disk (in memory: 0). Costs a look at the file system, no more.
+    fn bytes(&self) -> u64;
+
     /// Says how the store is.
     fn health(&self) -> Result<Health, ReadError>;
 

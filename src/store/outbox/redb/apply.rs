@@ -40,12 +40,12 @@ pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
 fn index(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
-            for index in [Index::Open, Index::Detailed] {
-                draft.insert(Place::By(index), message.id.to_bytes().to_vec(), Vec::new());
-            }
+            draft.insert(Place::By(Index::Open), message.id.to_bytes().to_vec(), Vec::new());
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
-            draft.remove(Place::By(Index::Open), progress.message.to_bytes().to_vec());
+            let key = progress.message.to_bytes().to_vec();
+            draft.remove(Place::By(Index::Open), key.clone());
+            draft.insert(Place::By(Index::Detailed), key, Vec::new());
         }
         Put::Record(Record::Attempt(attempt)) => {
             if let Some(key) = provider_key_of(attempt) {

@@ -287,10 +287,6 @@ impl Shared {
         .ok();
     }
 
-    fn bytes(&self) -> u64 {
-        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.len())
-    }
-
     fn free_bytes(&self) -> Option<u64> {
         self.path.as_ref().and_then(|path| space::free_bytes(path).ok())
     }

@@ -13,7 +13,9 @@ use crate::store::codec::{
 use crate::store::outbox::{AsOf, Health, PolicyVersion, Position, Put, ReadError, Reader, Walk};
 use redb::{ReadableTable, ReadableTableMetadata};
 use std::collections::BTreeMap;
+use std::fs;
 use std::ops::Bound;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Reader for Shared {
@@ -38,10 +40,15 @@ impl Reader for Shared {
         self.as_of(|reading| collect(reading.of(Table::Policy)?.iter()?.rev(), limit.min(ROWS_MAX)))
     }
 
+    fn bytes(&self) -> u64 {
+        let len = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.len());
+        self.path.as_ref().map_or(0, |path| len(path) + len(&path.with_extension("journal")))
+    }
+
     fn health(&self) -> Result<Health, ReadError> {
         self.read(|reading| {
             Ok(Health {
-                bytes: self.bytes(),
+                bytes: Reader::bytes(self),
                 free_bytes: self.free_bytes(),
                 position: reading.meta.position,
                 messages: reading.of(Table::Message)?.len()?,

@@ -1,8 +1,8 @@
 //! The file's tables, and one transaction's view of them.
 //!
 //! Besides the rows of each noun there are a few indexes, whose values are empty or a key:
-//! which messages are open (so that `load` reads nothing else), which still have their deliveries (so that retention
-//! looks at each once), provider id to attempt, audience to contact, time to caller's key.
+//! which messages are open (so that `load` reads nothing else), which ended and still have their deliveries (so that
+//! retention looks at each once), provider id to attempt, audience to contact, time to caller's key.
 
 use super::fault::{Fault, bad_key};
 use crate::core::time::Timestamp;
@@ -28,7 +28,7 @@ const FIRST_INDEX: u8 = 128;
 pub(super) enum Index {
     /// The open messages.
     Open,
-    /// The messages whose deliveries are kept.
+    /// The messages that ended and whose deliveries are kept.
     Detailed,
     /// Gateway and provider id, to the attempt's key.
     ProviderId,
