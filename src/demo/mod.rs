@@ -161,28 +161,7 @@ pub async fn run(
     // What is out may still be answered; what is waiting stays so, and is counted so.
     site.stop().await.map_err(|fatal| DemoError::Fatal(fatal.0))?;
     show.mailboxes.collect(show.stage.received());
-    let tally = tally(&service, &show.mailboxes, &deadlines, sent.deliveries.load(Ordering::Relaxed)).await?;
-    let end = ran.as_secs_f64();
-    let outages = count_outages(&service).await?;
-    Ok(Report {
-        scenario: scenario.id.clone(),
-        title: scenario.title.clone(),
-        seed: plan.seed,
-        plan: plan.hash(),
-        speed: plan.speed,
-        ran_s: (ran.as_secs_f64() * 10.0).round() / 10.0,
-        complete,
-        messages: sent.messages.load(Ordering::Relaxed),
-        refused: sent.refused.load(Ordering::Relaxed),
-        tally,
-        detection: show.detection(),
-        outages,
-        taken: show.mailboxes.by_channel().into_iter().map(|(c, n)| (c.name().to_owned(), n)).collect(),
-        fixed_order: yardstick::play(&scenario, &plan, end, |severity| {
-            deadlines.of_severity(severity).secs_f64()
-        }),
-        fixed_order_is: report::FIXED_ORDER_IS,
-    })
+    show.report(&sent, &deadlines, ran, complete).await
 }
 
 /// Opens the service; where the port is taken, on the next free one.
@@ -293,6 +272,36 @@ struct Show<'a> {
 }
 
 impl Show<'_> {
+    /// Reports what came of it, once the service has stopped and the mailboxes are complete.
+    async fn report(
+        &self,
+        sent: &Sent,
+        deadlines: &Deadlines,
+        ran: Duration,
+        complete: bool,
+    ) -> Result<Report, DemoError> {
+        let Show { scenario, plan, mailboxes, service, .. } = self;
+        let secs = ran.as_secs_f64();
+        let deadline = |severity| deadlines.of_severity(severity).secs_f64();
+        Ok(Report {
+            scenario: scenario.id.clone(),
+            title: scenario.title.clone(),
+            seed: plan.seed,
+            plan: plan.hash(),
+            speed: plan.speed,
+            ran_s: (secs * 10.0).round() / 10.0,
+            complete,
+            messages: sent.messages.load(Ordering::Relaxed),
+            refused: sent.refused.load(Ordering::Relaxed),
+            tally: tally(service, mailboxes, deadlines, sent.deliveries.load(Ordering::Relaxed)).await?,
+            detection: self.detection(),
+            outages: count_outages(service).await?,
+            taken: mailboxes.by_channel().into_iter().map(|(c, n)| (c.name().to_owned(), n)).collect(),
+            fixed_order: yardstick::play(scenario, plan, secs, deadline),
+            fixed_order_is: report::FIXED_ORDER_IS,
+        })
+    }
+
     /// Plays the scenario to its end.
     async fn play(&mut self, screen: &mut Screen) {
         let changes = script::changes(self.scenario, self.plan.window.0, self.plan.window.1);

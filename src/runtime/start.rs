@@ -95,13 +95,10 @@ impl Wasl {
         let loaded = parts.outbox.load()?;
         parts.clock.not_before(loaded.clock);
         let now = parts.clock.now();
+        let retention = Retainer::new(parts.retention, loaded.clock, now);
         let configured: Vec<_> = parts.lineup.iter().map(|g| g.config.clone()).collect();
         let mut core = Core::new(parts.core, configured.clone(), parts.policy, now);
-        let from_here = |cell: &Cell| *cell == Cell::of_gateway(&cell.gateway);
-        for CellRow { cell, needles } in parts.remembered.into_iter().filter(|row| from_here(&row.cell)) {
-            core.remember(&cell.gateway, needles);
-        }
-        let retention = Retainer::new(parts.retention, loaded.clock, now);
+        remember(&mut core, parts.remembered);
         core.load(loaded, now);
 
         let clock = parts.clock;
@@ -167,16 +164,7 @@ impl Wasl {
             pace: Cadence::begin(now),
             barriers: Vec::new(),
         };
-        let (end, ended) = oneshot::channel();
-        std::thread::Builder::new().name("writer".into()).spawn(move || {
-            let done = writer.run();
-            if let Err(fatal) = &done {
-                tracing::error!(%fatal, "the service ends");
-            }
-            // Whoever ran the service may not look.
-            let _ = end.send(done);
-        })?;
-        std::thread::Builder::new().name("core".into()).spawn(move || turns.run())?;
+        let ended = run(writer, turns)?;
         if let Some(reachability) = parts.reachability.clone() {
             tasks.spawn(write_behind(needles, reachability));
         }
@@ -291,6 +279,29 @@ impl Running {
         }
         done
     }
+}
+
+/// Tells the core what was kept of its gateways, as they were seen from here.
+fn remember(core: &mut Core, rows: Vec<CellRow>) {
+    let from_here = |cell: &Cell| *cell == Cell::of_gateway(&cell.gateway);
+    for CellRow { cell, needles } in rows.into_iter().filter(|row| from_here(&row.cell)) {
+        core.remember(&cell.gateway, needles);
+    }
+}
+
+/// Runs the two threads of a service; how the writer's ended is told at its end.
+fn run(writer: Writer, turns: Turns) -> std::io::Result<oneshot::Receiver<Result<(), Fatal>>> {
+    let (end, ended) = oneshot::channel();
+    std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let done = writer.run();
+        if let Err(fatal) = &done {
+            tracing::error!(%fatal, "the service ends");
+        }
+        // Whoever ran the service may not look.
+        let _ = end.send(done);
+    })?;
+    std::thread::Builder::new().name("core".into()).spawn(move || turns.run())?;
+    Ok(ended)
 }
 
 /// Hands the needles on as they move.

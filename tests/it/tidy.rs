@@ -58,7 +58,12 @@ fn sources(folder: &Path, into: &mut Vec<PathBuf>) {
 }
 
 fn all_sources() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    all_below("src")
+}
+
+/// Reads every source below a folder of the package, each with its name from there.
+fn all_below(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths = Vec::new();
     sources(&root, &mut paths);
     let read = |path: &PathBuf| {
@@ -119,6 +124,23 @@ fn every_room_has_its_rule() {
         .collect();
     let without: Vec<&String> = rooms.keys().filter(|r| !MAY_IMPORT.iter().any(|(m, _)| m == r)).collect();
     assert!(without.is_empty(), "say in MAY_IMPORT who these may import: {without:?}");
+}
+
+/// A file longer than this has two nouns in it, or its tests belong into a file beside it.
+const LINES_MAX: usize = 600;
+
+#[test]
+fn no_file_is_longer_than_a_reader_bears() {
+    let mut found = Vec::new();
+    for folder in ["src", "tests"] {
+        for (name, text) in all_below(folder) {
+            let lines = text.lines().count();
+            if lines > LINES_MAX {
+                found.push(format!("{folder}/{name}: {lines} lines, of {LINES_MAX}"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! A gateway as probes and sends show it: it falls, it is accused or spared, it comes back.
+
+use super::*;
+use crate::core::channel::GatewayId;
+
+const DWELL: Span = Span::from_secs(20);
+
+fn at(ms: i64) -> Timestamp {
+    Timestamp::from_ms(ms)
+}
+
+fn probe(verdict: Verdict) -> ProbeReport {
+    ProbeReport {
+        gateway: GatewayId(0),
+        probe: "api".into(),
+        aims_at: Layer::Api,
+        reached: Some(Layer::Dns),
+        verdict,
+        phases: vec![],
+        took: Span::from_ms(20),
+        interval: Span::from_secs(15),
+    }
+}
+
+fn refused() -> Outcome {
+    Outcome::Rejected { reason: Reason::ProviderFault }
+}
+
+#[test]
+fn one_refused_send_is_doubt_at_once() {
+    let mut cell = Cell::new(at(0));
+    cell.outcome(&refused(), false, at(5));
+    assert_eq!(cell.judge(DWELL, true, at(5)).map(|c| c.to), Some(State::Degraded));
+}
+
+#[test]
+fn a_green_probe_does_not_cancel_refused_sends() {
+    let mut cell = Cell::new(at(0));
+    for second in 0..30 {
+        cell.outcome(&refused(), false, at(second * 20_000));
+        cell.probe(&probe(Verdict::Fine), false, at(second * 20_000 + 10_000));
+        cell.judge(DWELL, true, at(second * 20_000 + 10_000));
+    }
+    assert_eq!(cell.state(), State::Down);
+    assert!(cell.answers());
+}
+
+#[test]
+fn a_thousand_failures_in_one_second_are_one_observation() {
+    let mut cell = Cell::new(at(0));
+    (0..1000).for_each(|ms| cell.outcome(&refused(), false, at(ms)));
+    assert_eq!(cell.worst(), FAILED);
+}
+
+#[test]
+fn half_a_percent_of_failures_at_a_high_rate_is_health() {
+    let mut cell = Cell::new(at(0));
+    for n in 0..60_000i64 {
+        let outcome = if n % 200 == 0 { refused() } else { Outcome::Accepted { provider_id: None } };
+        cell.outcome(&outcome, false, at(n * 10));
+        cell.judge(DWELL, true, at(n * 10));
+    }
+    assert_eq!(cell.state(), State::Up, "{:?}", cell.values());
+}
+
+#[test]
+fn a_bad_address_says_nothing_against_the_gateway() {
+    let mut cell = Cell::new(at(0));
+    for n in 0..100 {
+        cell.outcome(&Outcome::Rejected { reason: Reason::NotOnChannel }, false, at(n * 1000));
+    }
+    assert_eq!(cell.worst(), 0);
+}
+
+#[test]
+fn down_recovers_half_open_and_then_up() {
+    let mut cell = Cell::new(at(0));
+    for n in 0..12 {
+        cell.probe(&probe(Verdict::Failed(Reason::DnsServfail)), false, at(n * 2000));
+        cell.judge(DWELL, true, at(n * 2000));
+    }
+    assert_eq!((cell.state(), cell.layer()), (State::Down, Some(Layer::Tcp)));
+    let mut states = Vec::new();
+    for n in 20..60 {
+        cell.probe(&probe(Verdict::Fine), false, at(n * 2000));
+        states.extend(cell.judge(DWELL, true, at(n * 2000)).map(|c| c.to));
+    }
+    assert_eq!(states, [State::Recovering, State::Up]);
+}
+
+#[test]
+fn a_link_that_is_let_in_again_ends_what_its_refusal_began() {
+    let mut cell = Cell::new(at(0));
+    cell.link(Some(Reason::Credentials), false, at(0));
+    assert_eq!(cell.judge(DWELL, true, at(0)).map(|c| c.to), Some(State::Down));
+    // A sign of life that shows no credentials: it says that somebody is there, and neither ends it nor keeps it.
+    let alive = |cell: &mut Cell, seconds: std::ops::Range<i64>| {
+        for second in seconds {
+            cell.probe(&probe(Verdict::Fine), false, at(second * 1000));
+            cell.judge(DWELL, true, at(second * 1000));
+        }
+    };
+    alive(&mut cell, 1..60);
+    assert_eq!(cell.state(), State::Down);
+    cell.link(None, false, at(60_000));
+    alive(&mut cell, 60..70);
+    assert_eq!(cell.state(), State::Up);
+}
+
+#[test]
+fn what_is_limited_is_doubted_and_never_declared_for_that_alone() {
+    let mut cell = Cell::new(at(0));
+    for n in 0..1000 {
+        cell.probe(&probe(Verdict::Limited(Reason::Limited)), false, at(n * 2000));
+        cell.judge(DWELL, true, at(n * 2000));
+    }
+    assert_eq!((cell.state(), cell.reason()), (State::Degraded, Some(Reason::Limited)));
+    // What fails as well is declared as ever.
+    for n in 1000..1100 {
+        cell.probe(&probe(Verdict::Failed(Reason::TcpTimeout)), false, at(n * 2000));
+        cell.judge(DWELL, true, at(n * 2000));
+    }
+    assert_eq!(cell.state(), State::Down);
+}
+
+#[test]
+fn what_is_noted_is_shown_and_not_weighed() {
+    let mut cell = Cell::new(at(0));
+    cell.probe(&probe(Verdict::Fine), false, at(0));
+    cell.judge(DWELL, true, at(0));
+    for n in 0..10 {
+        cell.probe(&probe(Verdict::Noted(Reason::Limited)), false, at(n * 2000));
+        cell.judge(DWELL, true, at(n * 2000));
+    }
+    assert_eq!((cell.state(), cell.worst(), cell.reason()), (State::Up, 0, None));
+    assert_eq!(cell.probes(at(18_000))[0].verdict, Verdict::Noted(Reason::Limited));
+}
+
+#[test]
+fn a_refused_credential_is_down_at_once() {
+    let mut cell = Cell::new(at(0));
+    cell.outcome(&Outcome::Rejected { reason: Reason::Credentials }, false, at(1));
+    assert_eq!(cell.judge(DWELL, true, at(1)).map(|c| c.to), Some(State::Down));
+}
+
+#[test]
+fn what_is_seen_while_our_line_is_down_is_void_and_old_evidence_lapses() {
+    let mut cell = Cell::new(at(0));
+    cell.probe(&probe(Verdict::Fine), false, at(0));
+    cell.judge(DWELL, true, at(0));
+    assert_eq!(cell.state(), State::Up);
+    cell.probe(&probe(Verdict::Failed(Reason::TcpTimeout)), true, at(1000));
+    assert_eq!(cell.worst(), 0);
+    cell.judge(DWELL, true, at(100_000));
+    assert_eq!(cell.state(), State::Unknown);
+}
