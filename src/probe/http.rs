@@ -7,6 +7,7 @@
 
 use super::context::Context;
 use super::definition::{Reader, Unbuildable};
+use super::drive::{Driver, drive, look};
 use super::expect::{Answer, Expect};
 use super::place::{Address, Road};
 use super::target::{Escape, Target, Text};
@@ -25,9 +26,8 @@ use hyper::{HeaderMap, Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
-use std::task::Poll;
+use std::task::Waker;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The most of an answer's body that is read. The largest that a ready probe reads is below 4 KiB.
@@ -39,7 +39,7 @@ const AGENT: &str = concat!("wasl/", env!("CARGO_PKG_VERSION"));
 struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// What moves the bytes; `None` once the connection is closed.
-    driver: Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
+    driver: Option<Driver>,
 }
 
 /// Whether the answer itself is judged by this layer or by the next.
@@ -211,7 +211,7 @@ impl Probe for HttpProbe {
 
 impl HttpProbe {
     async fn check(&self, context: &Context, trace: &mut Trace) -> Result<Verdict, Reason> {
-        if let Some(mut line) = self.take_kept().await {
+        if let Some(mut line) = self.take_kept() {
             trace.stands(if self.road.tls.is_some() { Layer::Tls } else { Layer::Tcp });
             match self.exchange(&mut line, trace).await {
                 // The server closed it in the same moment. That says nothing of the gateway: look afresh.
@@ -222,8 +222,7 @@ impl HttpProbe {
                 }
             }
         }
-        let wire = self.road.open(context, trace).await?;
-        let mut line = Line::over(wire).await?;
+        let mut line = Line::open(&self.road, context, trace).await?;
         let result = self.exchange(&mut line, trace).await;
         self.keep(line, &result);
         result
@@ -272,11 +271,11 @@ impl HttpProbe {
     }
 
     /// Takes the kept connection, if it is still good for a request.
-    async fn take_kept(&self) -> Option<Line> {
+    fn take_kept(&self) -> Option<Line> {
         let kept = self.kept.as_ref()?;
         let line = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut line = line?;
-        line.is_open().await.then_some(line)
+        line.is_open().then_some(line)
     }
 
     /// Keeps the connection for the next run, unless this one failed: what failed is looked at afresh.
@@ -305,8 +304,7 @@ pub(super) async fn knock(
     context: &Context,
     trace: &mut Trace,
 ) -> Result<(), Reason> {
-    let wire = road.open(context, trace).await?;
-    let mut line = Line::over(wire).await?;
+    let mut line = Line::open(road, context, trace).await?;
     let mut request = Request::new(Full::default());
     *request.uri_mut() = address.origin_form.clone();
     let headers = request.headers_mut();
@@ -320,12 +318,19 @@ pub(super) async fn knock(
 // === impl Line ===
 
 impl Line {
-    /// Speaks HTTP over an open connection. Nothing is sent yet.
-    async fn over(wire: Box<dyn super::place::Wire>) -> Result<Line, Reason> {
+    /// Opens a connection to speak HTTP over. Nothing is sent yet.
+    async fn open(road: &Road, context: &Context, trace: &mut Trace) -> Result<Line, Reason> {
+        let wire = road.open(context, trace).await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(64 * 1024);
-        let (sender, driver) = builder.handshake(TokioIo::new(wire)).await.map_err(|error| reason(&error))?;
-        Ok(Line { sender, driver: Some(Box::pin(driver)) })
+        let shaken = builder.handshake(TokioIo::new(wire)).await;
+        let (sender, mut connection) = shaken.map_err(|error| reason(&error))?;
+        let driver: Driver = match road.tls {
+            // TLS takes its leave; over plain TCP, closing the socket says the same at one call less.
+            Some(_) => Box::pin(connection),
+            None => Box::pin(poll_fn(move |cx| connection.poll_without_shutdown(cx))),
+        };
+        Ok(Line { sender, driver: Some(driver) })
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Reason> {
@@ -345,36 +350,11 @@ impl Line {
     }
 
     /// Says whether the connection is open and free, after a look at what happened since the last run.
-    async fn is_open(&mut self) -> bool {
-        let Line { sender, driver } = self;
-        poll_fn(|cx| {
-            if let Some(moving) = driver
-                && moving.as_mut().poll(cx).is_ready()
-            {
-                *driver = None;
-            }
-            Poll::Ready(driver.is_some() && sender.is_ready())
-        })
-        .await
+    fn is_open(&mut self) -> bool {
+        // Nobody waits for it here: a request that follows would wake the task that is about to send it.
+        look(&mut self.driver, Waker::noop());
+        self.driver.is_some() && self.sender.is_ready()
     }
-}
-
-/// Works on `work` while the connection's bytes are moved.
-async fn drive<T>(
-    driver: &mut Option<Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>>,
-    work: impl Future<Output = T>,
-) -> T {
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        if let Some(moving) = driver
-            && moving.as_mut().poll(cx).is_ready()
-        {
-            // Closed. What had come before can still be read; the rest ends with its own error.
-            *driver = None;
-        }
-        work.as_mut().poll(cx)
-    })
-    .await
 }
 
 /// Reads an error of the connection.

@@ -13,11 +13,13 @@
 //! Invariant: a probe sends nothing to a recipient, keeps no state but an open connection, and lets no secret out: a
 //! report holds the probe's name, layers, reasons and times, nothing that was configured or received.
 
+mod alarm;
 mod api;
 mod certificate;
 mod context;
 mod definition;
 mod dns;
+mod drive;
 mod expect;
 pub mod http;
 mod place;

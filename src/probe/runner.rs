@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -39,9 +40,15 @@ pub struct Runner {
     findings: mpsc::Sender<Finding>,
     paces: BTreeMap<GatewayId, Pace>,
     schedule: Schedule,
-    running: JoinSet<ProbeNo>,
+    running: JoinSet<Ended>,
     /// The steady clock of the schedule.
     began: Instant,
+}
+
+/// A probe that has ended, with what it found if that is still to be handed on.
+struct Ended {
+    no: ProbeNo,
+    finding: Option<Finding>,
 }
 
 impl Runner {
@@ -74,7 +81,7 @@ impl Runner {
                 },
                 Some(ended) = self.running.join_next() => {
                     match ended {
-                        Ok(no) => self.schedule.done(no, self.now()),
+                        Ok(ended) => self.hand_on(ended),
                         // A bug in one probe: nobody can say which, so all begin again rather than one be lost.
                         Err(_) => self.replace(self.set.clone()),
                     }
@@ -87,13 +94,24 @@ impl Runner {
 
     fn start(&mut self, no: ProbeNo) {
         let Some(ready) = self.set.ready.get(no.0).cloned() else { return };
-        let (context, findings) = (self.context.clone(), self.findings.clone());
-        self.running.spawn(async move {
-            let finding = ready.run(&context).await;
-            // Nobody listens only while the service is stopping.
-            let _ = findings.send(finding).await;
-            no
-        });
+        let context = self.context.clone();
+        self.running.spawn(async move { Ended { no, finding: Some(ready.run(&context).await) } });
+    }
+
+    /// Hands on what a probe found. Done here rather than by the probe's own task, which would wake two others at once: the
+    /// runtime calls up a thread for the second.
+    fn hand_on(&mut self, Ended { no, finding }: Ended) {
+        match finding.map(|finding| self.findings.try_send(finding)) {
+            Some(Err(TrySendError::Full(finding))) => {
+                let findings = self.findings.clone();
+                self.running.spawn(async move {
+                    // Nobody listens only while the service is stopping.
+                    let _ = findings.send(finding).await;
+                    Ended { no, finding: None }
+                });
+            }
+            _ => self.schedule.done(no, self.now()),
+        }
     }
 
     fn obey(&mut self, command: Command) {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: after a failure the last phase is the layer that failed, and `reached` is a layer before it that held.
 
+use super::alarm::Alarm;
 use crate::core::evidence::{Layer, Phase};
 use crate::core::outcome::Reason;
 use crate::core::time::{Span, Timestamp};
@@ -27,6 +28,7 @@ pub struct Trace {
     phases: Vec<Phase>,
     reached: Option<Layer>,
     certificate_until: Option<Timestamp>,
+    alarm: Alarm,
 }
 
 /// What is left of a run once its probe has judged it.
@@ -61,7 +63,13 @@ impl Limits {
 
 impl Default for Trace {
     fn default() -> Trace {
-        Trace { began: Instant::now(), phases: Vec::new(), reached: None, certificate_until: None }
+        Trace {
+            began: Instant::now(),
+            phases: Vec::new(),
+            reached: None,
+            certificate_until: None,
+            alarm: Alarm::default(),
+        }
     }
 }
 
@@ -88,7 +96,7 @@ impl Trace {
     ) -> Result<T, Reason> {
         let began = Instant::now();
         let left = limit.to_std().saturating_sub(earlier);
-        let answer = tokio::time::timeout(left, work).await.unwrap_or(Err(late));
+        let answer = self.alarm.within(left, work).await.unwrap_or(Err(late));
         self.note(layer, began.elapsed() + earlier);
         if answer.is_ok() {
             self.reached = Some(layer);
@@ -106,7 +114,7 @@ impl Trace {
         work: impl Future<Output = Result<T, Reason>>,
     ) -> Result<(T, Duration), Reason> {
         let began = Instant::now();
-        let answer = tokio::time::timeout(limit.to_std(), work).await.unwrap_or(Err(late));
+        let answer = self.alarm.within(limit.to_std(), work).await.unwrap_or(Err(late));
         let took = began.elapsed();
         answer.map(|value| (value, took)).inspect_err(|_| self.note(layer, took))
     }

@@ -12,7 +12,13 @@ pub(super) fn resident_mib() -> f64 {
 
 /// Returns the processor time taken so far by all threads, in seconds.
 pub(super) fn cpu_secs() -> f64 {
-    let text = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let taken = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    taken.tv_sec as f64 + taken.tv_nsec as f64 / 1e9
+}
+
+/// Returns the processor time that another process has taken so far, in seconds, as fine as the system's ticks are.
+pub(super) fn cpu_secs_of(process: u32) -> f64 {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     // The name may hold spaces: the fields after its bracket are counted. Cites: proc(5), utime and stime are 14 and 15.
     let after = text.rsplit_once(')').map_or("", |(_, rest)| rest);
     let fields: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|f| f.parse().ok()).collect();

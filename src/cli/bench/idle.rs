@@ -2,7 +2,7 @@
 
 use super::gauge::{cpu_secs, resident_mib};
 use super::house::House;
-use super::intake::Nginx;
+use super::served::Served;
 use super::{Figure, Skipped};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ const WATCH: Duration = Duration::from_secs(30);
 
 pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
     let folder = super::mass::folder()?;
-    let nginx = Nginx::start(folder.path())?;
+    let nginx = Served::nginx(folder.path())?;
     let (share, resident) = runtime.block_on(async {
         let house = House::open(&[nginx.address(); GATEWAYS], "15s").await?;
         tokio::time::sleep(SETTLE).await;

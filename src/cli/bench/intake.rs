@@ -5,14 +5,14 @@
 //! has the same messages sent on, each with an attempt and its end on disk, on the processors that wrk and intake share.
 
 use super::null::{Null, gateway, start};
+use super::served::Served;
 use super::{Figure, Skipped};
 use crate::api::{ApiConfig, router};
 use crate::core::channel::Channel;
 use crate::runtime::Running;
 use crate::runtime::listener::serve;
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -33,7 +33,7 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
         "wrk.method = \"POST\"\nwrk.body = [==[{BODY}]==]\nwrk.headers[\"Content-Type\"] = \"application/json\"\n"
     );
     std::fs::write(&script, lua).map_err(|e| e.to_string())?;
-    let nginx = Nginx::start(folder.path())?;
+    let nginx = Served::nginx(folder.path())?;
 
     let alone = House::open(runtime, folder.path(), true)?;
     let (mut ours, mut theirs) = (0.0, 0.0);
@@ -133,65 +133,6 @@ fn millis(text: &str) -> Option<f64> {
         "ms" => Some(number),
         "s" => Some(number * 1000.0),
         _ => None,
-    }
-}
-
-/// A bare nginx on a port of its own, stopped when dropped.
-pub(super) struct Nginx {
-    child: Child,
-    port: u16,
-}
-
-impl Nginx {
-    pub(super) fn start(folder: &Path) -> Result<Nginx, String> {
-        if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
-            return Err("needs nginx: apt-get install --no-install-recommends nginx-light".into());
-        }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
-        let port = free.local_addr().map_err(|e| e.to_string())?.port();
-        drop(free);
-        let root = folder.display();
-        let config = format!(
-            "daemon off; master_process off; worker_processes 1; pid {root}/nginx.pid; error_log {root}/nginx.err;\n\
-             events {{ worker_connections 1024; }}\n\
-             http {{ access_log off; keepalive_requests 100000000;\n\
-               client_body_temp_path {root}/b; proxy_temp_path {root}/p; fastcgi_temp_path {root}/f;\n\
-               uwsgi_temp_path {root}/u; scgi_temp_path {root}/s;\n\
-               server {{ listen 127.0.0.1:{port}; location / {{ return 200; }} }} }}\n"
-        );
-        let file = folder.join("nginx.conf");
-        std::fs::write(&file, config).map_err(|e| e.to_string())?;
-        let child = Command::new("nginx")
-            .arg("-c")
-            .arg(&file)
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|e| format!("nginx: {e}"))?;
-        let nginx = Nginx { child, port };
-        let began = std::time::Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if began.elapsed().as_secs() > 5 {
-                return Err("nginx does not listen".into());
-            }
-            std::thread::yield_now();
-        }
-        Ok(nginx)
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
-    }
-
-    pub(super) fn url(&self) -> String {
-        format!("http://{}/", self.address())
-    }
-}
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

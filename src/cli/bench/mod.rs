@@ -14,6 +14,7 @@ mod null;
 mod outbox;
 mod probing;
 mod restart;
+mod served;
 
 use super::{Done, Failure};
 use serde_json::{Value, json};
