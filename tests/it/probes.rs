@@ -1,6 +1,7 @@
 //! Probes against real sockets: each fault has its deepest layer, its reason and its phases.
 
 mod api;
+mod command;
 mod kinds;
 mod layers;
 mod running;
