@@ -118,12 +118,13 @@ impl Wasl {
         let (needles_out, needles) = watch::channel(Vec::new());
         let (trouble_out, policy_trouble) = watch::channel(None);
         let reads = Reads::new(Arc::clone(&reader));
-        let intake = Arc::new(Intake::new(reader, Arc::clone(&clock), parts.space));
+        let intake = Arc::new(Intake::new(Arc::clone(&reader), Arc::clone(&clock), parts.space));
         let (slot, events) = (Arc::new(Slot::new()), Arc::new(EventRing::new(now)));
         let dispatch = Arc::new(Dispatch {
             gateways: Arc::clone(&gateways),
             pantry: Arc::clone(&pantry),
-            reads: reads.clone(),
+            // Room of its own: what was accepted does not queue behind those who look on.
+            reads: Reads::new(Arc::clone(&reader)),
             inbox: inbox.clone(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),

@@ -3,6 +3,7 @@
 //! ```text
 //! lock                the process that has it open
 //! outbox.redb         what must never be lost
+//! outbox.journal      the latest second of it: both files belong together
 //! outbox.made         says that an outbox was made here
 //! reachability/       what may be lost; beside it reachability.count and, after trouble, reachability.bad-*
 //! reserve             room kept for settling
@@ -64,7 +65,11 @@ impl Folder {
     /// Opens the outbox; makes it where there never was one.
     pub fn open_outbox(&self) -> Result<RedbOutbox, OpenError> {
         let (path, made) = (self.path.join("outbox.redb"), self.path.join("outbox.made"));
-        let is_there = fs::metadata(&path).is_ok_and(|meta| meta.len() > 0);
+        let is_there = match fs::metadata(&path) {
+            Ok(meta) => meta.len() > 0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(OpenError::Unavailable { path, why: error.to_string() }),
+        };
         if made.exists() && !is_there {
             let what = format!(
                 "it was made and its file is gone or empty; to start with an empty outbox on purpose, remove {} too",

@@ -24,6 +24,9 @@ const SETTLE_BYTES: u64 = 640;
 const ACCEPT_BYTES: u64 = 256;
 /// The free room below which intake stops: an eighth of the reserve, so that a small disk may have a small one.
 const LOW_WATER_SHARE: u64 = 8;
+/// What may have been taken and is yet to be written where it stays: the outbox's journal (8 MiB), and as much again for
+/// the trees' half-empty pages.
+const PENDING_BYTES: u64 = 16 << 20;
 /// The bounds of the low-water mark: a turn's commit takes a few MiB, and intake looks again each second.
 const LOW_WATER_MIN: u64 = 4 << 20;
 const LOW_WATER_MAX: u64 = 128 << 20;
@@ -67,7 +70,8 @@ impl Space {
 
     /// Says whether a message of so many deliveries may be taken. Costs at most one look at the file system.
     pub fn intake_allowed(&self, deliveries: u64) -> bool {
-        let needed = deliveries.saturating_mul(ACCEPT_BYTES + SETTLE_BYTES).saturating_add(self.low_water());
+        let room = deliveries.saturating_mul(ACCEPT_BYTES + SETTLE_BYTES);
+        let needed = room.saturating_add(self.low_water() + PENDING_BYTES);
         self.takes_messages.load(Ordering::Relaxed)
             && free_bytes(&self.reserve).is_ok_and(|free_bytes| free_bytes >= needed)
     }
@@ -80,7 +84,7 @@ impl Space {
         let reserve_bytes = self.resize(target)?;
         let free_bytes = free_bytes(&self.reserve)?;
         let reserve_held = reserve_bytes >= target;
-        let intake_allowed = reserve_held && free_bytes >= self.low_water();
+        let intake_allowed = reserve_held && free_bytes >= self.low_water() + PENDING_BYTES;
         self.takes_messages.store(intake_allowed, Ordering::Relaxed);
         Ok(Room { free_bytes, reserve_bytes, reserve_held, intake_allowed })
     }

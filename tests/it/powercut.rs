@@ -3,14 +3,22 @@
 //! `POWERCUT_ROUNDS` says how many points (100), `SEED` which: a failure prints the seed of its round.
 
 use crate::support::media::{Disk, Survivors};
-use crate::support::puts::{Keys, put};
+use crate::support::puts::{FEW_MESSAGES, Keys, put};
 use crate::support::seeded::{Rng, base_seed, rounds, with_seed};
 use proptest::collection::vec;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use wasl::core::time::{Span, Timestamp};
 use wasl::store::outbox::memory::MemoryOutbox;
 use wasl::store::outbox::redb::RedbOutbox;
-use wasl::store::outbox::{Batch, Outbox, Put, Reader, Walk};
+use wasl::store::outbox::{Batch, Outbox, Put, Reader, Retention, Walk};
+
+/// What is kept, in days of the few messages' ids.
+const KEEP: Retention = Retention {
+    deliveries: Span::from_hours(24),
+    messages: Span::from_hours(48),
+    idempotency: Span::from_hours(24),
+};
 
 /// A store that lived, and what it acknowledged.
 struct Life {
@@ -59,9 +67,22 @@ fn live(rng: &mut Rng) -> Life {
         model.commit(&batch).expect("committed");
         life.acknowledged.push(life.disk.writes());
         life.states.push(rows(model.reader().as_ref()));
-        if rng.below(3) == 0 {
+        match rng.below(6) {
             // Somebody reads, and what the journal has goes to the tables.
-            outbox.reader().health().expect("health");
+            0 | 1 => drop(outbox.reader().health().expect("health")),
+            2 => {
+                let now = Timestamp::from_ms(
+                    Span::from_hours(24 * rng.below(FEW_MESSAGES as usize + 2) as i64).ms(),
+                );
+                let [held, modelled] = [&mut outbox as &mut dyn Outbox, &mut model]
+                    .map(|outbox| outbox.retain(&KEEP, now, 9).expect("retained"));
+                assert_eq!(held, modelled);
+                if held.removed > 0 {
+                    life.acknowledged.push(life.disk.writes());
+                    life.states.push(rows(model.reader().as_ref()));
+                }
+            }
+            _ => {}
         }
     }
     life

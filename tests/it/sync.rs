@@ -151,7 +151,8 @@ async fn the_outbox_is_synced_before_the_202_and_before_the_providers_bytes() {
 fn a_trace_in_which_something_leaves_early_is_told_apart() {
     let write = format!("7 pwrite64(9</x/outbox.journal>, \"..{MARK}..\", 4096, 0) = 4096");
     let whole = "7 fdatasync(9</x/outbox.journal>) = 0";
-    let (begins, ends) = ("7 fdatasync(9</x/outbox.journal> <unfinished ...>", "7 <... fdatasync resumed>) = 0");
+    let (begins, ends) =
+        ("7 fdatasync(9</x/outbox.journal> <unfinished ...>", "7 <... fdatasync resumed>) = 0");
     let (other, failed) =
         ("7 fdatasync(8</x/outbox.redb>) = 0", "7 fdatasync(9</x/outbox.journal>) = -1 EIO (error)");
     let answer = "8 sendto(11<TCP:[1->2]>, \"HTTP/1.1 202 Accepted..\", 90, MSG_NOSIGNAL, NULL, 0) = 90";

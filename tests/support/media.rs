@@ -47,6 +47,10 @@ pub enum Failing {
     Writes,
     /// Syncs fail with EIO.
     Syncs,
+    /// So many syncs succeed, the next one does what it should and says EIO, and all is well again.
+    LiesAfter(usize),
+    /// Reads, writes and syncs fail with EIO.
+    All,
 }
 
 /// A journal of two halves of two pages: most commits of these tests take one page, some two, a few are too long.
@@ -178,13 +182,24 @@ impl Inner {
         };
         match self.failing {
             Failing::FullBeyond(len) if end > len => return Err(io::Error::from_raw_os_error(ENOSPC)),
-            Failing::Writes => return Err(io::Error::from_raw_os_error(EIO)),
+            Failing::Writes | Failing::All => return Err(io::Error::from_raw_os_error(EIO)),
             Failing::Syncs if matches!(op, Op::Sync) => return Err(io::Error::from_raw_os_error(EIO)),
             _ => {}
         }
         apply(&mut self.files[file as usize], &op, Survivors::All);
+        let is_sync = matches!(op, Op::Sync);
         self.ops.push((file, op));
-        Ok(())
+        match self.failing {
+            Failing::LiesAfter(0) if is_sync => {
+                self.failing = Failing::No;
+                Err(io::Error::from_raw_os_error(EIO))
+            }
+            Failing::LiesAfter(left) if is_sync => {
+                self.failing = Failing::LiesAfter(left - 1);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -195,6 +210,9 @@ impl StorageBackend for Backend {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let inner = self.0.inner.lock().expect("whole");
+        if inner.failing == Failing::All {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         let from = offset as usize;
         let part = inner.files[self.1 as usize].get(from..from + out.len());
         out.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);

@@ -24,6 +24,8 @@ pub(super) enum Fault {
     Newer { what: &'static str, found: u32, known: u32 },
     /// The journal does not go on where the tables end.
     Journal(String),
+    /// The file is another one than it was.
+    Replaced,
     /// It was closed after an error.
     Closed(String),
     /// redb panicked.
@@ -53,6 +55,15 @@ enum Kind {
 }
 
 impl Fault {
+    /// Says whether it is the disk that failed, after which redb refuses to go on until it is opened again.
+    pub(super) fn is_of_the_disk(&self) -> bool {
+        matches!(
+            self,
+            Fault::Closed(_)
+                | Fault::Redb(Redb::Io(_) | Redb::PreviousIo | Redb::DatabaseClosed | Redb::LockPoisoned(_))
+        )
+    }
+
     fn kind(self) -> Kind {
         match self {
             Fault::Redb(error) => redb_kind(error),
@@ -67,6 +78,10 @@ impl Fault {
                 "its journal does not go on where its tables end ({what}); what was accepted in the last second or so \
                  may be in there: put the right `outbox.journal` beside it, or empty that file to go on without"
             )),
+            Fault::Replaced => Kind::Corrupt(
+                "its file was exchanged or cut short while it was open: start again with the right one in its place"
+                    .into(),
+            ),
             Fault::Closed(why) => Kind::Unavailable(why),
             Fault::Panic(text) => Kind::Corrupt(text),
         }

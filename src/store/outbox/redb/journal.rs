@@ -85,15 +85,14 @@ impl Journal {
         Ok(Journal { medium, salt, half, current: 0, tail: 0, last: [Position(0); 2], tries: 0 })
     }
 
-    /// Says by which salt records are told from strangers; for a store that has just got one.
+    /// Says by which salt records are told from strangers; a store gets one with its first commit by this program.
     pub(super) fn salt(&mut self, salt: u64) {
         self.salt = salt;
     }
 
     /// Returns the commits after `after`, in their order.
     pub(super) fn replay(&mut self, after: Position) -> Result<Vec<Replayed>, Fault> {
-        let mut bytes = vec![0; 2 * self.half as usize];
-        self.medium.read(0, &mut bytes)?;
+        let bytes = self.read_all()?;
         let mut records: BTreeMap<Position, (u64, &[u8])> = BTreeMap::new();
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -115,6 +114,17 @@ impl Journal {
             )));
         }
         records.into_iter().map(|(position, (_, body))| read_body(position, body)).collect()
+    }
+
+    fn read_all(&self) -> Result<Vec<u8>, Fault> {
+        let mut bytes = vec![0; 2 * self.half as usize];
+        for (number, page) in bytes.chunks_mut(PAGE).enumerate() {
+            let read = self.medium.read((number * PAGE) as u64, page);
+            read.map_err(|error| {
+                Fault::Journal(format!("page {number} of the journal cannot be read: {error}"))
+            })?;
+        }
+        Ok(bytes)
     }
 
     /// Makes a record of a commit.

@@ -10,9 +10,13 @@
 //! file is then closed and opened again, at once and with each later try, so that writing goes on by itself when the
 //! disk lets it; until it does, every commit is refused.
 //!
-//! Limits: redb's cache takes 32 MiB, not its 1 GiB; the journal [`JOURNAL_BYTES`], and memory for as much. The file
-//! never shrinks below what it once held by much: freed pages are used again. Tables lie by noun, keys are big-endian
-//! (see [`codec`](crate::store::codec)).
+//! A commit that is longer than half of the journal goes straight to the tables, as do the next few after an append
+//! that failed. What an error left in the tables is looked at when they are opened again: a commit that failed and
+//! is there all the same keeps its position, and no other takes it.
+//!
+//! Limits: redb's cache takes 32 MiB, not its 1 GiB; the journal [`JOURNAL_BYTES`], and what is pending a few times as
+//! much of memory. The file never shrinks below what it once held by much: freed pages are used again. Tables lie by
+//! noun, keys are big-endian (see [`codec`](crate::store::codec)). Opening needs room for what is pending.
 //!
 //! Invariants: what is acknowledged is in the journal or in the tables, durably. Nothing here panics, whatever the files
 //! hold: redb is called under `catch_unwind`. A file that a newer program wrote is not changed.
@@ -54,11 +58,15 @@ use writing::{transact, write_all};
 const CACHE_BYTES: usize = 32 << 20;
 /// How long a commit is pending at most, while the disk is well and nobody wants to read.
 const DRAIN_EVERY: Duration = Duration::from_secs(1);
+/// How many commits go around the journal after one that it did not take: a bad block must not be met with each.
+const AROUND: u32 = 100;
 
 /// The writer's handle on the outbox's files.
 pub struct RedbOutbox {
     shared: Arc<Shared>,
     journal: Journal,
+    /// How many commits more go around the journal.
+    around: u32,
     drainer: Option<JoinHandle<()>>,
 }
 
@@ -104,23 +112,28 @@ impl RedbOutbox {
             }
             shared.drain()?;
         }
-        Ok(RedbOutbox { shared: Arc::new(shared), journal, drainer: None })
+        Ok(RedbOutbox { shared: Arc::new(shared), journal, around: 0, drainer: None })
     }
 
     /// Makes a commit durable, by the journal where it can be.
     fn make_durable(&mut self, changes: Changes, meta: Meta) -> Result<(), Fault> {
+        let before = self.shared.pending.meta();
+        self.journal.salt(before.salt);
         let record = self.journal.frame(meta.position, meta.clock, &changes);
         let mut room = self.journal.room(&record, self.shared.pending.drained());
         if room == Room::Occupied {
             self.shared.drain()?;
             room = self.journal.room(&record, self.shared.pending.drained());
         }
-        // An older program must be kept from a store with a journal before there is anything in it.
-        let may_journal = self.shared.pending.meta().has_journal();
+        // An older program must be kept from the store before the journal has anything that it would not see.
+        let may_journal = before.format == STORE_FORMAT && self.around == 0;
         let (true, Room::At { offset, turned }) = (may_journal, room) else {
             return self.pass(&changes, meta);
         };
-        self.journal.append(&record, offset)?;
+        if let Err(fault) = self.journal.append(&record, offset) {
+            self.around = AROUND;
+            return Err(fault);
+        }
         self.shared.pending.add(changes, meta);
         if turned {
             self.shared.pending.wake();
@@ -131,25 +144,30 @@ impl RedbOutbox {
     /// Writes a commit to the tables at once, after all that is pending.
     fn pass(&mut self, changes: &Changes, meta: Meta) -> Result<(), Fault> {
         self.shared.drain()?;
-        self.shared.write(|database| write_all(database, changes, &meta))?;
-        self.journal.salt(meta.salt);
-        self.shared.pending.passed(meta);
+        self.shared.alone(|| {
+            self.shared.write(|database| write_all(database, changes, &meta))?;
+            self.shared.pending.passed(meta);
+            Ok(())
+        })?;
+        self.around = self.around.saturating_sub(1);
         Ok(())
     }
 }
 
 impl Outbox for RedbOutbox {
     fn load(&self) -> Result<Loaded, ReadError> {
+        // Whoever starts from it must not miss what only the journal has.
+        self.shared.drain()?;
         self.shared.read(load::load)
     }
 
     fn commit(&mut self, batch: &[Put]) -> Result<Position, CommitError> {
         self.recover()?;
-        let mut draft = Draft::begin(&self.shared);
-        // What redb read may have been the disk's fault: it is then opened again by the next try.
-        let drafted = guarded(|| batch.iter().try_for_each(|put| apply::put(&mut draft, put)));
-        let (changes, mut meta) = (draft.changes, draft.meta);
-        drafted.inspect_err(|_| self.shared.pending.failed())?;
+        let (changes, mut meta) = self.shared.seen(guarded(|| {
+            let mut draft = Draft::begin(&self.shared);
+            batch.iter().try_for_each(|put| apply::put(&mut draft, put))?;
+            Ok((draft.changes, draft.meta))
+        }))?;
         meta.position.0 += 1;
         self.make_durable(changes, meta)?;
         Ok(meta.position)
@@ -158,19 +176,22 @@ impl Outbox for RedbOutbox {
     fn retain(&mut self, keep: &Retention, now: Timestamp, limit: usize) -> Result<Retained, CommitError> {
         let limit = limit.max(1);
         self.shared.drain()?;
-        let mut meta = self.shared.pending.meta();
-        let removed = self.shared.write(|database| {
-            transact(database, |tables| {
-                let removed = retain::step(tables, keep, now, limit)?;
-                // What removed nothing is no commit, though it may have noted that there is nothing left to remove.
-                if removed > 0 {
-                    meta.position.0 += 1;
-                    tables.note(&meta)?;
-                }
-                Ok(removed)
-            })
+        let removed = self.shared.alone(|| {
+            let mut meta = self.shared.pending.meta();
+            let removed = self.shared.write(|database| {
+                transact(database, |tables| {
+                    let removed = retain::step(tables, keep, now, limit)?;
+                    // What removed nothing is no commit, though it may have noted that there is nothing left to remove.
+                    if removed > 0 {
+                        meta.position.0 += 1;
+                        tables.note(&meta)?;
+                    }
+                    Ok(removed)
+                })
+            })?;
+            self.shared.pending.passed(meta);
+            Ok(removed)
         })?;
-        self.shared.pending.passed(meta);
         Ok(Retained { removed, more: removed == limit })
     }
 
@@ -217,16 +238,33 @@ impl Shared {
         })
     }
 
-    /// Writes all that is pending to the tables. One at a time does; who comes meanwhile waits, and finds little left.
+    /// Writes all that is pending to the tables.
     fn drain(&self) -> Result<(), Fault> {
+        self.drain_to(self.pending.meta().position)
+    }
+
+    /// Writes what is pending to the tables, unless they have everything up to `wanted` already and are well. One at a
+    /// time does; who comes meanwhile waits, and most often finds nothing left to do.
+    fn drain_to(&self, wanted: Position) -> Result<(), Fault> {
+        self.alone(|| {
+            if self.pending.in_trouble() {
+                self.open_again()?;
+            } else if self.pending.drained() >= wanted {
+                return Ok(());
+            }
+            if let Some(Leaving { changes, meta }) = self.pending.begin() {
+                self.write(|database| write_all(database, &changes, &meta))?;
+                self.pending.left(meta.position);
+            }
+            self.pending.recovered();
+            Ok(())
+        })
+    }
+
+    /// Runs what writes to the tables: one at a time does.
+    fn alone<T>(&self, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         let _one = self.draining.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Leaving { changes, meta }) = self.pending.begin() else {
-            // Nothing is pending, and yet the tables may have been closed by an error.
-            return self.open_again_if_closed().inspect(|()| self.pending.left(self.pending.drained()));
-        };
-        self.write(|database| write_all(database, &changes, &meta))?;
-        self.pending.left(meta.position);
-        Ok(())
+        run()
     }
 
     /// Drains until told to stop.
@@ -244,7 +282,7 @@ impl Shared {
             // If this fails, what was there before can still be read.
             let _ = self.drain();
         }
-        Ok(guarded(|| read(&self.begin_read()?))?)
+        Ok(self.seen(guarded(|| read(&self.begin_read()?)))?)
     }
 
     fn begin_read(&self) -> Result<Reading, Fault> {
@@ -252,39 +290,45 @@ impl Shared {
         Reading::begin(database.as_ref().ok_or_else(|| Fault::Closed(CLOSED.into()))?)
     }
 
-    /// Writes to the tables; where that fails, they are opened again.
+    /// Notes where the disk failed: redb refuses to go on then, and is opened again by the next to drain.
+    fn seen<T>(&self, done: Result<T, Fault>) -> Result<T, Fault> {
+        done.inspect_err(|fault| {
+            if fault.is_of_the_disk() {
+                self.pending.failed();
+            }
+        })
+    }
+
+    /// Writes to the tables; where that fails, they are opened again, for those who read, and once more by whoever
+    /// drains next.
     fn write<T>(&self, write: impl FnOnce(&Database) -> Result<T, Fault>) -> Result<T, Fault> {
-        self.open_again_if_closed()?;
         let written = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            let database = database.as_ref().ok_or_else(|| Fault::Closed(CLOSED.into()))?;
-            guarded(|| write(database))
+            let database = database.as_ref().ok_or_else(|| Fault::Closed(CLOSED.into()));
+            database.and_then(|database| guarded(|| write(database)))
         };
         written.inspect_err(|_| {
             self.pending.failed();
-            self.open_again();
+            // Where that fails as well, the next try says why.
+            let _ = self.open_again();
         })
-    }
-
-    fn open_again_if_closed(&self) -> Result<(), Fault> {
-        // Looked at first: to ask for the write lock would be to wait for every reader.
-        let is_open = self.database.read().unwrap_or_else(PoisonError::into_inner).is_some();
-        if !is_open {
-            let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
-            *database = Some(guarded(&self.open)?);
-        }
-        Ok(())
     }
 
     /// Closes the file, which ends redb's refusal to go on after an error, and opens it again if that is possible now.
-    fn open_again(&self) {
+    fn open_again(&self) -> Result<(), Fault> {
         let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
         let closed = database.take();
-        *database = guarded(|| {
+        let opened = guarded(|| {
             drop(closed);
-            (self.open)()
-        })
-        .ok();
+            let opened = (self.open)()?;
+            let found = Reading::begin(&opened)?.meta;
+            Ok((opened, found))
+        });
+        let (opened, found) = opened?;
+        // A write that failed may be there all the same: its position is taken.
+        self.pending.adopt(found).map_err(|()| Fault::Replaced)?;
+        *database = Some(opened);
+        Ok(())
     }
 
     fn free_bytes(&self) -> Option<u64> {
@@ -300,17 +344,27 @@ const CLOSED: &str = "it was closed after an error, and is opened again with the
 /// Opens the files, and starts the thread that drains.
 fn open_files(path: &Path) -> Result<RedbOutbox, Fault> {
     let beside = path.with_extension("journal");
-    if !path.exists() {
+    if !path.try_exists()? {
         make(path, &beside)?;
     }
     let file = path.to_owned();
     let tables = move || FileBackend::new(open_file(&file)?).map_err(io_error);
     let shared = Shared::open(Some(path.to_owned()), tables)?;
-    if !beside.exists() {
-        if shared.pending.meta().has_journal() {
+    let held = match fs::metadata(&beside) {
+        Ok(meta) => meta.len(),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Err(_) if shared.pending.meta().has_journal() => {
             return Err(Fault::Journal(format!("{} is missing", beside.display())));
         }
-        make_journal(&beside)?;
+        Err(_) => 0,
+    };
+    match held {
+        JOURNAL_BYTES => {}
+        0 => make_journal(&beside)?,
+        cut => {
+            let why = format!("{} has {cut} bytes and should have {JOURNAL_BYTES}", beside.display());
+            return Err(Fault::Journal(why));
+        }
     }
     let medium = FileBackend::new(open_file(&beside)?)?;
     let mut outbox = RedbOutbox::join(shared, Box::new(medium), JOURNAL_BYTES)?;
@@ -341,15 +395,11 @@ fn open_database<B: StorageBackend>(backend: B) -> Result<Database, Fault> {
 
 /// Makes the outbox's files where there are none. A journal without tables belonged to an outbox that is gone.
 fn make(path: &Path, beside: &Path) -> Result<(), Fault> {
-    let unfinished = path.with_extension("redb.new");
-    for stale in [&unfinished, beside] {
-        match fs::remove_file(stale) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
-        }
-    }
+    remove(beside)?;
     make_journal(beside)?;
-    guarded(|| open_database(FileBackend::new(open_file(&unfinished)?)?))?;
+    let unfinished = path.with_extension("redb.new");
+    remove(&unfinished)?;
+    guarded(|| open_database(FileBackend::new(make_file(&unfinished)?)?))?;
     fs::rename(&unfinished, path)?;
     space::sync_folder_of(path)?;
     Ok(())
@@ -357,12 +407,26 @@ fn make(path: &Path, beside: &Path) -> Result<(), Fault> {
 
 /// Makes a journal of real blocks: it must not lack room when a message has to be kept.
 fn make_journal(beside: &Path) -> Result<(), Fault> {
-    space::allocate(beside, JOURNAL_BYTES)?;
+    let unfinished = beside.with_extension("journal.new");
+    remove(&unfinished)?;
+    space::allocate(&unfinished, JOURNAL_BYTES)?;
+    fs::rename(&unfinished, beside)?;
     space::sync_folder_of(beside)?;
     Ok(())
 }
 
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn open_file(path: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(path)
+}
+
+fn make_file(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).create(true).truncate(false).open(path)
 }
 

@@ -27,7 +27,7 @@ struct State {
     meta: Meta,
     /// Up to where the tables durably have everything.
     drained: Position,
-    /// The last draining failed.
+    /// The tables could not be written or read: they are to be opened again.
     in_trouble: bool,
     wanted: bool,
     closing: bool,
@@ -74,7 +74,7 @@ impl Pending {
         self.lock().drained
     }
 
-    /// Says whether the last draining failed.
+    /// Says whether the tables are to be opened again.
     pub(super) fn in_trouble(&self) -> bool {
         self.lock().in_trouble
     }
@@ -122,12 +122,31 @@ impl Pending {
         let mut state = self.lock();
         state.leaving = Arc::default();
         state.drained = position;
-        state.in_trouble = false;
     }
 
-    /// Says that the tables could not be written.
+    /// Says that the tables could not be written, or read.
     pub(super) fn failed(&self) {
         self.lock().in_trouble = true;
+    }
+
+    /// Says that they can be written again.
+    pub(super) fn recovered(&self) {
+        self.lock().in_trouble = false;
+    }
+
+    /// Takes note of what the tables say about themselves after they were opened again: a commit that went straight to
+    /// them and failed may be there all the same. Refuses tables that lack what they had, or are another store's.
+    pub(super) fn adopt(&self, found: Meta) -> Result<(), ()> {
+        let mut state = self.lock();
+        let is_ours = found.salt == state.meta.salt || state.meta.salt == 0;
+        if !is_ours || found.position < state.drained {
+            return Err(());
+        }
+        if found.position > state.meta.position {
+            state.meta = found;
+            state.drained = found.position;
+        }
+        Ok(())
     }
 
     /// Wakes the drainer's thread.

@@ -20,7 +20,12 @@ use std::sync::Arc;
 
 impl Reader for Shared {
     fn answer(&self, query: &Query) -> Result<AsOf<Answer>, ReadError> {
-        self.as_of(|reading| answer(reading, query))
+        // What a caller waits for before its message is taken asks the tables for nothing that is pending.
+        match query {
+            Query::Idempotency(key) => Ok(self.row(&key.key)?.map(idempotency)),
+            Query::Contact(id) => Ok(self.row(id.as_bytes())?.map(contact)),
+            _ => self.as_of(|reading| answer(reading, query)),
+        }
     }
 
     fn message(&self, id: MessageId) -> Result<AsOf<Option<Arc<Message>>>, ReadError> {
@@ -84,7 +89,7 @@ impl Shared {
     /// Reads a row by its key, pending or not: nothing is drained for it. Dispatch asks so, many times a second.
     fn row<R: Row>(&self, key: &[u8]) -> Result<AsOf<Option<R>>, ReadError> {
         let found = self.pending.find(Place::Of(R::TABLE), key);
-        let read = guarded(|| match found.change {
+        let read = self.seen(guarded(|| match found.change {
             Some(change) => {
                 let value = change.map(|value| decode(key, &value)).transpose()?;
                 Ok(AsOf { position: found.committed, value })
@@ -93,7 +98,7 @@ impl Shared {
                 let reading = self.begin_read()?;
                 Ok(AsOf { position: reading.meta.position.max(found.committed), value: reading.get(key)? })
             }
-        });
+        }));
         Ok(read?)
     }
 }
@@ -151,19 +156,21 @@ fn answer(reading: &Reading, query: &Query) -> Result<Answer, Fault> {
             let next = table.range::<&[u8]>((lower, Bound::Unbounded))?;
             Answer::Contacts(collect(next, (*limit).min(ROWS_MAX))?)
         }
-        Query::Contact(id) => match reading.get(id.as_bytes())? {
-            Some(contact) => Answer::Contacts(vec![contact]),
-            None => Answer::Nothing,
-        },
+        Query::Contact(id) => contact(reading.get(id.as_bytes())?),
         Query::Audience(name) => Answer::Contacts(audience(reading, name)?),
-        Query::Idempotency(key) => match reading.get::<IdempotencyRow>(&key.key)? {
-            Some(row) => Answer::Idempotency(row.key.body, row.message, row.deliveries),
-            None => Answer::Nothing,
-        },
+        Query::Idempotency(key) => idempotency(reading.get(&key.key)?),
         Query::AuditLog { limit } => {
             Answer::AuditLog(newest::<Audit>(&reading.of(Table::Audit)?, None, *limit)?)
         }
     })
+}
+
+fn contact(found: Option<Contact>) -> Answer {
+    found.map_or(Answer::Nothing, |contact| Answer::Contacts(vec![contact]))
+}
+
+fn idempotency(found: Option<IdempotencyRow>) -> Answer {
+    found.map_or(Answer::Nothing, |row| Answer::Idempotency(row.key.body, row.message, row.deliveries))
 }
 
 fn progress(reading: &Reading, id: MessageId) -> Result<Progress, Fault> {
