@@ -178,6 +178,7 @@ impl Core {
         }
     }
 
+    /// Gives a delivery an attempt back, and what its provider said of it.
     fn restore_attempt(
         &mut self,
         handle: Handle,
@@ -208,17 +209,12 @@ impl Core {
         if let Some(id) = &provider {
             self.kept_ids.remove(&(gateway, id.as_str().into()));
         }
+        let level = self.level_of(handle, attempt.step, gateway).unwrap_or(0);
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.out.insert(gateway);
+        row.level = row.level.max(level);
         row.copies = row.copies.saturating_add(u8::from(state != AttemptState::InFlight));
         row.was_taken |= state == AttemptState::Sent;
-        let step = attempt.step;
-        let message = self.rows.get(handle).and_then(|row| self.frame(row));
-        let level = message.and_then(|frame| {
-            frame.route.levels.iter().position(|l| l.step == step && l.own.has(gateway)).map(|p| p as u8)
-        });
-        let Some(row) = self.rows.get_mut(handle) else { return };
-        row.level = row.level.max(level.unwrap_or(0));
         if let Some((ReceiptKind::Failed, reason)) = said {
             row.left = Some((gateway, reason));
             if reason.is_some_and(Reason::is_for_good) {
@@ -226,32 +222,51 @@ impl Core {
             }
             return;
         }
-        let progress = said.map(|(kind, _)| kind);
-        let place = self.attempts.insert(OpenAttempt {
+        let next = row.first;
+        let place = self.reopen(OpenAttempt {
             row: handle,
-            next: row.first,
+            next,
             n: attempt.id.n,
             gateway,
             channel: attempt.channel,
-            step,
+            step: attempt.step,
             state,
             repeat: attempt.repeat,
             plan: attempt.plan,
             at: attempt.at,
             taken_at,
-            progress,
-            provider: provider.as_deref().map(Box::from),
+            progress: said.map(|(kind, _)| kind),
+            provider: provider.map(Box::from),
             timer: TimerKey::default(),
         });
-        row.first = place;
         if state == AttemptState::InFlight {
             unsure.push((attempt.id, place));
-        } else if let Some(g) = self.fleet.get_mut(gateway) {
+        }
+    }
+
+    /// Returns the level of a delivery's ladder on which a step of its rule may take this gateway.
+    fn level_of(&self, handle: Handle, step: u8, gateway: GatewayId) -> Option<u8> {
+        let frame = self.rows.get(handle).and_then(|row| self.frame(row))?;
+        frame.route.levels.iter().position(|l| l.step == step && l.own.has(gateway)).map(|p| p as u8)
+    }
+
+    /// Opens an attempt again, the first of its delivery: what comes to it is found, and what it holds is counted.
+    fn reopen(&mut self, attempt: OpenAttempt) -> Handle {
+        let (handle, gateway, state) = (attempt.row, attempt.gateway, attempt.state);
+        let provider = attempt.provider.clone();
+        let place = self.attempts.insert(attempt);
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.first = place;
+        }
+        if state != AttemptState::InFlight
+            && let Some(g) = self.fleet.get_mut(gateway)
+        {
             g.unconfirmed += 1;
         }
         if let Some(id) = provider {
-            self.provider_ids.insert((gateway, id.into()), place);
+            self.provider_ids.insert((gateway, id), place);
         }
+        place
     }
 
     /// Its gateway is not configured any more: nobody will ever tell more of it, but it may have gone out.
