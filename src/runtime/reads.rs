@@ -6,8 +6,12 @@ use crate::store::outbox::{ReadError, Reader};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// How many reads run at once: each holds a thread, and two cores are soon busy with decoding.
-const READS_AT_ONCE: usize = 16;
+/// How many reads of those who look on run at once: each holds a thread.
+const LOOKS_AT_ONCE: usize = 16;
+/// How many reads for dispatch run at once. A chunk of an audience is decoded by the thread that reads it, and what a
+/// thread has allocated goes back with difficulty once others hold it: two keep two cores busy, and more kept tens of
+/// MiB after an alert to a million.
+const FETCHES_AT_ONCE: usize = 2;
 
 /// The query port.
 #[derive(Clone)]
@@ -17,9 +21,14 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    /// Reads through this reader.
-    pub(crate) fn new(reader: Arc<dyn Reader>) -> Reads {
-        Reads { reader, room: Arc::new(Semaphore::new(READS_AT_ONCE)) }
+    /// Reads for those who look on.
+    pub(crate) fn to_look(reader: Arc<dyn Reader>) -> Reads {
+        Reads { reader, room: Arc::new(Semaphore::new(LOOKS_AT_ONCE)) }
+    }
+
+    /// Reads for what is to be sent, which does not queue behind those who look on.
+    pub(crate) fn to_send(reader: Arc<dyn Reader>) -> Reads {
+        Reads { reader, room: Arc::new(Semaphore::new(FETCHES_AT_ONCE)) }
     }
 
     /// Answers a question.

@@ -117,14 +117,13 @@ impl Wasl {
         let (view_out, view) = watch::channel(first);
         let (needles_out, needles) = watch::channel(Vec::new());
         let (trouble_out, policy_trouble) = watch::channel(None);
-        let reads = Reads::new(Arc::clone(&reader));
+        let reads = Reads::to_look(Arc::clone(&reader));
         let intake = Arc::new(Intake::new(Arc::clone(&reader), Arc::clone(&clock), parts.space));
         let (slot, events) = (Arc::new(Slot::new()), Arc::new(EventRing::new(now)));
         let dispatch = Arc::new(Dispatch {
             gateways: Arc::clone(&gateways),
             pantry: Arc::clone(&pantry),
-            // Room of its own: what was accepted does not queue behind those who look on.
-            reads: Reads::new(Arc::clone(&reader)),
+            reads: Reads::to_send(Arc::clone(&reader)),
             inbox: inbox.clone(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),

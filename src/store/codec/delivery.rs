@@ -1,6 +1,6 @@
 //! Rows of deliveries: progress, states, attempts, receipts, plans.
 
-use super::{Malformed, Reader, Row, Table, Writer, attempt_key, delivery_key, numbered_key};
+use super::{Key, Malformed, Reader, Row, Table, Writer, attempt_key, delivery_key, numbered_key};
 use crate::core::channel::Channel;
 use crate::core::ids::AttemptId;
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, ReceiptKind};
@@ -48,8 +48,8 @@ impl Row for Progress {
     const TABLE: Table = Table::Progress;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        self.message.to_bytes().to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&self.message.to_bytes())
     }
 
     fn write(&self, out: &mut Writer) {
@@ -82,8 +82,8 @@ impl Row for Delivery {
     const TABLE: Table = Table::Delivery;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        delivery_key(self.id).to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&delivery_key(self.id))
     }
 
     fn write(&self, out: &mut Writer) {
@@ -126,8 +126,8 @@ impl Row for Attempt {
     const TABLE: Table = Table::Attempt;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        attempt_key(self.id).to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&attempt_key(self.id))
     }
 
     fn write(&self, out: &mut Writer) {
@@ -161,8 +161,8 @@ impl Row for ReceiptRow {
     const TABLE: Table = Table::Receipt;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        let mut key = attempt_key(self.attempt).to_vec();
+    fn key(&self) -> Key {
+        let mut key = Key::from_slice(&attempt_key(self.attempt));
         key.push(self.kind as u8);
         key
     }
@@ -186,8 +186,8 @@ impl Row for Plan {
     const TABLE: Table = Table::Plan;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        numbered_key(self.message, self.number).to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&numbered_key(self.message, self.number))
     }
 
     fn write(&self, out: &mut Writer) {

@@ -1,6 +1,6 @@
 //! Rows of messages and their frozen audiences.
 
-use super::{Malformed, Reader, Row, Table, Writer, numbered_key};
+use super::{Key, Malformed, Reader, Row, Table, Writer, numbered_key};
 use crate::core::channel::Channel;
 use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient, Severity, Status, Template, Urgency};
@@ -19,8 +19,8 @@ impl Row for Message {
     const TABLE: Table = Table::Message;
     const VERSION: u8 = 2;
 
-    fn key(&self) -> Vec<u8> {
-        self.id.to_bytes().to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&self.id.to_bytes())
     }
 
     fn write(&self, out: &mut Writer) {
@@ -74,8 +74,8 @@ impl Row for AudienceChunk {
     const TABLE: Table = Table::Audience;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        numbered_key(self.message, self.chunk).to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&numbered_key(self.message, self.chunk))
     }
 
     fn write(&self, out: &mut Writer) {

@@ -95,6 +95,9 @@ pub enum CodecError {
     },
 }
 
+/// A key. Those of messages, deliveries, attempts and receipts lie where they are, without an allocation.
+pub(crate) type Key = smallvec::SmallVec<[u8; 24]>;
+
 /// One stored value with its key.
 pub(crate) trait Row: Sized {
     /// Where it lies.
@@ -102,7 +105,7 @@ pub(crate) trait Row: Sized {
     /// The version that is written; all from 1 are read.
     const VERSION: u8;
     /// Returns its key.
-    fn key(&self) -> Vec<u8>;
+    fn key(&self) -> Key;
     /// Writes what the key does not say.
     fn write(&self, out: &mut Writer);
     /// Reads it back as `version` wrote it.
@@ -178,8 +181,8 @@ macro_rules! as_row {
 }
 
 /// Returns the table, key and value of what is to be stored; `None` where it is no row of its own.
-pub(crate) fn encode_put(put: &Put) -> Option<(Table, Vec<u8>, Vec<u8>)> {
-    fn parts<R: Row>(row: &R) -> (Table, Vec<u8>, Vec<u8>) {
+pub(crate) fn encode_put(put: &Put) -> Option<(Table, Key, Vec<u8>)> {
+    fn parts<R: Row>(row: &R) -> (Table, Key, Vec<u8>) {
         (R::TABLE, row.key(), encode(row))
     }
     as_row!(put, row => Some(parts(row)), None)

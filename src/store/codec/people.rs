@@ -1,7 +1,7 @@
 //! Rows of contacts, tokens and policy versions.
 
 use super::message::{read_recipient, write_recipient};
-use super::{Malformed, Reader, Row, Table, Writer, time_key};
+use super::{Key, Malformed, Reader, Row, Table, Writer, time_key};
 use crate::core::query::{Contact, Role, TokenRecord};
 use crate::store::outbox::PolicyVersion;
 
@@ -9,8 +9,8 @@ impl Row for Contact {
     const TABLE: Table = Table::Contact;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        self.id.as_bytes().to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(self.id.as_bytes())
     }
 
     fn write(&self, out: &mut Writer) {
@@ -35,8 +35,8 @@ impl Row for TokenRecord {
     const TABLE: Table = Table::Token;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        self.name.as_bytes().to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(self.name.as_bytes())
     }
 
     fn write(&self, out: &mut Writer) {
@@ -59,8 +59,8 @@ impl Row for PolicyVersion {
     const TABLE: Table = Table::Policy;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        [&time_key(self.at)[..], self.file.as_bytes()].concat()
+    fn key(&self) -> Key {
+        [&time_key(self.at)[..], self.file.as_bytes()].concat().into()
     }
 
     fn write(&self, out: &mut Writer) {

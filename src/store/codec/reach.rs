@@ -1,6 +1,6 @@
 //! Rows of reachability: a gateway's needles as one vantage point sees them, for one slice of its recipients.
 
-use super::{Malformed, Reader, Row, Table, Writer};
+use super::{Key, Malformed, Reader, Row, Table, Writer};
 use crate::core::record::{Needles, QuotaUse};
 use crate::store::reachability::{Cell, CellRow};
 
@@ -11,13 +11,13 @@ impl Row for CellRow {
     const TABLE: Table = Table::Needles;
     const VERSION: u8 = 2;
 
-    fn key(&self) -> Vec<u8> {
+    fn key(&self) -> Key {
         let mut out = Writer::new();
         out.byte(CELL);
         out.text(&self.cell.vantage);
         out.text(&self.cell.gateway);
         out.text(&self.cell.slice);
-        out.finish()
+        out.finish().into()
     }
 
     fn write(&self, out: &mut Writer) {

@@ -1,6 +1,6 @@
 //! Rows of operating: outages, overlays, callers' keys, the audit record.
 
-use super::{Malformed, Reader, Row, Table, Writer, time_key};
+use super::{Key, Malformed, Reader, Row, Table, Writer, time_key};
 use crate::core::channel::Channel;
 use crate::core::evidence::Layer;
 use crate::core::ids::{MessageId, OutageId};
@@ -48,8 +48,8 @@ impl Row for Outage {
     const TABLE: Table = Table::Outage;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        self.id.0.to_be_bytes().to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&self.id.0.to_be_bytes())
     }
 
     fn write(&self, out: &mut Writer) {
@@ -100,8 +100,8 @@ impl Row for OverlayRow {
     const TABLE: Table = Table::Overlay;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        overlay_key(self.gateway.as_deref())
+    fn key(&self) -> Key {
+        overlay_key(self.gateway.as_deref()).into()
     }
 
     fn write(&self, out: &mut Writer) {
@@ -137,8 +137,8 @@ impl Row for IdempotencyRow {
     const TABLE: Table = Table::Idempotency;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        self.key.key.to_vec()
+    fn key(&self) -> Key {
+        Key::from_slice(&self.key.key)
     }
 
     fn write(&self, out: &mut Writer) {
@@ -162,8 +162,10 @@ impl Row for Audit {
     const TABLE: Table = Table::Audit;
     const VERSION: u8 = 1;
 
-    fn key(&self) -> Vec<u8> {
-        [time_key(self.at), self.number.to_be_bytes()].concat()
+    fn key(&self) -> Key {
+        let mut key = Key::from_slice(&time_key(self.at));
+        key.extend_from_slice(&self.number.to_be_bytes());
+        key
     }
 
     fn write(&self, out: &mut Writer) {

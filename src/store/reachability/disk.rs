@@ -98,7 +98,7 @@ impl Disk {
             let key = row.key();
             count += u64::from(!self.database.contains_key(&key)?);
             let value = with_checksum(&key, codec::encode(row));
-            batch.insert(key, value);
+            batch.insert(&key[..], value);
         }
         batch.insert(COUNT_KEY, with_checksum(COUNT_KEY, count.to_be_bytes().to_vec()));
         self.database.apply_batch(batch).map_err(full)?;

@@ -97,6 +97,8 @@ const BY_DESIGN: &[(&str, &str, &str)] = &[
     ("wasl contacts export", "an address", "the address book, to an admin"),
     ("disk outbox.redb", "an address", "what is to be sent, to where"),
     ("disk outbox.redb", "a text", "what is to be sent"),
+    ("disk outbox.journal", "an address", "the same, on its way there"),
+    ("disk outbox.journal", "a text", "the same, on its way there"),
     ("wire telegram", "the bot token", "Telegram has its own token in each path"),
     ("wire whatsapp", "the access token", "to the provider, in a header"),
     ("wire smsc", "the SMSC password", "to the provider, in the bind"),

@@ -40,12 +40,12 @@ pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
 fn index(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
-            draft.insert(Place::By(Index::Open), message.id.to_bytes().to_vec(), Vec::new());
+            draft.insert(Place::By(Index::Open), &message.id.to_bytes()[..], Vec::new());
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
-            let key = progress.message.to_bytes().to_vec();
-            draft.remove(Place::By(Index::Open), key.clone());
-            draft.insert(Place::By(Index::Detailed), key, Vec::new());
+            let key = progress.message.to_bytes();
+            draft.remove(Place::By(Index::Open), &key[..]);
+            draft.insert(Place::By(Index::Detailed), &key[..], Vec::new());
         }
         Put::Record(Record::Attempt(attempt)) => {
             if let Some(key) = provider_key_of(attempt) {

@@ -1,11 +1,11 @@
 //! What is to become of keys: the common coin of a commit, the journal, and the tables.
 
 use super::tables::Place;
-use crate::store::codec::{Malformed, Reader, Writer};
+use crate::store::codec::{Key, Malformed, Reader, Writer};
 use std::collections::{BTreeMap, btree_map};
 
 /// What is to become of a table's keys, in their order; `None` removes.
-pub(super) type OfPlace = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+pub(super) type OfPlace = BTreeMap<Key, Option<Vec<u8>>>;
 
 /// What is to become of keys, table by table. The later change of a key stands.
 #[derive(Clone, Default)]
@@ -15,13 +15,13 @@ pub(super) struct Changes {
 
 impl Changes {
     /// Sets a value.
-    pub(super) fn insert(&mut self, place: Place, key: Vec<u8>, value: Vec<u8>) {
-        self.places.entry(place).or_default().insert(key, Some(value));
+    pub(super) fn insert(&mut self, place: Place, key: impl Into<Key>, value: Vec<u8>) {
+        self.places.entry(place).or_default().insert(key.into(), Some(value));
     }
 
     /// Removes a key, where it is there.
-    pub(super) fn remove(&mut self, place: Place, key: Vec<u8>) {
-        self.places.entry(place).or_default().insert(key, None);
+    pub(super) fn remove(&mut self, place: Place, key: impl Into<Key>) {
+        self.places.entry(place).or_default().insert(key.into(), None);
     }
 
     /// Returns what becomes of a key, where anything does.
@@ -66,13 +66,15 @@ impl Changes {
 
     /// Reads back what [`Changes::write`] wrote.
     pub(super) fn read(body: &mut Reader<'_>) -> Result<Changes, Malformed> {
-        let bytes = |body: &mut Reader<'_>| {
+        fn bytes<'a>(body: &mut Reader<'a>) -> Result<&'a [u8], Malformed> {
             let len = body.number()?;
-            body.raw(len).map(<[u8]>::to_vec)
-        };
+            body.raw(len)
+        }
         let places = body.list(|body| {
             let place = Place::from_number(body.byte()?).ok_or(Malformed("a known table's number"))?;
-            let keys = body.list(|body| Ok((bytes(body)?, body.option(bytes)?)))?;
+            let keys = body.list(|body| {
+                Ok((Key::from_slice(bytes(body)?), body.option(|body| bytes(body).map(<[u8]>::to_vec))?))
+            })?;
             Ok((place, keys))
         })?;
         Ok(Changes { places })
@@ -89,11 +91,11 @@ mod tests {
     fn changes_read_back_and_the_later_one_stands() {
         let (message, open) = (Place::Of(Table::Message), Place::By(Index::Open));
         let mut changes = Changes::default();
-        changes.insert(message, b"a".to_vec(), b"1".to_vec());
-        changes.insert(open, b"a".to_vec(), Vec::new());
+        changes.insert(message, b"a".as_slice(), b"1".to_vec());
+        changes.insert(open, b"a".as_slice(), Vec::new());
         let mut later = Changes::default();
-        later.insert(message, b"a".to_vec(), b"2".to_vec());
-        later.remove(open, b"a".to_vec());
+        later.insert(message, b"a".as_slice(), b"2".to_vec());
+        later.remove(open, b"a".as_slice());
         changes.extend(later);
         let mut out = Writer::new();
         changes.write(&mut out);

@@ -4,7 +4,7 @@ use super::Shared;
 use super::changes::Changes;
 use super::fault::Fault;
 use super::tables::{Meta, Place, Reading};
-use crate::store::codec::{self, Row};
+use crate::store::codec::{self, Key, Row};
 
 /// One commit in the making.
 pub(super) struct Draft<'s> {
@@ -22,12 +22,12 @@ impl<'s> Draft<'s> {
     }
 
     /// Sets a value.
-    pub(super) fn insert(&mut self, place: Place, key: Vec<u8>, value: Vec<u8>) {
+    pub(super) fn insert(&mut self, place: Place, key: impl Into<Key>, value: Vec<u8>) {
         self.changes.insert(place, key, value);
     }
 
     /// Removes a key, where it is there.
-    pub(super) fn remove(&mut self, place: Place, key: Vec<u8>) {
+    pub(super) fn remove(&mut self, place: Place, key: impl Into<Key>) {
         self.changes.remove(place, key);
     }
 

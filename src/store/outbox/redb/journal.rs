@@ -249,7 +249,7 @@ mod tests {
 
     fn changes(len: usize) -> Changes {
         let mut changes = Changes::default();
-        changes.insert(Place::Of(Table::Audit), b"key".to_vec(), vec![1; len]);
+        changes.insert(Place::Of(Table::Audit), b"key".as_slice(), vec![1; len]);
         changes
     }
 

@@ -36,8 +36,8 @@ pub(super) fn step(
         if left == 0 {
             break;
         }
-        tables.remove(Place::Of(Table::Progress), id.to_bytes().to_vec());
-        tables.remove(Place::Of(Table::Message), id.to_bytes().to_vec());
+        tables.remove(Place::Of(Table::Progress), &id.to_bytes()[..]);
+        tables.remove(Place::Of(Table::Message), &id.to_bytes()[..]);
         left -= 1;
     }
     Ok(limit - left)
@@ -49,7 +49,7 @@ fn remove_keys(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Res
     stale.retain(|(key, _)| key[..8] < time_key(before)[..]);
     let removed = stale.len();
     for (key, _) in stale {
-        tables.remove(Place::Of(Table::Idempotency), key[8..].to_vec());
+        tables.remove(Place::Of(Table::Idempotency), &key[8..]);
         tables.remove(by_time, key);
     }
     Ok(removed)
@@ -111,7 +111,7 @@ fn remove_deliveries(tables: &mut Writing<'_>, id: MessageId, limit: usize) -> R
         rows.into_iter().for_each(|(key, _)| tables.remove(Place::Of(table), key));
     }
     if left > 0 {
-        tables.remove(Place::By(Index::Detailed), id.to_bytes().to_vec());
+        tables.remove(Place::By(Index::Detailed), &id.to_bytes()[..]);
     }
     Ok(limit - left)
 }

@@ -123,8 +123,8 @@ impl Row for Meta {
     const TABLE: Table = Table::Meta;
     const VERSION: u8 = 2;
 
-    fn key(&self) -> Vec<u8> {
-        Vec::new()
+    fn key(&self) -> codec::Key {
+        codec::Key::new()
     }
 
     fn write(&self, out: &mut Writer) {

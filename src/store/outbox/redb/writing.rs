@@ -6,7 +6,7 @@
 use super::changes::{Changes, OfPlace};
 use super::fault::Fault;
 use super::tables::{Bytes, Meta, Place, RawRow, each_under};
-use crate::store::codec::{self, Table};
+use crate::store::codec::{self, Key, Table};
 use crate::store::outbox::Walk;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
 use std::collections::{BTreeMap, btree_map};
@@ -86,7 +86,7 @@ impl<'t> Writing<'t> {
     }
 
     /// Removes a key, where it is there.
-    pub(super) fn remove(&mut self, place: Place, key: Vec<u8>) {
+    pub(super) fn remove(&mut self, place: Place, key: impl Into<Key>) {
         self.touched = true;
         self.changes.remove(place, key);
     }
@@ -139,14 +139,14 @@ fn write(table: &mut redb::Table<'_, Bytes, Bytes>, changes: &OfPlace) -> Result
 /// Writes the next changes as far as they are new keys between two that the table has. Says whether there was one.
 fn write_run<'c>(
     table: &mut redb::Table<'_, Bytes, Bytes>,
-    changes: &mut Peekable<impl Iterator<Item = (&'c Vec<u8>, &'c Option<Vec<u8>>)>>,
+    changes: &mut Peekable<impl Iterator<Item = (&'c Key, &'c Option<Vec<u8>>)>>,
 ) -> Result<bool, Fault> {
     let Some((first, _)) = changes.peek() else { return Ok(false) };
     let mut cursor = table.lower_bound_mut(Bound::Included(first.as_slice()))?;
     let end = cursor.peek_next()?.map(|(key, _)| key.value().to_vec());
     let mut any = false;
     while let Some((key, Some(value))) =
-        changes.next_if(|(key, value)| value.is_some() && end.as_ref().is_none_or(|end| *key < end))
+        changes.next_if(|(key, value)| value.is_some() && end.as_ref().is_none_or(|end| key[..] < end[..]))
     {
         cursor.insert_before(key.as_slice(), value.as_slice())?;
         any = true;
