@@ -2,8 +2,11 @@
 //!
 //! Counted is the processor time of this process, all its threads, user's and system's. The far end is nginx in a process
 //! of its own, and so is blackbox_exporter, the yardstick, whose own time is read; who asks it for its probes is not
-//! counted there. As in the service, each probe runs in a task of its own on the runtime of several threads. The last
-//! figure has them started by the service's own schedule, with the processor idle between them.
+//! counted there. As in the service, each probe runs in a task of its own on the runtime of several threads.
+//!
+//! Beside them stands, in turns with them, what the same bytes take by bare blocking sockets: on a calm machine most of it
+//! is the system's own waking of the other side on another processor, which no probe can save. The last figure has the
+//! probes started by the service's own schedule, with the processor idle between them.
 
 use super::gauge::{cpu_secs, quantile};
 use super::served::Served;
@@ -12,10 +15,12 @@ use crate::core::channel::{Channel, GatewayId};
 use crate::diag::{Diagnostics, Source};
 use crate::probe::runner::Runner;
 use crate::probe::{Context, Finding, ProbeSet, Ready, Target, parse, resolve};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 /// How many probes a round counts.
@@ -42,14 +47,24 @@ pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skip
 
 async fn figures(nginx: Served, exporter: Option<Served>) -> Result<Vec<Figure>, String> {
     let page = nginx.url();
-    let fresh = ours(&definition(0, &page, "keep = false")).await?;
-    let kept = ours(&definition(0, &page, "keep = true")).await?;
+    let fresh = probes(&definition(0, &page, "keep = false"))?;
+    let kept = probes(&definition(0, &page, "keep = true"))?;
+    let mut rounds = [const { Vec::new() }; 4];
+    for _ in 0..ROUNDS {
+        rounds[0].push(ours(&fresh).await?);
+        rounds[1].push(ours(&kept).await?);
+        let bare = |ends| task::block_in_place(|| bare(nginx.address(), ends)).map_err(|e| e.to_string());
+        rounds[2].push(bare(Ends::Each)?);
+        rounds[3].push(bare(Ends::Last)?);
+    }
+    let [fresh, kept, bare_fresh, bare_kept] = rounds.map(|mut costs| quantile(&mut costs, 0.5));
     let scheduled = scheduled(&page).await?;
     let theirs = match &exporter {
         Some(exporter) => Some(("blackbox_exporter", theirs(exporter, &page).await?)),
         None => None,
     };
     let cpu = |name, value, yardstick, target| Figure { name, value, unit: "CPU s", yardstick, target };
+    let system = "no target: what the system takes";
     Ok(vec![
         cpu(
             "1,000 HTTP probes, fresh connections",
@@ -58,22 +73,47 @@ async fn figures(nginx: Served, exporter: Option<Served>) -> Result<Vec<Figure>,
             "at most 0.12; blackbox_exporter 0.5 to 0.7",
         ),
         cpu("1,000 HTTP probes, kept connections", kept, theirs, "at most 0.05"),
+        cpu("the same bytes by bare sockets, fresh", bare_fresh, None, system),
+        cpu("the same bytes by bare sockets, kept", bare_kept, None, system),
         cpu("1,000 HTTP probes, fresh, 200 a second by schedule", scheduled, None, "no target"),
     ])
 }
 
 /// Returns what a thousand probes take of this process, one after the other.
-async fn ours(file: &str) -> Result<f64, String> {
-    let (set, context) = probes(file)?;
+async fn ours((set, context): &(ProbeSet, Arc<Context>)) -> Result<f64, String> {
     // Once before, so that what is built once is not counted.
-    run_all(&set, &context, 1).await?;
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let before = cpu_secs();
-        run_all(&set, &context, PROBES).await?;
-        rounds.push(a_thousand(cpu_secs() - before, PROBES));
+    run_all(set, context, 1).await?;
+    let before = cpu_secs();
+    run_all(set, context, PROBES).await?;
+    Ok(a_thousand(cpu_secs() - before, PROBES))
+}
+
+/// Which request is the last of its connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ends {
+    Each,
+    Last,
+}
+
+/// Returns what a thousand exchanges of a probe's bytes take of this process by blocking sockets and nothing else.
+fn bare(address: SocketAddr, ends: Ends) -> std::io::Result<f64> {
+    let close = if ends == Ends::Each { "connection: close\r\n" } else { "" };
+    let version = env!("CARGO_PKG_VERSION");
+    let request = format!("GET / HTTP/1.1\r\nuser-agent: wasl/{version}\r\nhost: {address}\r\n{close}\r\n");
+    // nginx's answer without a body comes in one piece.
+    let mut answer = [0; 1024];
+    let mut stream = TcpStream::connect(address)?;
+    let before = cpu_secs();
+    for _ in 0..PROBES {
+        if ends == Ends::Each {
+            stream = TcpStream::connect(address)?;
+        }
+        stream.write_all(request.as_bytes())?;
+        if stream.read(&mut answer)? == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
     }
-    Ok(quantile(&mut rounds, 0.5))
+    Ok(a_thousand(cpu_secs() - before, PROBES))
 }
 
 /// Returns what a thousand probes take of blackbox_exporter.
