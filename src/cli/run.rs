@@ -1,6 +1,6 @@
 //! `wasl run`: the service, until SIGTERM.
 
-use super::{Done, Failure};
+use super::{Done, Failure, table};
 use crate::diag::Diagnostics;
 use crate::runtime::reload::Changes;
 use crate::runtime::site::{Door, Site, SiteError};
@@ -69,7 +69,7 @@ async fn reload(site: &mut Site) {
 /// Shown this once, and not in the log.
 fn tell_first_token(site: &Site) {
     if let Some(token) = site.first_token() {
-        println!("{token}");
+        table::print(&format!("{token}\n"));
         eprintln!(
             "This is the first token, with the role admin; it is shown this once. Keep it, as WASL_TOKEN or in a file."
         );

@@ -16,7 +16,7 @@ mod probing;
 mod restart;
 mod served;
 
-use super::{Done, Failure};
+use super::{Done, Failure, table};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -78,12 +78,12 @@ pub(super) fn run(args: &Args) -> Done {
             _ => apart(name)?,
         };
         if !args.json {
-            figures.iter().for_each(|figure| println!("{}", line(figure)));
+            figures.iter().for_each(|figure| table::print(&format!("{}\n", line(figure))));
         }
         all.extend(figures);
     }
     if args.json {
-        println!("{}", Value::Array(all));
+        table::print(&format!("{}\n", Value::Array(all)));
     }
     Ok(())
 }

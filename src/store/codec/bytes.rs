@@ -31,9 +31,24 @@ impl Writer {
         Writer { bytes: Vec::with_capacity(64) }
     }
 
+    /// Goes on behind what a buffer holds.
+    pub(crate) fn over(bytes: Vec<u8>) -> Self {
+        Writer { bytes }
+    }
+
     /// Returns what was written.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Returns what was written so far.
+    pub(crate) fn written(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Writes over what was written at `at`.
+    pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
+        self.bytes[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
     /// Appends one byte.
@@ -108,6 +123,11 @@ impl<'a> Reader<'a> {
     /// Takes everything that is left.
     pub(crate) fn remaining(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
+    }
+
+    /// Returns how many bytes are left.
+    pub(crate) fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// Refuses anything that is left.

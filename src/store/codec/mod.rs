@@ -115,10 +115,15 @@ pub(crate) trait Row: Sized {
 /// Returns the bytes of a row's value.
 pub(crate) fn encode<R: Row>(row: &R) -> Vec<u8> {
     let mut out = Writer::new();
+    write_value(row, &mut out);
+    out.finish()
+}
+
+/// Appends the bytes of a row's value.
+pub(crate) fn write_value<R: Row>(row: &R, out: &mut Writer) {
     out.byte(PLAIN);
     out.byte(R::VERSION);
-    row.write(&mut out);
-    out.finish()
+    row.write(out);
 }
 
 /// Reads a row back.
@@ -180,12 +185,30 @@ macro_rules! as_row {
     };
 }
 
+/// Takes a row of any kind.
+pub(crate) trait Visitor {
+    /// What comes of it.
+    type Out;
+    /// Takes it.
+    fn visit<R: Row>(self, row: &R) -> Self::Out;
+}
+
+/// Hands what is to be stored to a visitor as the row that it is; `None` where it is no row of its own.
+pub(crate) fn visit_put<V: Visitor>(put: &Put, visitor: V) -> Option<V::Out> {
+    as_row!(put, row => Some(visitor.visit(row)), None)
+}
+
 /// Returns the table, key and value of what is to be stored; `None` where it is no row of its own.
 pub(crate) fn encode_put(put: &Put) -> Option<(Table, Key, Vec<u8>)> {
-    fn parts<R: Row>(row: &R) -> (Table, Key, Vec<u8>) {
-        (R::TABLE, row.key(), encode(row))
+    struct Parts;
+    impl Visitor for Parts {
+        type Out = (Table, Key, Vec<u8>);
+
+        fn visit<R: Row>(self, row: &R) -> Self::Out {
+            (R::TABLE, row.key(), encode(row))
+        }
     }
-    as_row!(put, row => Some(parts(row)), None)
+    visit_put(put, Parts)
 }
 
 /// Reads back what [`encode_put`] wrote.

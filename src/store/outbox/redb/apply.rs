@@ -28,9 +28,8 @@ pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
         Put::Contact(contact) => put_contact(draft, contact),
         other => {
             index(draft, other)?;
-            if let Some((table, key, value)) = codec::encode_put(other) {
-                draft.insert(Place::Of(table), key, value);
-            }
+            // What is no row of its own was taken above.
+            codec::visit_put(other, draft);
             Ok(())
         }
     }
@@ -40,16 +39,16 @@ pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
 fn index(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
-            draft.insert(Place::By(Index::Open), &message.id.to_bytes()[..], Vec::new());
+            draft.insert(Place::By(Index::Open), &message.id.to_bytes()[..], &[]);
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
             let key = progress.message.to_bytes();
             draft.remove(Place::By(Index::Open), &key[..]);
-            draft.insert(Place::By(Index::Detailed), &key[..], Vec::new());
+            draft.insert(Place::By(Index::Detailed), &key[..], &[]);
         }
         Put::Record(Record::Attempt(attempt)) => {
             if let Some(key) = provider_key_of(attempt) {
-                draft.insert(Place::By(Index::ProviderId), key, attempt_key(attempt.id).to_vec());
+                draft.insert(Place::By(Index::ProviderId), key, &attempt_key(attempt.id));
             }
         }
         Put::Record(Record::Idempotency { key, at, .. }) => {
@@ -57,7 +56,7 @@ fn index(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
                 draft.remove(Place::By(Index::IdempotencyByTime), by_time(&earlier));
             }
             let by_time = [&time_key(*at)[..], &key.key].concat();
-            draft.insert(Place::By(Index::IdempotencyByTime), by_time, Vec::new());
+            draft.insert(Place::By(Index::IdempotencyByTime), by_time, &[]);
         }
         _ => {}
     }
@@ -122,7 +121,7 @@ fn put_contact(draft: &mut Draft<'_>, contact: &Contact) -> Result<(), Fault> {
         }
     }
     for audience in &contact.person.audiences {
-        draft.insert(Place::By(Index::Audience), key(audience), Vec::new());
+        draft.insert(Place::By(Index::Audience), key(audience), &[]);
     }
     draft.put(contact);
     Ok(())

@@ -6,9 +6,9 @@
 //!
 //! A record begins on a page, so that a torn write harms no other record:
 //! ```text
-//! "WJ01"  body's length (4)  position (8)  try (8)  CRC-32 (4)  body: the clock, the changes  zeros to the page's end
+//! "WJ01"  rows' length (4)  position (8)  try (8)  the clock (8)  CRC-32 (4)  rows  zeros to the page's end
 //! ```
-//! Numbers are big-endian. The checksum covers the store's salt, the header and the body: neither another store's
+//! Numbers are big-endian. The checksum covers the store's salt, the header and the rows: neither another store's
 //! record nor bytes that somebody put into a message pass for one of this store's.
 //!
 //! Limits: a commit that is longer than a half goes straight to the tables.
@@ -18,10 +18,10 @@
 //! one is there, the disk lost what it had promised, and that is said, not passed over. Of two records of one position
 //! (the first failed half way) the later try stands.
 
-use super::changes::Changes;
+use super::changes::{Change, read};
 use super::fault::Fault;
 use crate::core::time::Timestamp;
-use crate::store::codec::{Reader, Writer, crc32_of};
+use crate::store::codec::{Reader, crc32_of};
 use crate::store::outbox::Position;
 use redb::StorageBackend;
 use std::collections::BTreeMap;
@@ -31,8 +31,10 @@ pub(super) const JOURNAL_BYTES: u64 = 8 << 20;
 /// Where records may begin: what disks write whole, and what the page cache holds.
 const PAGE: usize = 4096;
 const MAGIC: &[u8; 4] = b"WJ01";
-/// The header: magic, length, position, try, checksum.
-const HEADER: usize = 28;
+/// The header: magic, length, position, try, clock, checksum.
+pub(super) const HEADER: usize = 36;
+/// Where the checksum stands in it.
+const CRC: usize = 32;
 
 /// The journal's file, and where its tail is.
 pub(super) struct Journal {
@@ -54,7 +56,17 @@ pub(super) struct Journal {
 pub(super) struct Replayed {
     pub(super) position: Position,
     pub(super) clock: Timestamp,
-    pub(super) changes: Changes,
+    pub(super) rows: Vec<u8>,
+    pub(super) changes: Vec<Change>,
+}
+
+/// A record as it was found.
+#[derive(Clone, Copy)]
+struct Found<'b> {
+    position: Position,
+    tries: u64,
+    clock: Timestamp,
+    rows: &'b [u8],
 }
 
 /// Where a record can go.
@@ -71,7 +83,21 @@ pub(super) enum Room {
 /// A record, ready to be written.
 pub(super) struct Framed {
     bytes: Vec<u8>,
+    /// How many bytes lie before the zeros at the end.
+    len: usize,
     position: Position,
+}
+
+impl Framed {
+    /// Returns the header and the rows.
+    pub(super) fn rows(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Returns the buffer, to be used again.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
 }
 
 impl Journal {
@@ -93,17 +119,18 @@ impl Journal {
     /// Returns the commits after `after`, in their order.
     pub(super) fn replay(&mut self, after: Position) -> Result<Vec<Replayed>, Fault> {
         let bytes = self.read_all()?;
-        let mut records: BTreeMap<Position, (u64, &[u8])> = BTreeMap::new();
+        let mut records: BTreeMap<Position, Found<'_>> = BTreeMap::new();
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let Some((position, number, body)) = self.parse(rest) else {
+            let Some(found) = self.parse(rest) else {
                 at += PAGE;
                 continue;
             };
-            at += (HEADER + body.len()).next_multiple_of(PAGE);
-            self.tries = self.tries.max(number);
-            if position > after && records.get(&position).is_none_or(|(earlier, _)| *earlier < number) {
-                records.insert(position, (number, body));
+            at += (HEADER + found.rows.len()).next_multiple_of(PAGE);
+            self.tries = self.tries.max(found.tries);
+            let is_later = records.get(&found.position).is_none_or(|earlier| earlier.tries < found.tries);
+            if found.position > after && is_later {
+                records.insert(found.position, found);
             }
         }
         let expected = (after.0 + 1..).map(Position);
@@ -113,7 +140,7 @@ impl Journal {
                 missing.0, found.0
             )));
         }
-        records.into_iter().map(|(position, (_, body))| read_body(position, body)).collect()
+        records.into_values().map(replayed).collect()
     }
 
     fn read_all(&self) -> Result<Vec<u8>, Fault> {
@@ -127,24 +154,21 @@ impl Journal {
         Ok(bytes)
     }
 
-    /// Makes a record of a commit.
-    pub(super) fn frame(&mut self, position: Position, clock: Timestamp, changes: &Changes) -> Framed {
+    /// Makes a record of a commit's rows, which lie behind room for the header.
+    pub(super) fn frame(&mut self, position: Position, clock: Timestamp, mut bytes: Vec<u8>) -> Framed {
         self.tries += 1;
-        let mut out = Writer::new();
-        out.raw(&[0; HEADER]);
-        out.time(clock);
-        changes.write(&mut out);
-        let mut bytes = out.finish();
-        // A body of 4 GiB would be longer than a half by far: such a record is never written.
+        // Rows of 4 GiB would be longer than a half by far: such a record is never written.
         let len = u32::try_from(bytes.len() - HEADER).unwrap_or(u32::MAX);
         bytes[..4].copy_from_slice(MAGIC);
         bytes[4..8].copy_from_slice(&len.to_be_bytes());
         bytes[8..16].copy_from_slice(&position.0.to_be_bytes());
         bytes[16..24].copy_from_slice(&self.tries.to_be_bytes());
-        let crc = self.checksum(&bytes[..24], &bytes[HEADER..]);
-        bytes[24..HEADER].copy_from_slice(&crc.to_be_bytes());
-        bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
-        Framed { bytes, position }
+        bytes[24..CRC].copy_from_slice(&clock.ms().to_be_bytes());
+        let crc = self.checksum(&bytes[..CRC], &bytes[HEADER..]);
+        bytes[CRC..HEADER].copy_from_slice(&crc.to_be_bytes());
+        let len = bytes.len();
+        bytes.resize(len.next_multiple_of(PAGE), 0);
+        Framed { bytes, len, position }
     }
 
     /// Says where a record can go while the tables have everything up to `drained`.
@@ -174,38 +198,38 @@ impl Journal {
         Ok(())
     }
 
-    /// Returns the position, try and body of the record that begins here, where a whole one does.
-    fn parse<'b>(&self, bytes: &'b [u8]) -> Option<(Position, u64, &'b [u8])> {
+    /// Returns the record that begins here, where a whole one does.
+    fn parse<'b>(&self, bytes: &'b [u8]) -> Option<Found<'b>> {
         let mut header = Reader::new(bytes.get(..HEADER)?);
         if header.array().ok()? != *MAGIC {
             return None;
         }
         let len = u32::from_be_bytes(header.array().ok()?) as usize;
-        let position = u64::from_be_bytes(header.array().ok()?);
-        let number = u64::from_be_bytes(header.array().ok()?);
+        let position = Position(u64::from_be_bytes(header.array().ok()?));
+        let tries = u64::from_be_bytes(header.array().ok()?);
+        let clock = Timestamp::from_ms(i64::from_be_bytes(header.array().ok()?));
         let crc = u32::from_be_bytes(header.array().ok()?);
-        let body = bytes.get(HEADER..HEADER.checked_add(len)?)?;
-        (crc == self.checksum(&bytes[..24], body)).then_some((Position(position), number, body))
+        let rows = bytes.get(HEADER..HEADER.checked_add(len)?)?;
+        (crc == self.checksum(&bytes[..CRC], rows)).then_some(Found { position, tries, clock, rows })
     }
 
-    fn checksum(&self, header: &[u8], body: &[u8]) -> u32 {
-        crc32_of(&[&self.salt.to_be_bytes(), header, body])
+    fn checksum(&self, header: &[u8], rows: &[u8]) -> u32 {
+        crc32_of(&[&self.salt.to_be_bytes(), header, rows])
     }
 }
 
-fn read_body(position: Position, body: &[u8]) -> Result<Replayed, Fault> {
-    let mut body = Reader::new(body);
-    let read = body.time().and_then(|clock| Ok((clock, Changes::read(&mut body)?)));
-    let (clock, changes) = read
-        .and_then(|read| body.end().map(|()| read))
-        .map_err(|bad| Fault::Journal(format!("commit {} has not {}", position.0, bad.0)))?;
-    Ok(Replayed { position, clock, changes })
+fn replayed(found: Found<'_>) -> Result<Replayed, Fault> {
+    let Found { position, clock, rows, .. } = found;
+    let changes =
+        read(rows, 0).map_err(|bad| Fault::Journal(format!("commit {} has not {}", position.0, bad.0)))?;
+    Ok(Replayed { position, clock, rows: rows.to_vec(), changes })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::codec::Table;
+    use crate::store::outbox::redb::changes::Rows;
     use crate::store::outbox::redb::tables::Place;
     use redb::backends::InMemoryBackend;
     use std::sync::Arc;
@@ -247,15 +271,15 @@ mod tests {
         Journal::open(Box::new(medium.clone()), 8 * PAGE as u64, salt).expect("opened")
     }
 
-    fn changes(len: usize) -> Changes {
-        let mut changes = Changes::default();
-        changes.insert(Place::Of(Table::Audit), b"key".as_slice(), vec![1; len]);
-        changes
+    fn rows(len: usize) -> Vec<u8> {
+        let mut rows = Rows::behind(HEADER, Vec::new());
+        rows.insert(Place::Of(Table::Audit), b"key".as_slice(), &vec![1; len]);
+        rows.finish().0
     }
 
     /// Writes a record of `len` bytes, and says where it went.
     fn write(journal: &mut Journal, position: u64, len: usize, drained: u64) -> Room {
-        let record = journal.frame(Position(position), Timestamp::from_ms(5), &changes(len));
+        let record = journal.frame(Position(position), Timestamp::from_ms(5), rows(len));
         let room = journal.room(&record, Position(drained));
         if let Room::At { offset, .. } = room {
             journal.append(&record, offset).expect("written");
@@ -320,11 +344,11 @@ mod tests {
     fn of_two_tries_at_one_commit_the_later_stands() {
         let medium = medium();
         let mut journal = open(&medium, SALT);
-        let failed = journal.frame(Position(1), Timestamp::from_ms(5), &changes(10));
+        let failed = journal.frame(Position(1), Timestamp::from_ms(5), rows(10));
         medium.write(4 * PAGE as u64, &failed.bytes).expect("written, and never acknowledged");
         write(&mut journal, 1, 20, 0);
         let found = open(&medium, SALT).replay(Position(0)).expect("replayed");
-        let value = found[0].changes.get(Place::Of(Table::Audit), b"key").expect("a change");
-        assert_eq!(value.as_ref().map(Vec::len), Some(20));
+        assert_eq!(found[0].changes[0].value.as_ref().map(ExactSizeIterator::len), Some(20));
+        assert_eq!(found[0].clock, Timestamp::from_ms(5));
     }
 }

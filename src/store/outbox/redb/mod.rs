@@ -38,8 +38,8 @@ use crate::core::record::Loaded;
 use crate::core::time::Timestamp;
 use crate::store::codec::STORE_FORMAT;
 use crate::store::{OpenError, space};
-use changes::Changes;
-use draft::Draft;
+use changes::{Change, Changes};
+use draft::{Draft, Drafted};
 use fault::{Fault, guarded};
 use journal::{JOURNAL_BYTES, Journal, Room};
 use pending::{Leaving, Pending};
@@ -58,6 +58,8 @@ use writing::{transact, write_all};
 const CACHE_BYTES: usize = 32 << 20;
 /// How long a commit is pending at most, while the disk is well and nobody wants to read.
 const DRAIN_EVERY: Duration = Duration::from_secs(1);
+/// The longest buffer that is kept from one commit to the next.
+const BUFFER_KEPT: usize = 1 << 20;
 /// How many commits go around the journal after one that it did not take: a bad block must not be met with each.
 const AROUND: u32 = 100;
 
@@ -67,6 +69,8 @@ pub struct RedbOutbox {
     journal: Journal,
     /// How many commits more go around the journal.
     around: u32,
+    /// What the last commit was written in.
+    buffer: Vec<u8>,
     drainer: Option<JoinHandle<()>>,
 }
 
@@ -108,18 +112,23 @@ impl RedbOutbox {
         if meta.has_journal() {
             for commit in journal.replay(meta.position)? {
                 let clock = shared.pending.meta().clock.max(commit.clock);
-                shared.pending.add(commit.changes, Meta { position: commit.position, clock, ..meta });
+                shared.pending.add(
+                    &commit.rows,
+                    commit.changes,
+                    Meta { position: commit.position, clock, ..meta },
+                );
             }
             shared.drain()?;
         }
-        Ok(RedbOutbox { shared: Arc::new(shared), journal, around: 0, drainer: None })
+        Ok(RedbOutbox { shared: Arc::new(shared), journal, around: 0, buffer: Vec::new(), drainer: None })
     }
 
     /// Makes a commit durable, by the journal where it can be.
-    fn make_durable(&mut self, changes: Changes, meta: Meta) -> Result<(), Fault> {
+    fn make_durable(&mut self, drafted: Drafted) -> Result<(), Fault> {
+        let Drafted { rows, changes, meta } = drafted;
         let before = self.shared.pending.meta();
         self.journal.salt(before.salt);
-        let record = self.journal.frame(meta.position, meta.clock, &changes);
+        let record = self.journal.frame(meta.position, meta.clock, rows);
         let mut room = self.journal.room(&record, self.shared.pending.drained());
         if room == Room::Occupied {
             self.shared.drain()?;
@@ -128,24 +137,29 @@ impl RedbOutbox {
         // An older program must be kept from the store before the journal has anything that it would not see.
         let may_journal = before.format == STORE_FORMAT && self.around == 0;
         let (true, Room::At { offset, turned }) = (may_journal, room) else {
-            return self.pass(&changes, meta);
+            return self.pass(record.rows(), changes, meta);
         };
         if let Err(fault) = self.journal.append(&record, offset) {
             self.around = AROUND;
             return Err(fault);
         }
-        self.shared.pending.add(changes, meta);
+        self.shared.pending.add(record.rows(), changes, meta);
         if turned {
             self.shared.pending.wake();
         }
+        self.buffer =
+            Some(record.into_buffer()).filter(|buffer| buffer.capacity() <= BUFFER_KEPT).unwrap_or_default();
+        drop(self.shared.pending.spent());
         Ok(())
     }
 
     /// Writes a commit to the tables at once, after all that is pending.
-    fn pass(&mut self, changes: &Changes, meta: Meta) -> Result<(), Fault> {
+    fn pass(&mut self, rows: &[u8], changes: Vec<Change>, meta: Meta) -> Result<(), Fault> {
         self.shared.drain()?;
+        let mut all = Changes::default();
+        all.extend(&Arc::from(rows), changes);
         self.shared.alone(|| {
-            self.shared.write(|database| write_all(database, changes, &meta))?;
+            self.shared.write(|database| write_all(database, &all, &meta))?;
             self.shared.pending.passed(meta);
             Ok(())
         })?;
@@ -163,14 +177,15 @@ impl Outbox for RedbOutbox {
 
     fn commit(&mut self, batch: &[Put]) -> Result<Position, CommitError> {
         self.recover()?;
-        let (changes, mut meta) = self.shared.seen(guarded(|| {
-            let mut draft = Draft::begin(&self.shared);
+        let used = std::mem::take(&mut self.buffer);
+        let drafted = self.shared.seen(guarded(|| {
+            let mut draft = Draft::begin(&self.shared, used);
             batch.iter().try_for_each(|put| apply::put(&mut draft, put))?;
-            Ok((draft.changes, draft.meta))
+            Ok(draft.finish())
         }))?;
-        meta.position.0 += 1;
-        self.make_durable(changes, meta)?;
-        Ok(meta.position)
+        let position = drafted.meta.position;
+        self.make_durable(drafted)?;
+        Ok(position)
     }
 
     fn retain(&mut self, keep: &Retention, now: Timestamp, limit: usize) -> Result<Retained, CommitError> {
@@ -196,6 +211,7 @@ impl Outbox for RedbOutbox {
     }
 
     fn recover(&mut self) -> Result<(), CommitError> {
+        drop(self.shared.pending.spent());
         if self.shared.pending.in_trouble() {
             self.shared.drain()?;
         }
@@ -254,6 +270,7 @@ impl Shared {
             }
             if let Some(Leaving { changes, meta }) = self.pending.begin() {
                 self.write(|database| write_all(database, &changes, &meta))?;
+                drop(changes);
                 self.pending.left(meta.position);
             }
             self.pending.recovered();

@@ -5,11 +5,14 @@
 //!
 //! Limits: as much as the journal holds; the writer drains by itself when that is full.
 
-use super::changes::Changes;
+use super::changes::{Change, Changes, Value};
 use super::tables::{Meta, Place};
 use crate::store::outbox::Position;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// How much of what has left waits for the writer: as many drainings as fit the journal, and one more.
+const SPENT_MAX: usize = 3;
 
 /// Changes between the journal and the tables.
 pub(super) struct Pending {
@@ -23,6 +26,9 @@ struct State {
     fresh: Changes,
     /// What is being written to the tables.
     leaving: Arc<Changes>,
+    /// What has left. The writer made it and lets go of it: an allocator takes back with difficulty what another thread
+    /// frees.
+    spent: Vec<Arc<Changes>>,
     /// What the store knows about itself, as of the last commit.
     meta: Meta,
     /// Up to where the tables durably have everything.
@@ -42,7 +48,7 @@ pub(super) struct Leaving {
 /// What is pending of a key.
 pub(super) struct Found {
     /// What becomes of it, where anything does.
-    pub(super) change: Option<Option<Vec<u8>>>,
+    pub(super) change: Option<Option<Value>>,
     /// The last commit that was looked at.
     pub(super) committed: Position,
     /// Where nothing becomes of it, the tables have its value from this position on.
@@ -55,6 +61,7 @@ impl Pending {
         let state = State {
             fresh: Changes::default(),
             leaving: Arc::default(),
+            spent: Vec::new(),
             meta,
             drained: meta.position,
             in_trouble: false,
@@ -79,10 +86,11 @@ impl Pending {
         self.lock().in_trouble
     }
 
-    /// Adds a commit that is in the journal.
-    pub(super) fn add(&self, changes: Changes, meta: Meta) {
+    /// Adds a commit that is in the journal; its values lie in `rows`.
+    pub(super) fn add(&self, rows: &[u8], changes: Vec<Change>, meta: Meta) {
+        let rows = Arc::from(rows);
         let mut state = self.lock();
-        state.fresh.extend(changes);
+        state.fresh.extend(&rows, changes);
         state.meta = meta;
     }
 
@@ -112,7 +120,7 @@ impl Pending {
             state.leaving = Arc::new(fresh);
         } else {
             // It failed before.
-            Arc::make_mut(&mut state.leaving).extend(fresh);
+            Arc::make_mut(&mut state.leaving).join(fresh);
         }
         Some(Leaving { changes: Arc::clone(&state.leaving), meta: state.meta })
     }
@@ -120,8 +128,16 @@ impl Pending {
     /// Says that the tables durably have everything up to `position`.
     pub(super) fn left(&self, position: Position) {
         let mut state = self.lock();
-        state.leaving = Arc::default();
+        let left = std::mem::take(&mut state.leaving);
         state.drained = position;
+        if state.spent.len() < SPENT_MAX {
+            state.spent.push(left);
+        }
+    }
+
+    /// Hands out what has left, to be let go of by the writer.
+    pub(super) fn spent(&self) -> Vec<Arc<Changes>> {
+        std::mem::take(&mut self.lock().spent)
     }
 
     /// Says that the tables could not be written, or read.

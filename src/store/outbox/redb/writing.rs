@@ -3,7 +3,7 @@
 //! Changes are written table by table in the order of the keys: what is new goes in as runs, which fill their pages,
 //! where row by row each new page would be split in two halves.
 
-use super::changes::{Changes, OfPlace};
+use super::changes::{Changes, OfPlace, Value};
 use super::fault::Fault;
 use super::tables::{Bytes, Meta, Place, RawRow, each_under};
 use crate::store::codec::{self, Key, Table};
@@ -94,7 +94,7 @@ impl<'t> Writing<'t> {
     /// Returns a value as this transaction has left it.
     pub(super) fn value(&mut self, place: Place, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         match self.changes.get(place, key) {
-            Some(changed) => Ok(changed.clone()),
+            Some(changed) => Ok(changed.as_deref().map(<[u8]>::to_vec)),
             None => Ok(self.stored(place)?.get(key)?.map(|value| value.value().to_vec())),
         }
     }
@@ -129,7 +129,7 @@ fn write(table: &mut redb::Table<'_, Bytes, Bytes>, changes: &OfPlace) -> Result
                 expect_new = write_run(table, &mut changes)?;
                 continue;
             }
-            Some(value) => expect_new = table.insert(key.as_slice(), value.as_slice())?.is_none(),
+            Some(value) => expect_new = table.insert(key.as_slice(), &value[..])?.is_none(),
         }
         changes.next();
     }
@@ -139,7 +139,7 @@ fn write(table: &mut redb::Table<'_, Bytes, Bytes>, changes: &OfPlace) -> Result
 /// Writes the next changes as far as they are new keys between two that the table has. Says whether there was one.
 fn write_run<'c>(
     table: &mut redb::Table<'_, Bytes, Bytes>,
-    changes: &mut Peekable<impl Iterator<Item = (&'c Key, &'c Option<Vec<u8>>)>>,
+    changes: &mut Peekable<impl Iterator<Item = (&'c Key, &'c Option<Value>)>>,
 ) -> Result<bool, Fault> {
     let Some((first, _)) = changes.peek() else { return Ok(false) };
     let mut cursor = table.lower_bound_mut(Bound::Included(first.as_slice()))?;
@@ -148,7 +148,7 @@ fn write_run<'c>(
     while let Some((key, Some(value))) =
         changes.next_if(|(key, value)| value.is_some() && end.as_ref().is_none_or(|end| key[..] < end[..]))
     {
-        cursor.insert_before(key.as_slice(), value.as_slice())?;
+        cursor.insert_before(key.as_slice(), &value[..])?;
         any = true;
     }
     cursor.close()?;
