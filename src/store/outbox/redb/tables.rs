@@ -232,3 +232,19 @@ impl Reading {
 pub(super) fn message_of(place: Place, key: &[u8]) -> Result<crate::core::ids::MessageId, Fault> {
     codec::Reader::new(key).message_id().map_err(bad_key(place.name()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For ever, as the golden bytes of the other rows are.
+    #[test]
+    fn what_a_store_knows_about_itself_reads_back_in_both_versions() {
+        let (position, clock) = (Position(7), Timestamp::default());
+        let meta = Meta { format: 3, position, clock, salt: 5 };
+        assert_eq!(codec::encode(&meta), [0, 2, 3, 7, 0, 5]);
+        assert_eq!(codec::decode(&[], &[0, 2, 3, 7, 0, 5]), Ok(meta));
+        assert_eq!(codec::decode(&[], &[0, 1, 2, 7, 0]), Ok(Meta { format: 2, position, clock, salt: 0 }));
+        assert!(Place::all().all(|place| Place::from_number(place.number()) == Some(place)));
+    }
+}
