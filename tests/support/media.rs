@@ -10,9 +10,15 @@ use wasl::store::outbox::redb::RedbOutbox;
 /// What was asked of a file.
 #[derive(Clone, Debug)]
 enum Op {
-    Write { at: u64, data: Arc<[u8]> },
+    Write {
+        at: u64,
+        data: Arc<[u8]>,
+    },
     SetLen(u64),
     Sync,
+    /// It failed: what was written since the last may have been forgotten, and no later sync brings it back. Cites:
+    /// Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020.
+    SyncFailed,
 }
 
 /// The files of an outbox.
@@ -119,16 +125,13 @@ impl Disk {
     pub fn after_cut(&self, ops: usize, fate: &mut dyn FnMut(usize) -> Survivors) -> Disk {
         let inner = self.inner.lock().expect("whole");
         let done = &inner.ops[..ops];
-        let synced = [File::Tables, File::Journal].map(|file| {
-            let last = done.iter().rposition(|(of, op)| *of == file && matches!(op, Op::Sync));
-            last.map_or(0, |place| place + 1)
-        });
         let mut files = inner.start.clone();
         for (place, (file, op)) in done.iter().enumerate() {
+            let next =
+                done[place..].iter().find(|(of, op)| of == file && matches!(op, Op::Sync | Op::SyncFailed));
             let bytes = &mut files[*file as usize];
-            match op {
-                Op::Sync => {}
-                _ if place < synced[*file as usize] => apply(bytes, op, Survivors::All),
+            match next {
+                Some((_, Op::Sync)) => apply(bytes, op, Survivors::All),
                 _ => apply(bytes, op, fate(place)),
             }
         }
@@ -138,7 +141,7 @@ impl Disk {
 
 fn apply(bytes: &mut Vec<u8>, op: &Op, fate: Survivors) {
     match (op, fate) {
-        (_, Survivors::None) | (Op::Sync, _) => {}
+        (_, Survivors::None) | (Op::Sync | Op::SyncFailed, _) => {}
         // A length is metadata: it is there or it is not.
         (Op::SetLen(len), _) => bytes.resize(*len as usize, 0),
         (Op::Write { at, data }, fate) => {
@@ -183,7 +186,10 @@ impl Inner {
         match self.failing {
             Failing::FullBeyond(len) if end > len => return Err(io::Error::from_raw_os_error(ENOSPC)),
             Failing::Writes | Failing::All => return Err(io::Error::from_raw_os_error(EIO)),
-            Failing::Syncs if matches!(op, Op::Sync) => return Err(io::Error::from_raw_os_error(EIO)),
+            Failing::Syncs if matches!(op, Op::Sync) => {
+                self.ops.push((file, Op::SyncFailed));
+                return Err(io::Error::from_raw_os_error(EIO));
+            }
             _ => {}
         }
         apply(&mut self.files[file as usize], &op, Survivors::All);

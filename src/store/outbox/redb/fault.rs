@@ -55,13 +55,10 @@ enum Kind {
 }
 
 impl Fault {
-    /// Says whether it is the disk that failed, after which redb refuses to go on until it is opened again.
+    /// Says whether it is the disk that failed, after which redb refuses to go on until it is opened again. What was
+    /// closed by us is not: whoever closed it knows.
     pub(super) fn is_of_the_disk(&self) -> bool {
-        matches!(
-            self,
-            Fault::Closed(_)
-                | Fault::Redb(Redb::Io(_) | Redb::PreviousIo | Redb::DatabaseClosed | Redb::LockPoisoned(_))
-        )
+        matches!(self, Fault::Redb(Redb::Io(_) | Redb::PreviousIo | Redb::LockPoisoned(_)))
     }
 
     fn kind(self) -> Kind {

@@ -14,7 +14,7 @@
 //! that failed. What an error left in the tables is looked at when they are opened again: a commit that failed and
 //! is there all the same keeps its position, and no other takes it.
 //!
-//! Limits: redb's cache takes 32 MiB, not its 1 GiB; the journal [`JOURNAL_BYTES`], and what is pending a few times as
+//! Limits: redb's cache takes 16 MiB, not its 1 GiB; the journal [`JOURNAL_BYTES`], and what is pending a few times as
 //! much of memory. The file never shrinks below what it once held by much: freed pages are used again. Tables lie by
 //! noun, keys are big-endian (see [`codec`](crate::store::codec)). Opening needs room for what is pending.
 //!
@@ -55,7 +55,7 @@ use tables::{Meta, Reading};
 use writing::{transact, write_all};
 
 /// redb's cache. Its default of 1 GiB would be most of a small machine.
-const CACHE_BYTES: usize = 32 << 20;
+const CACHE_BYTES: usize = 16 << 20;
 /// How long a commit is pending at most, while the disk is well and nobody wants to read.
 const DRAIN_EVERY: Duration = Duration::from_secs(1);
 /// The longest buffer that is kept from one commit to the next.

@@ -111,7 +111,6 @@ impl Pending {
     /// Takes all that is pending; `None` where nothing is. One at a time may drain.
     pub(super) fn begin(&self) -> Option<Leaving> {
         let mut state = self.lock();
-        state.wanted = false;
         if state.meta.position == state.drained {
             return None;
         }
@@ -132,7 +131,10 @@ impl Pending {
         state.drained = position;
         if state.spent.len() < SPENT_MAX {
             state.spent.push(left);
+            return;
         }
+        drop(state);
+        drop(left);
     }
 
     /// Hands out what has left, to be let go of by the writer.
@@ -182,7 +184,9 @@ impl Pending {
         let state = self.lock();
         let asleep = |state: &mut State| !state.wanted && !state.closing;
         let waited = self.woken.wait_timeout_while(state, at_most, asleep);
-        !waited.unwrap_or_else(PoisonError::into_inner).0.closing
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.wanted = false;
+        !state.closing
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
