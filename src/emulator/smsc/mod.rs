@@ -391,7 +391,7 @@ impl Smsc {
     }
 
     /// Sends a `deliver_sm` to its origin or to another receiver, or lets it wait for one.
-    fn deliver(&self, delivery: Delivery) {
+    fn deliver(&self, mut delivery: Delivery) {
         let settings = lock(&self.settings).clone();
         let next = {
             let sessions = &mut *lock(&self.sessions);
@@ -412,6 +412,8 @@ impl Smsc {
                 Content::Receipt(receipt) => receipt.pdu(settings.dialect, settings.id_form, unix_s()),
                 Content::Text(pdu) => (**pdu).clone(),
             };
+            // Made once: a repeat says the same, the time of the end included.
+            delivery.content = Content::Text(Box::new(pdu.clone()));
             let sequence = session.next_sequence();
             let octets = request(sequence, Pdu::DeliverSm(pdu));
             if session.out.try_send(Out::Octets(octets)).is_err() {
