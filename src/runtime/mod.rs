@@ -3,7 +3,8 @@
 //! ```text
 //! api, hooks, adapters, probes -> inbox -> turn (core) -> writer (commit) -> release -> dispatch, replies, pictures
 //! ```
-//! Two std threads own the core and the outbox's writing side; everything that waits for the network is a tokio task.
+//! Two std threads own the core and the outbox's writing side; everything that waits for the network is a tokio task, the
+//! probes' on a thread of their own (`lookout.rs`).
 //!
 //! Invariant: nothing leaves before its cause is on disk (`writer.rs`); every queue here has a limit.
 
@@ -11,6 +12,7 @@ pub mod clock;
 pub mod configuration;
 pub mod gateways;
 pub mod listener;
+pub(crate) mod lookout;
 pub mod reload;
 pub mod site;
 pub mod systemd;

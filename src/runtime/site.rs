@@ -17,6 +17,7 @@ use crate::probe::uplink;
 use crate::runtime::clock::{Clock, Os};
 use crate::runtime::configuration::Configuration;
 use crate::runtime::listener::{self, BadTls};
+use crate::runtime::lookout::{Lookout, Watching};
 use crate::runtime::start::{Parts, Running, StartError, Wasl};
 use crate::runtime::writer::Fatal;
 use crate::settings::{self, Settings};
@@ -28,7 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::JoinHandle;
 
 /// How many findings of probes may wait for the core; a probe that has ended holds its place until then.
 const FINDINGS_MAX: usize = 64;
@@ -84,7 +85,7 @@ pub struct Site {
     first_token: Option<String>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    watchers: Vec<AbortHandle>,
+    lookout: Lookout,
     /// Locked for this process until dropped, so it comes last.
     _folder: Folder,
 }
@@ -128,7 +129,8 @@ impl Site {
             pacer: pacer(probes.clone()),
             control_pace,
         })?;
-        let watchers = watch_out(&running, &configuration, seed, orders, &pace);
+        let watching = watch_out(&running, &configuration, seed, orders, &pace);
+        let lookout = Lookout::start(watching).map_err(StartError::Thread)?;
         let first_token = match door {
             Door::Guarded if !running.has_tokens() => Some(first_token(&running).await?),
             Door::Guarded | Door::Open => None,
@@ -146,7 +148,7 @@ impl Site {
             first_token,
             stop,
             serving,
-            watchers,
+            lookout,
             _folder: stores.folder,
         })
     }
@@ -198,7 +200,7 @@ impl Site {
     /// Stops: waits for what is out, makes everything durable, leaves the rest in the store.
     pub async fn stop(self) -> Result<(), Fatal> {
         self.stop.send_replace(true);
-        self.watchers.iter().for_each(AbortHandle::abort);
+        drop(self.lookout);
         let done = self.running.stop().await;
         // Its answers under way were given by now, or never will be.
         drop(self.serving.await);
@@ -221,43 +223,38 @@ impl Site {
     }
 }
 
-/// Starts what looks at the gateways and at our own lines.
+/// Prepares what looks at the gateways and at our own lines.
 fn watch_out(
     running: &Running,
     configuration: &Configuration,
     seed: u64,
     orders: mpsc::Receiver<runner::Command>,
     control_pace: &watch::Receiver<Pace>,
-) -> Vec<AbortHandle> {
+) -> Vec<Watching> {
+    let context = || Arc::clone(&configuration.probing);
     let (findings, mut found) = mpsc::channel(FINDINGS_MAX);
-    let runner =
-        Runner::new(configuration.probes.clone(), Arc::clone(&configuration.probing), seed, findings);
+    let runner = Runner::new(configuration.probes.clone(), context(), seed, findings);
     let (rounds, mut round) = mpsc::channel(FINDINGS_MAX);
     let (feed, uplinks) = (running.feed(), running.feed());
-    let mut watchers = vec![
-        tokio::spawn(runner.run(orders)),
-        tokio::spawn(async move {
+    let mut watching: Vec<Watching> = vec![
+        Box::pin(runner.run(orders)),
+        Box::pin(async move {
             while let Some(finding) = found.recv().await {
                 feed.probe(finding.report).await;
             }
         }),
-        tokio::spawn(async move {
+        Box::pin(async move {
             while let Some(round) = round.recv().await {
                 uplinks.uplink(round).await;
             }
         }),
     ];
-    watchers.extend(configuration.settings.uplinks.iter().map(|line| {
+    for line in &configuration.settings.uplinks {
         let line = uplink::Uplink::new(line);
-        tokio::spawn(uplink::watch(
-            line,
-            Arc::clone(&configuration.probing),
-            uplink::INTERVAL,
-            control_pace.clone(),
-            rounds.clone(),
-        ))
-    }));
-    watchers.iter().map(JoinHandle::abort_handle).collect()
+        let watch = uplink::watch(line, context(), uplink::INTERVAL, control_pace.clone(), rounds.clone());
+        watching.push(Box::pin(watch));
+    }
+    watching
 }
 
 /// Hands changes of pace to the probes' runner. Called by the writer, so it never waits.

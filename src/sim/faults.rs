@@ -76,7 +76,7 @@ impl Faults {
             dead: some(20),
             clock_jump: some(5),
             hold: some(10),
-            cancel: some(10),
+            cancel: some(30),
             reload: some(10),
             line_cut: some(5),
         }

@@ -26,6 +26,8 @@ const TROUBLE: Span = Span::from_mins(12);
 const SETTLE_WITHIN: Span = Span::from_mins(45);
 /// How often probes come once the trouble is over.
 const PEACE_STEP: Span = Span::from_secs(15);
+/// A message that is cancelled is one of so many last ones.
+const LATELY: u64 = 16;
 /// More turns than this at one instant: the core does not come to rest.
 const TURNS_AT_ONCE_MAX: u64 = 5_000;
 const START: Timestamp = Timestamp::from_ms(1_790_000_000_000);
@@ -242,8 +244,10 @@ impl World {
             self.hold_or_release();
         }
         if self.chance(faults.cancel) && !self.messages.is_empty() {
-            let place = self.rng.below(self.messages.len() as u64) as usize;
-            let command = Command::Cancel { message: self.messages[place], reason: "drawn".into() };
+            // One of the last: who cancels has just seen the mistake, and most of the earlier ones are settled.
+            let back = self.rng.below(LATELY.min(self.messages.len() as u64)) as usize;
+            let message = self.messages[self.messages.len() - 1 - back];
+            let command = Command::Cancel { message, reason: "drawn".into() };
             self.core.handle(Input::Command { ticket: Ticket(0), who: "noc".into(), command }, self.now);
         }
         if self.chance(faults.reload) {

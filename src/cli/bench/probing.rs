@@ -2,7 +2,7 @@
 //!
 //! Counted is the processor time of this process, all its threads, user's and system's. The far end is nginx in a process
 //! of its own, and so is blackbox_exporter, the yardstick, whose own time is read; who asks it for its probes is not
-//! counted there. As in the service, each probe runs in a task of its own on the runtime of several threads.
+//! counted there. As in the service, each probe runs in a task of its own, and all of them on one thread.
 //!
 //! Beside them stands, in turns with them, what the same bytes take by bare blocking sockets: on a calm machine most of it
 //! is the system's own waking of the other side on another processor, which no probe can save. The last figure has the
@@ -15,12 +15,13 @@ use crate::core::channel::{Channel, GatewayId};
 use crate::diag::{Diagnostics, Source};
 use crate::probe::runner::Runner;
 use crate::probe::{Context, Finding, ProbeSet, Ready, Target, parse, resolve};
+use crate::runtime::lookout;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::{self, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 /// How many probes a round counts.
@@ -36,13 +37,12 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// How long the schedule is watched.
 const WATCH: Duration = Duration::from_secs(10);
 
-pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
+pub(super) fn run(_: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
     let folder = super::mass::folder()?;
     let nginx = Served::nginx(folder.path())?;
     let exporter = Served::blackbox(folder.path())?;
-    // In a task, as in the service, where the thread that works is the one that waits for the network.
-    let figures = runtime.spawn(figures(nginx, exporter));
-    runtime.block_on(figures).map_err(|error| error.to_string())?
+    let runtime = lookout::runtime().map_err(|error| error.to_string())?;
+    runtime.block_on(figures(nginx, exporter))
 }
 
 async fn figures(nginx: Served, exporter: Option<Served>) -> Result<Vec<Figure>, String> {
@@ -53,7 +53,7 @@ async fn figures(nginx: Served, exporter: Option<Served>) -> Result<Vec<Figure>,
     for _ in 0..ROUNDS {
         rounds[0].push(ours(&fresh).await?);
         rounds[1].push(ours(&kept).await?);
-        let bare = |ends| task::block_in_place(|| bare(nginx.address(), ends)).map_err(|e| e.to_string());
+        let bare = |ends| bare(nginx.address(), ends).map_err(|error| error.to_string());
         rounds[2].push(bare(Ends::Each)?);
         rounds[3].push(bare(Ends::Last)?);
     }
