@@ -1,4 +1,4 @@
-//! The one timer of a run: each phase sets it to its own limit.
+//! The one timer of a run's phases: each sets it to its own limit.
 //!
 //! A timer a phase would be registered and withdrawn for each layer that holds, and one that is due sooner than all the
 //! others wakes the thread that waits for them. So the timer stays where an earlier phase set it: when it rings too soon
@@ -10,6 +10,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Poll, ready};
 use std::time::Duration;
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Rings once for each piece of work that takes too long. Not set before some work has to wait.
@@ -28,14 +29,15 @@ impl Alarm {
         .await
     }
 
-    /// Is ready once it is `due`.
+    /// Is ready once it is `due`. Looks at the timer even where the work has used up what the task may do in one go: work
+    /// that always finds more to do would never be late.
     fn poll_late(&mut self, cx: &mut std::task::Context<'_>, due: Instant) -> Poll<()> {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
         if timer.deadline() > due {
             timer.as_mut().reset(due);
         }
         loop {
-            ready!(timer.as_mut().poll(cx));
+            ready!(pin!(unconstrained(timer.as_mut())).poll(cx));
             if timer.deadline() == due {
                 return Poll::Ready(());
             }
@@ -80,5 +82,17 @@ mod tests {
         check(&[(Some(1), SOON), (None, SOON * 4), (Some(1), FAR)], &[true, false, true]).await;
         // Set for later by the phase before: it is set back.
         check(&[(Some(1), FAR), (None, SOON)], &[true, false]).await;
+    }
+
+    #[tokio::test]
+    async fn work_that_never_runs_out_is_late_all_the_same() {
+        let greedy = poll_fn::<(), _>(|cx| {
+            // As reading from a server that never stops sending.
+            while let Poll::Ready(budget) = tokio::task::coop::poll_proceed(cx) {
+                budget.made_progress();
+            }
+            Poll::Pending
+        });
+        assert_eq!(Alarm::default().within(SOON, greedy).await, None);
     }
 }

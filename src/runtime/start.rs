@@ -162,6 +162,7 @@ impl Wasl {
             needles: needles_out,
             configured,
             pace: Cadence::begin(now),
+            changes: 0,
             barriers: Vec::new(),
         };
         let ended = run(writer, turns)?;

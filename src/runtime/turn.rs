@@ -41,6 +41,8 @@ pub(crate) struct Turns {
     /// The gateways as configured now.
     pub(crate) configured: Vec<GatewayConfig>,
     pub(crate) pace: Cadence,
+    /// How many changes were taken that are none of the core's.
+    pub(crate) changes: u64,
     /// Those of this turn: told after everything else of it.
     pub(crate) barriers: Vec<oneshot::Sender<()>>,
 }
@@ -106,7 +108,10 @@ impl Turns {
             self.pace.stale = true;
             match incoming {
                 Incoming::Input(input) => self.core.handle(input, now),
-                Incoming::Change { who, change, waiter } => group.change(now, who, change, waiter),
+                Incoming::Change { who, change, waiter } => {
+                    self.changes += 1;
+                    group.change(now, self.changes, who, change, waiter);
+                }
                 Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(files, told) => self.line_up(*files, told, now),
                 Incoming::Rest => self.rest(now),

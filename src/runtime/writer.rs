@@ -122,14 +122,14 @@ impl Group {
         self.released.push(released);
     }
 
-    /// Writes a change with this group, and who made it.
-    pub(crate) fn change(&mut self, now: Timestamp, who: String, change: Change, waiter: Waiter) {
+    /// Writes a change with this group, and who made it. `nth` tells it from the others of this run.
+    pub(crate) fn change(&mut self, now: Timestamp, nth: u64, who: String, change: Change, waiter: Waiter) {
         let (act, on) = match &change {
             Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len())),
             Change::Token(token) => ("token", token.name.clone()),
         };
         // Numbers above the core's own, so that acts of one millisecond stay apart.
-        let number = 1 << 63 | self.puts.len() as u64;
+        let number = 1 << 63 | nth;
         self.record(Record::Audit(Audit {
             at: now,
             number,

@@ -16,13 +16,14 @@ pub(super) fn cpu_secs() -> f64 {
     taken.tv_sec as f64 + taken.tv_nsec as f64 / 1e9
 }
 
-/// Returns the processor time that another process has taken so far, in seconds, as fine as the system's ticks are.
-pub(super) fn cpu_secs_of(process: u32) -> f64 {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+/// Returns the processor time that another process has taken so far, in seconds, as fine as the system's ticks are;
+/// `None` where the system does not say.
+pub(super) fn cpu_secs_of(process: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name may hold spaces: the fields after its bracket are counted. Cites: proc(5), utime and stime are 14 and 15.
-    let after = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let (_, after) = text.rsplit_once(')')?;
     let fields: Vec<f64> = after.split_whitespace().skip(11).take(2).filter_map(|f| f.parse().ok()).collect();
-    fields.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64
+    Some(fields.iter().sum::<f64>() / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// Returns the value below which `share` of the values lie; zero for none.

@@ -70,9 +70,9 @@ async fn figures(nginx: Served, exporter: Option<Served>) -> Result<Vec<Figure>,
             "1,000 HTTP probes, fresh connections",
             fresh,
             theirs,
-            "at most 0.12; blackbox_exporter 0.5 to 0.7",
+            "at most 0.12, that is 0.2 of blackbox_exporter where it takes 0.5 to 0.7",
         ),
-        cpu("1,000 HTTP probes, kept connections", kept, theirs, "at most 0.05"),
+        cpu("1,000 HTTP probes, kept connections", kept, theirs, "at most 0.05, that is 0.08 of it"),
         cpu("the same bytes by bare sockets, fresh", bare_fresh, None, system),
         cpu("the same bytes by bare sockets, kept", bare_kept, None, system),
         cpu("1,000 HTTP probes, fresh, 200 a second by schedule", scheduled, None, "no target"),
@@ -122,9 +122,9 @@ async fn theirs(exporter: &Served, page: &str) -> Result<f64, String> {
     let asks = |number| definition(number, &url, "keep = true\nexpect.body.contains = \"probe_success 1\"");
     let (set, context) = probes(&(0..AT_ONCE).map(asks).collect::<String>())?;
     run_all(&set, &context, AT_ONCE).await?;
-    let before = exporter.cpu_secs();
+    let before = exporter.cpu_secs()?;
     run_all(&set, &context, PROBES).await?;
-    Ok(a_thousand(exporter.cpu_secs() - before, PROBES))
+    Ok(a_thousand(exporter.cpu_secs()? - before, PROBES))
 }
 
 /// Returns what a thousand probes take of this process when the schedule starts them.

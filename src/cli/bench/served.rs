@@ -67,15 +67,22 @@ impl Served {
         drop(free);
         let mut command = command(port).map_err(failed)?;
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
-        let served = Served { child, port };
+        let mut served = Served { child, port };
         let began = Instant::now();
-        while TcpStream::connect(served.address()).is_err() {
+        loop {
+            let listens = TcpStream::connect(served.address()).is_ok();
+            // Whoever else listens there is not to be measured in its place.
+            if let Some(status) = served.child.try_wait().map_err(failed)? {
+                return Err(format!("{name} ended with {status}"));
+            }
+            if listens {
+                return Ok(served);
+            }
             if began.elapsed() > START {
                 return Err(format!("{name} does not listen"));
             }
             std::thread::yield_now();
         }
-        Ok(served)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -87,8 +94,9 @@ impl Served {
     }
 
     /// Returns the processor time that the program has taken so far, in seconds.
-    pub(super) fn cpu_secs(&self) -> f64 {
+    pub(super) fn cpu_secs(&self) -> Result<f64, String> {
         gauge::cpu_secs_of(self.child.id())
+            .ok_or_else(|| "the system does not say what a program takes".into())
     }
 }
 

@@ -17,7 +17,7 @@ use wasl::core::policy::Policy;
 use wasl::core::query::{Answer, DeliveryStory, Query};
 use wasl::core::record::Progress;
 use wasl::core::time::{Span, Timestamp};
-use wasl::runtime::clock::{Clock, Os};
+use wasl::runtime::clock::{Clock, Os, Source};
 use wasl::runtime::{Gateway, Lineup, Parts, Running, Wasl};
 use wasl::store::outbox::{Outbox, Retention};
 
@@ -117,6 +117,11 @@ pub(crate) fn gateway(channel: Channel, adapter: &Arc<Scripted>) -> Gateway {
 
 /// Starts a service over these gateways and this store, with the built-in rule alone.
 pub(crate) fn start(lineup: Lineup, outbox: impl Outbox + 'static) -> Running {
+    start_by(Box::new(Os), lineup, outbox)
+}
+
+/// Starts it by another clock.
+pub(crate) fn start_by(source: Box<dyn Source>, lineup: Lineup, outbox: impl Outbox + 'static) -> Running {
     let parts = Parts {
         core: CoreConfig { shard: 1, seed: 7, dwell: Span::from_secs(20), uplinks: vec![] },
         lineup,
@@ -126,7 +131,7 @@ pub(crate) fn start(lineup: Lineup, outbox: impl Outbox + 'static) -> Running {
         retention: Retention::default(),
         reachability: None,
         remembered: vec![],
-        clock: Arc::new(Clock::new(Box::new(Os), Timestamp::default())),
+        clock: Arc::new(Clock::new(source, Timestamp::default())),
         pacer: Arc::new(|_, _| {}),
         control_pace: tokio::sync::watch::Sender::new(Pace::Normal),
     };

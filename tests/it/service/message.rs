@@ -1,13 +1,17 @@
 //! A message's way: accepted, sent, receipted, settled; over a failure, over a restart.
 
-use super::house::{Does, PATIENCE, Scripted, accept, delivery, ended, flood, gateway, person, start};
+use super::house::{
+    Does, PATIENCE, Scripted, accept, delivery, ended, flood, gateway, person, start, start_by,
+};
 use std::time::Duration;
 use wasl::adapter::HookRequest;
+use wasl::api::service::Change;
 use wasl::core::channel::Channel;
 use wasl::core::message::Status;
 use wasl::core::outcome::{DeliveryResult, Outcome, Reason};
-use wasl::core::query::DeliveryStory;
+use wasl::core::query::{Answer, DeliveryStory, Query};
 use wasl::core::record::Repeat;
+use wasl::runtime::clock::Source;
 use wasl::store::outbox::memory::MemoryOutbox;
 
 fn taken(story: &DeliveryStory) -> bool {
@@ -163,4 +167,30 @@ async fn a_stop_waits_for_what_is_out_and_takes_nothing_new() {
     stop.await.unwrap().unwrap();
     let story = delivery(&service, message, |_| true).await;
     assert!(taken(&story), "its answer was waited for and is on disk: {story:?}");
+}
+
+/// A clock that stands: two turns at one time.
+struct Stopped;
+
+impl Source for Stopped {
+    fn steady_micros(&self) -> i64 {
+        9_000_000_000
+    }
+
+    fn wall_micros(&self) -> i64 {
+        1_790_000_000_000_000
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_did_in_one_millisecond_is_two_rows_of_the_audit_record() {
+    let running = start_by(Box::new(Stopped), vec![], MemoryOutbox::new());
+    let service = running.service();
+    for who in ["amal", "basil"] {
+        service.change(who.into(), Change::Contacts(vec![])).await.unwrap();
+    }
+    let audit = service.read(Query::AuditLog { limit: 10 }).await.unwrap();
+    let Answer::AuditLog(rows) = audit else { panic!("{audit:?}") };
+    assert_eq!(rows.iter().map(|row| row.who.as_str()).collect::<Vec<_>>(), ["basil", "amal"]);
+    running.stop().await.unwrap();
 }
