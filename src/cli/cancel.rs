@@ -25,7 +25,10 @@ pub(super) fn run(args: &Args) -> Done {
     let done = args.at.client()?.post(&path, &json!({"reason": args.reason}))?;
     match args.json {
         true => table::json(&done),
-        false => table::print(&format!("{} deliveries of {} were recalled\n", done["changed"], args.message)),
+        false => {
+            let recalled = table::count(&done["changed"], "delivery", "deliveries");
+            table::print(&format!("{recalled} of {} recalled\n", args.message));
+        }
     }
     Ok(())
 }

@@ -99,11 +99,17 @@ fn import(args: &Import) -> Done {
     if !args.dry_run {
         put_all(&args.at.client()?, &contacts)?;
     }
-    let (done, word) =
-        if args.dry_run { ("checked", "are fine; nothing was stored") } else { ("stored", "stored") };
+    let (done, word) = if args.dry_run {
+        ("checked", "checked, all fine; nothing was stored")
+    } else {
+        ("stored", "stored")
+    };
     match args.json {
         true => table::json(&json!({done: contacts.len(), "mistakes": []})),
-        false => table::print(&format!("{} contacts {word}\n", contacts.len())),
+        false => {
+            let contacts = table::count(&json!(contacts.len()), "contact", "contacts");
+            table::print(&format!("{contacts} {word}\n"));
+        }
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 /// Gets each crisis message through on the best channel that works.
 #[derive(Parser, Debug)]
-#[command(name = "wasl", version, disable_help_subcommand = true)]
+#[command(name = "wasl", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

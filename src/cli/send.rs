@@ -83,13 +83,14 @@ pub(super) fn run(args: &Args) -> Done {
         answer => answer?,
     };
     let id = text(&accepted["id"]).to_string();
+    let deliveries = table::count(&accepted["deliveries"], "delivery", "deliveries");
     if !args.wait {
         return show(args.json, &accepted, || {
-            table::print(&format!("accepted as {id}: {} deliveries\n", accepted["deliveries"]));
+            table::print(&format!("accepted as {id}: {deliveries}\n"));
         });
     }
     if !args.json {
-        table::print(&format!("accepted as {id}: {} deliveries; waiting\n", accepted["deliveries"]));
+        table::print(&format!("accepted as {id}: {deliveries}; waiting\n"));
     }
     let ended = wait(&client, &id)?;
     show(args.json, &ended, || table::print(&format!("{}\n", results(&ended))))?;

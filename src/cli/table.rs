@@ -77,6 +77,11 @@ pub(super) fn lay_out(heads: &[&str], rows: &[Vec<Cell>], coloured: bool) -> Str
     out
 }
 
+/// Returns a number with its noun, as `1 delivery` or `3 deliveries`.
+pub(super) fn count(n: &Value, one: &str, many: &str) -> String {
+    format!("{n} {}", if n.as_u64() == Some(1) { one } else { many })
+}
+
 /// Puts a word in its colour.
 pub(super) fn paint(word: &str, tone: Tone, coloured: bool) -> String {
     let code = match tone {
@@ -101,6 +106,14 @@ pub(super) fn ago(time: &Value, now: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn one_is_no_plural() {
+        let check = |n: u64, expected| assert_eq!(count(&json!(n), "delivery", "deliveries"), expected);
+        check(0, "0 deliveries");
+        check(1, "1 delivery");
+        check(11, "11 deliveries");
+    }
 
     #[test]
     fn columns_line_up_and_colours_take_no_room() {

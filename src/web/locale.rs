@@ -207,8 +207,17 @@ impl Locale {
 
     /// Writes a length of time in its largest unit, and from an hour on in its two largest.
     pub(crate) fn span(self, span: Span) -> String {
+        self.span_of(["age-days", "age-hours", "age-minutes", "age-seconds"], span)
+    }
+
+    /// Writes it as it stands after "after": Arabic has another dual there.
+    pub(crate) fn span_after(self, span: Span) -> String {
+        let units = ["age-days-after", "age-hours-after", "age-minutes-after", "age-seconds-after"];
+        self.span_of(units, span)
+    }
+
+    fn span_of(self, [days, hours, minutes, seconds]: [&str; 4], span: Span) -> String {
         let secs = span.ms().max(0) as u64 / 1000;
-        let (mins, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
         let one = |id: &str, n: u64| unisolated(&self.say(id, &[("n", Arg::Count(n))]));
         let two = |large: String, id: &str, n: u64| match n {
             0 => large,
@@ -217,11 +226,11 @@ impl Locale {
                 unisolated(&self.say("age-two", &args))
             }
         };
-        match () {
-            () if days > 0 => two(one("age-days", days), "age-hours", hours % 24),
-            () if hours > 0 => two(one("age-hours", hours), "age-minutes", mins % 60),
-            () if mins > 0 => one("age-minutes", mins),
-            () => one("age-seconds", secs),
+        match (secs / 60, secs / 3_600, secs / 86_400) {
+            (_, all, all_days @ 1..) => two(one(days, all_days), hours, all % 24),
+            (all, all_hours @ 1.., _) => two(one(hours, all_hours), minutes, all % 60),
+            (all @ 1.., ..) => one(minutes, all),
+            _ => one(seconds, secs),
         }
     }
 
@@ -385,6 +394,9 @@ mod tests {
         check(3, "3 دقائق");
         check(11, "11 دقيقة");
         check(60 * 26, "يوم وساعتان");
+        assert_eq!(Locale::Ar.span_after(Span::from_hours(50)), "يومين وساعتين");
+        assert_eq!(Locale::Ar.span_after(Span::from_secs(3)), "3 ثوانٍ");
+        assert_eq!(Locale::En.span_after(Span::from_secs(2)), "2 s");
         assert_eq!(Locale::ArIndic.span(Span::from_secs(41)), "٤١ ثانية");
         assert_eq!(Locale::En.span(Span::from_mins(125)), "2 h 5 min");
         assert_eq!(

@@ -254,6 +254,23 @@ age-days = { $n ->
     [many] { $n } يومًا
    *[other] { $n } يوم
   }
+# وهي بعد حرف أو ظرف يجرّها: يتغيّر المثنى وحده.
+age-seconds-after = { $n ->
+    [two] ثانيتين
+   *[other] { age-seconds }
+  }
+age-minutes-after = { $n ->
+    [two] دقيقتين
+   *[other] { age-minutes }
+  }
+age-hours-after = { $n ->
+    [two] ساعتين
+   *[other] { age-hours }
+  }
+age-days-after = { $n ->
+    [two] يومين
+   *[other] { age-days }
+  }
 age-two = { $large } و{ $small }
 list-comma = { "، " }
 list-and = { " و" }

@@ -198,6 +198,11 @@ age-seconds = { $n } s
 age-minutes = { $n } min
 age-hours = { $n } h
 age-days = { $n } d
+# As they stand after "after".
+age-seconds-after = { $n } s
+age-minutes-after = { $n } min
+age-hours-after = { $n } h
+age-days-after = { $n } d
 age-two = { $large } { $small }
 list-comma = { ", " }
 list-and = { " and " }

@@ -59,7 +59,7 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
         What::Event(event) => event,
     };
     let shape = |state| Shown::State(state).shape();
-    let age = |span| Arg::text(locale.span(span));
+    let age = |span| Arg::text(locale.span_after(span));
     Some(match &**event {
         Event::State { gateway, to, reason, layer, .. } => {
             let mut args = vec![

@@ -42,7 +42,7 @@ fn item(scene: &Scene<'_>, outage: &Outage) -> Markup {
                         Some(end) => { " – " (scene.time(end)) " · " (locale.span(end.since(outage.onset))) }
                         None => { " · " (scene.age(outage.onset)) }
                     }
-                    " · " (rich(&locale.say("outage-found", &[("age", Arg::text(locale.span(detection)))])))
+                    " · " (rich(&locale.say("outage-found", &[("age", Arg::text(locale.span_after(detection)))])))
                     @if outage.attempts_failed > 0 {
                         " · "
                         (rich(&locale.say("outage-cost", &[("n", Arg::Count(outage.attempts_failed.into()))])))
