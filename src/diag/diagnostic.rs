@@ -182,6 +182,12 @@ impl Diagnostics {
         render::text(self, false)
     }
 
+    /// Writes the errors alone, for who must act on them first.
+    pub fn render_errors(&self) -> String {
+        let errors = self.found.iter().filter(|d| d.level == Level::Error).cloned().collect();
+        Diagnostics { found: errors, masked: self.masked.clone() }.render()
+    }
+
     /// Writes all of them for a terminal that shows colour.
     pub fn render_coloured(&self) -> String {
         render::text(self, true)

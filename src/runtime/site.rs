@@ -186,7 +186,7 @@ impl Site {
                     errors = diags.errors(),
                     "the files are not sound; the earlier set stays in force"
                 );
-                self.running.refuse(diags.render());
+                self.running.refuse(diags.render_errors());
                 Err(diags)
             }
         }

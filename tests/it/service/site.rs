@@ -164,7 +164,9 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     assert!(refused.contains("did you mean `sms`?"), "{refused}");
     let status = call(&site, "GET", "/v1/status", Value::Null).await;
     assert_eq!(status["policy"], before);
-    assert!(status["policy_trouble"]["report"].as_str().unwrap().contains("smss"), "{status:#}");
+    let report = status["policy_trouble"]["report"].as_str().unwrap();
+    assert!(report.contains("smss") && !report.contains("warning["), "{status:#}");
+    assert!(refused.contains("warning["), "who edits is told more: {refused}");
     let metrics = call(&site, "GET", "/metrics", Value::Null).await;
     assert!(metrics.as_str().unwrap().contains("wasl_policy_reload_success 0"), "{metrics:#}");
     let id = send(&site).await;
