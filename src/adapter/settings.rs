@@ -22,16 +22,18 @@ pub(super) fn client(
         settings.rest.missing("base_url", diags);
         return None;
     };
-    let Ok(origin) = url.parse::<Origin>() else {
-        let message = format!("`base_url` of {} cannot be used", settings.rest.called());
-        diags.push(
-            Diagnostic::error("bad-url", message)
-                .at(&settings.place, "in this gateway")
-                .help("write it as `https://host:port/prefix`"),
-        );
-        return None;
-    };
-    client_of(settings, origin, net, diags)
+    match url.parse::<Origin>() {
+        Ok(origin) => client_of(settings, origin, net, diags),
+        Err(why) => {
+            let message = format!("`base_url` of {} cannot be used: {why}", settings.rest.called());
+            diags.push(
+                Diagnostic::error("bad-url", message)
+                    .at(&settings.place, "in this gateway")
+                    .help("write it as `https://host:port/prefix`"),
+            );
+            None
+        }
+    }
 }
 
 /// Builds the client of an origin, with the trust in the gateway's `ca_file`.
@@ -117,18 +119,18 @@ pub(super) fn bearer(
             Some(value)
         }
         Err(_) => {
-            bad_secret(key, table, diags);
+            bad_secret(key, COPIED_BADLY, table, diags);
             None
         }
     }
 }
 
+/// What to do about a secret that is the provider's, and is not as the provider gives them.
+pub(super) const COPIED_BADLY: &str = "it is not one that the provider gives: look for blanks, line ends and characters \
+                                       that got lost in copying";
+
 /// Reports that a secret holds what it cannot hold, without showing it.
-pub(super) fn bad_secret(key: &str, table: &Table, diags: &mut Diagnostics) {
-    let message = format!("`{key}` of {} is not one that the provider gives", table.called());
-    diags.push(
-        Diagnostic::error("bad-secret", message)
-            .at(table.place(), "in this gateway")
-            .help("look for blanks, line ends and characters that got lost in copying"),
-    );
+pub(super) fn bad_secret(key: &str, help: &str, table: &Table, diags: &mut Diagnostics) {
+    let message = format!("`{key}` of {} is not one that can be used", table.called());
+    diags.push(Diagnostic::error("bad-secret", message).at(table.place(), "in this gateway").help(help));
 }

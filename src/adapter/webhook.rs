@@ -30,31 +30,40 @@
 //! Members may be added; none is taken away or changes its meaning.
 //!
 //! # The signature
-//! As Standard Webhooks has it, so that its libraries check it: `webhook-id` is the attempt's id, which lets a receiver
-//! drop what comes twice; `webhook-timestamp` is the time of sending in Unix seconds; `webhook-signature` is `v1,` and the
-//! base64 of the HMAC-SHA256, under the decoded secret, of `{webhook-id}.{webhook-timestamp}.{raw body}`.
+//! As Standard Webhooks has it, so that its libraries check it: `webhook-id` is the delivery's id, the same for each attempt
+//! of it, so that a receiver drops what it has; `webhook-timestamp` is the time of sending in Unix seconds;
+//! `webhook-signature` is `v1,` and the base64 of the HMAC-SHA256, under the decoded secret, of
+//! `{webhook-id}.{webhook-timestamp}.{raw body}`.
 //!
 //! # The answer
-//! Any 2xx takes it, whatever the body: there are no receipts. 404 and 410 are a fault of configuration, 401 and 403 of
-//! the secret, 400 and 422 of this one message; 429 and 5xx are come back to, when `retry-after` says.
-//! A redirect is not followed.
+//! The status is all that is read of it, whatever becomes of the body; there are no receipts.
+//!
+//! | status | what it means |
+//! | --- | --- |
+//! | 2xx | taken |
+//! | 401, 403 | the secret is at fault |
+//! | 400 | configuration is: most receivers say it of a signature that does not fit |
+//! | 404, 410, 3xx and the rest of 4xx | configuration is; a redirect is not followed |
+//! | 413, 414, 422, 431 | this one message is |
+//! | 408, 425, 429, 501, 503, 505 | not taken: come back, when `retry-after` says |
+//! | 500, 502, 504 and the rest of 5xx | it may have been taken before that went wrong; a repeat is marked |
 //!
 //! Limits: one receiver and one secret a gateway. A receiver must allow for clocks that differ; its usual five minutes are
 //! its own. Without TLS anybody on the way reads along, and a page that answers 200 to everything passes for a receiver.
 //
 // Cites: github.com/standard-webhooks/standard-webhooks, specification 1.0.0 (headers, signature scheme, secret, status codes).
 
-use super::http::{self, Client, Origin, Request, Response};
+use super::http::{self, Client, NotAnOrigin, Origin, Reading, Request, Response};
 use super::net::Net;
-use super::settings;
-use super::verdict::by_status;
+use super::settings::{self, bad_secret};
+use super::verdict::{by_status, rejected, unknown};
 use super::{Adapter, Answered, Doing, Ear, Kind, Outgoing};
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
 use crate::core::outcome::{Outcome, Reason};
 use crate::core::record::Repeat;
 use crate::core::time::Timestamp;
-use crate::diag::{Diagnostic, Diagnostics, Table};
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -97,31 +106,35 @@ struct Webhook {
 fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
     if gateway.base_url.is_some() {
         let message = format!("{} says `base_url`, which a webhook does not read", gateway.rest.called());
-        let help = "write the whole address as `url`; who knows it may call it, so it may be kept in a file";
+        let help = "leave it out: `url` is the whole address here, with its path and query; who knows it may call it, so it \
+                    may be kept in a file";
         diags.push(Diagnostic::error("bad-url", message).at(&gateway.place, "in this gateway").help(help));
     }
     let table = &mut gateway.rest;
     let url = table.required_secret("url", diags);
     let secret = table.required_secret("secret", diags);
-    let place = url.and_then(|url| checked(Origin::of_url(url.expose()).ok(), "url", URL_HELP, table, diags));
-    let key = secret.and_then(|secret| checked(key(secret.expose()), "secret", SECRET_HELP, table, diags));
+    let place = url.and_then(|url| {
+        let place = Origin::of_url(url.expose());
+        place.map_err(|why| bad_secret("url", url_help(why), table, diags)).ok()
+    });
+    let key = secret.and_then(|secret| {
+        let key = key(secret.expose());
+        key.ok_or_else(|| bad_secret("secret", SECRET_HELP, table, diags)).ok()
+    });
     let (origin, asked) = place?;
     let client = settings::client_of(gateway, origin, net, diags)?;
     Some(Arc::new(Webhook { client, settings: Settings { asked, key: key? } }))
 }
 
-const URL_HELP: &str = "write `http://` or `https://`, a host and a path, without user and fragment";
+const fn url_help(why: NotAnOrigin) -> &'static str {
+    match why {
+        NotAnOrigin::Form => "write `http://` or `https://`, a host and a path, without user and fragment",
+        NotAnOrigin::Port(_) => "write a port from 1 to 65535, or none",
+    }
+}
+
 const SECRET_HELP: &str =
     "write `whsec_` and the base64 of 24 to 64 bytes, as `openssl rand -base64 32` makes it";
-
-/// Reports a secret that cannot be used, without showing it.
-fn checked<T>(read: Option<T>, key: &str, help: &str, table: &Table, diags: &mut Diagnostics) -> Option<T> {
-    if read.is_none() {
-        let message = format!("`{key}` of {} cannot be used", table.called());
-        diags.push(Diagnostic::error("bad-secret", message).at(table.place(), "in this gateway").help(help));
-    }
-    read
-}
 
 /// Reads a secret as Standard Webhooks writes it. Nothing else is taken: a secret that we took for text and the receiver
 /// for base64 would be found out by the first message.
@@ -156,8 +169,8 @@ fn request(outgoing: &Outgoing, settings: &Settings, at: Timestamp) -> Result<Re
             "recipient": outgoing.address,
         },
     });
-    let request = Request::post(settings.asked.clone(), &body);
-    let (id, secs) = (order.attempt.to_string(), at.ms().div_euclid(1000).to_string());
+    let request = Request::post(settings.asked.clone(), &body).reading(Reading::Status);
+    let (id, secs) = (delivery.to_string(), at.ms().div_euclid(1000).to_string());
     let signature = signature(&settings.key, &id, &secs, &request.body);
     let value = |text: String| HeaderValue::try_from(text).expect("ids, digits and base64 are ASCII");
     Ok(request.header(ID, value(id)).header(TIMESTAMP, value(secs)).header(SIGNATURE, value(signature)))
@@ -179,6 +192,11 @@ fn rfc3339(at: Timestamp) -> String {
 fn outcome(response: &Response) -> Outcome {
     match response.status {
         200..=299 => Outcome::Accepted { provider_id: None },
+        400 => rejected(Reason::Configuration),
+        // Said before anything is done, or by who did not wait for the end.
+        501 | 503 | 505 | 504 | 524 => by_status(response),
+        // A tool that fell over its work may have done it before, and a proxy does not know.
+        500..=599 => unknown(Reason::ProviderFault),
         _ => by_status(response),
     }
 }
@@ -198,7 +216,7 @@ impl Adapter for Webhook {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verdict::{deferred, rejected, unknown};
+    use super::super::verdict::deferred;
     use super::*;
     use crate::adapter::tests::{built, outgoing};
     use crate::core::message::Status;
@@ -241,9 +259,10 @@ mod tests {
             let found = request.headers.iter().find(|(known, _)| *known == name);
             found.and_then(|(_, value)| value.to_str().ok()).expect("a header").to_owned()
         };
-        assert_eq!((header(ID), header(TIMESTAMP)), (attempt.to_string(), "1700000005".to_owned()));
+        let id = attempt.delivery.to_string();
+        assert_eq!((header(ID), header(TIMESTAMP)), (id.clone(), "1700000005".to_owned()));
         assert!(!header(ID).contains('.'), "a stop in an id would blur what is signed");
-        let signed = signature(&settings().key, &attempt.to_string(), "1700000005", &request.body);
+        let signed = signature(&settings().key, &id, "1700000005", &request.body);
         assert_eq!(header(SIGNATURE), signed);
     }
 
@@ -267,20 +286,25 @@ mod tests {
         for status in [200, 201, 202, 204, 299] {
             check(status, Outcome::Accepted { provider_id: None });
         }
-        for status in [301, 404, 405, 410] {
+        for status in [301, 400, 404, 405, 410] {
             check(status, rejected(Reason::Configuration));
         }
         for status in [401, 403] {
             check(status, rejected(Reason::Credentials));
         }
-        for status in [400, 413, 422] {
+        for status in [413, 422] {
             check(status, rejected(Reason::ContentRefused));
         }
         check(429, deferred(Reason::Throttled, after));
-        for status in [500, 502, 503] {
+        for status in [501, 503, 505] {
             check(status, deferred(Reason::ProviderFault, after));
         }
-        check(504, unknown(Reason::Timeout));
+        for status in [500, 502, 507, 520] {
+            check(status, unknown(Reason::ProviderFault));
+        }
+        for status in [504, 524] {
+            check(status, unknown(Reason::Timeout));
+        }
     }
 
     #[test]
@@ -301,27 +325,19 @@ mod tests {
             "https://h/x#planted",
             "https://a b/planted",
         ] {
-            check(bad, SECRET, "`url` of gateway `g` cannot be used");
+            check(bad, SECRET, "`url` of gateway `g` is not one");
+        }
+        for bad in ["https://h:0/planted", "https://h:70000/planted"] {
+            check(bad, SECRET, "write a port from 1 to 65535, or none");
         }
         for bad in ["planted", "whsec_planted!", "whsec_cGxhbnRlZA==", &SECRET[6..]] {
-            check("https://crm.example/planted", bad, "`secret` of gateway `g` cannot be used");
+            check("https://crm.example/planted", bad, "`secret` of gateway `g` is not one");
         }
         let (adapter, shown) = built(
             "webhook",
             &format!("base_url = \"https://h/planted\"\nurl = \"https://h\"\nsecret = \"{SECRET}\"\n"),
         );
-        assert!(adapter.is_none() && shown.contains("write the whole address as `url`"), "{shown}");
+        assert!(adapter.is_none() && shown.contains("`url` is the whole address here"), "{shown}");
         assert!(!shown.contains("planted"), "{shown}");
-    }
-
-    #[test]
-    fn a_url_is_asked_as_it_stands() {
-        let check = |url: &str, expected: &str| {
-            let (_, asked) = Origin::of_url(url).expect("a URL");
-            assert_eq!(asked, expected, "{url}");
-        };
-        check("https://h/in/x/?a=1&b=%2F", "/in/x/?a=1&b=%2F");
-        check("https://h", "/");
-        check("https://h?a=1", "/?a=1");
     }
 }

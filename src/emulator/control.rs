@@ -29,8 +29,6 @@ pub struct Page;
 
 impl Provider for Page {
     type Refusal = NoRefusal;
-
-    fn release(&self) {}
 }
 
 /// The controls of one line.

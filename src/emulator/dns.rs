@@ -114,8 +114,6 @@ impl Refusal for NoRefusal {
 
 impl Provider for Dns {
     type Refusal = NoRefusal;
-
-    fn release(&self) {}
 }
 
 /// Starts the server.

@@ -36,8 +36,8 @@ pub trait Provider: Send + Sync + 'static {
     /// The provider's refusals.
     type Refusal: Refusal;
 
-    /// Brings what was parked.
-    fn release(&self);
+    /// Brings what was parked; most providers park nothing.
+    fn release(&self) {}
 }
 
 /// A handle to a running emulator. Clones are the same emulator, which stops when the last of them

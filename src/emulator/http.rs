@@ -147,7 +147,7 @@ async fn respond(answer: Answer, abort: &AtomicBool) -> io::Result<Response<Payl
         Answer::Fault(AnswerFault::Close) => return Err(io::ErrorKind::ConnectionAborted.into()),
         // The connection's task ends this wait when the client goes.
         Answer::Fault(AnswerFault::Hang) => return std::future::pending().await,
-        Answer::Fault(AnswerFault::Cut) => (200, "application/json", Payload::Cut(false)),
+        Answer::Fault(AnswerFault::Cut) => (200, "application/json", Payload::Cut(Cut::Begin)),
         Answer::Fault(AnswerFault::Garbage) => (
             200,
             "text/html",
@@ -183,9 +183,18 @@ fn whole(value: Value) -> Payload {
 #[derive(Debug)]
 enum Payload {
     Whole(Option<Bytes>),
-    /// Promises more than it gives; true once the beginning is out.
-    Cut(bool),
+    /// Promises more than it gives.
+    Cut(Cut),
     Feed(mpsc::Receiver<Bytes>),
+}
+
+/// What comes next of an answer that breaks off.
+#[derive(Debug)]
+enum Cut {
+    Begin,
+    /// The head and the beginning go out: an error at once would take them along.
+    Flush,
+    End,
 }
 
 /// What a cut answer begins with, and how long it claims to be.
@@ -199,11 +208,16 @@ impl Body for Payload {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match self.get_mut() {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Cut(begun @ false) => {
-                *begun = true;
+            Self::Cut(next @ Cut::Begin) => {
+                *next = Cut::Flush;
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(CUT_BEGIN)))))
             }
-            Self::Cut(true) => Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into()))),
+            Self::Cut(next @ Cut::Flush) => {
+                *next = Cut::End;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Self::Cut(Cut::End) => Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into()))),
             Self::Feed(feed) => feed.poll_recv(cx).map(|next| next.map(|b| Ok(Frame::data(b)))),
         }
     }

@@ -1,8 +1,8 @@
 //! A receiver of webhooks: somebody's record keeper, CRM or incident tool, which believes what is signed.
 //!
 //! Takes `POST` with the three headers of Standard Webhooks at one address, its query included, and checks them as the
-//! specification's libraries do. What comes again under an id that it has taken is answered with 200 and dropped.
-//! It knows no recipients of its own: any reference will do, but those that are refused by order. Nothing is told
+//! specification's libraries do. What comes again under an id that it has taken, at once or later, is dropped and answered
+//! with 200. It knows no recipients of its own: any reference will do, but those that are refused by order. Nothing is told
 //! afterwards, so faults of delivery and of receipts have no effect here.
 //!
 //! Limits: one address, one secret, JSON.
@@ -48,6 +48,8 @@ pub struct Options {
     pub target: String,
     /// The secret that signs, as `whsec_` and base64.
     pub secret: String,
+    /// The status for a call that is not signed as it should be. The specification names none; many receivers say 400.
+    pub unsigned_status: u16,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             common: Common::default(),
             target: "/in/emulated?key=emulated".to_owned(),
             secret: "whsec_ZW11bGF0ZWQgc2VjcmV0IG9mIHdlYmhvb2tz".to_owned(),
+            unsigned_status: 401,
         }
     }
 }
@@ -79,7 +82,7 @@ impl Refusal {
 
 impl fault::Refusal for Refusal {
     fn ordinary() -> Self {
-        Self::new(500, "internal error")
+        Self::new(503, "come back later")
     }
 }
 
@@ -99,8 +102,6 @@ struct Changing {
 
 impl Provider for Webhook {
     type Refusal = Refusal;
-
-    fn release(&self) {}
 }
 
 /// Starts the emulator.
@@ -168,12 +169,13 @@ impl Webhook {
         let secret = lock(&self.changing).secret.clone();
         let header = |name: &str| request.header(name).unwrap_or_default();
         let (id, at) = (header("webhook-id"), header("webhook-timestamp"));
-        let secs: u64 = at.parse().map_err(|_| Refusal::new(401, "no time"))?;
+        let unsigned = |why: &str| Refusal::new(self.options.unsigned_status, why);
+        let secs: u64 = at.parse().map_err(|_| unsigned("no time"))?;
         if unix_s().abs_diff(secs) > TOLERANCE_S {
-            return Err(Refusal::new(401, "the time is too far from ours"));
+            return Err(unsigned("the time is too far from ours"));
         }
         if id.is_empty() || !is_signed(&secret, id, at, &request.body, header("webhook-signature")) {
-            return Err(Refusal::new(401, "no signature fits"));
+            return Err(unsigned("no signature fits"));
         }
         let body: Value =
             serde_json::from_slice(&request.body).map_err(|_| Refusal::new(400, "the body is not JSON"))?;
@@ -185,10 +187,6 @@ impl Webhook {
     }
 
     async fn judge(&self, desk: &Desk<Refusal>, message: Message) -> Answer {
-        if lock(&self.changing).taken.contains(&message.id) {
-            self.repeats.fetch_add(1, Ordering::Relaxed);
-            return Answer::Text(200, String::new());
-        }
         let (verdict, delay) = desk.judge(message.data["recipient"].as_str().unwrap_or_default());
         tokio::time::sleep(delay).await;
         match verdict {
@@ -206,13 +204,18 @@ impl Webhook {
                 Answer::Fault(fault)
             }
             Verdict::Take => {
-                self.take(desk, message);
-                Answer::Text(202, String::new())
+                let is_new = self.take(desk, message);
+                Answer::Text(if is_new { 202 } else { 200 }, String::new())
             }
         }
     }
 
-    fn take(&self, desk: &Desk<Refusal>, message: Message) {
+    /// Takes a message, unless its id was taken: of two that come at once one is the repeat.
+    fn take(&self, desk: &Desk<Refusal>, message: Message) -> bool {
+        if !self.remember(message.id) {
+            self.repeats.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
         let said = |name: &str| message.data[name].as_str().unwrap_or_default().to_owned();
         let kept = ["message", "delivery", "severity", "status", "language", "subject"];
         let mut details: BTreeMap<&'static str, String> =
@@ -225,14 +228,19 @@ impl Webhook {
             sender: String::new(),
             text: said("text"),
             provider_id: format!("{:016x}", desk.fresh_id()),
-            attempt_ref: Some(message.id.clone()),
+            attempt_ref: Some(said("attempt")),
             details,
         });
+        true
+    }
+
+    /// Remembers an id; says whether it is new.
+    fn remember(&self, id: String) -> bool {
         let taken = &mut lock(&self.changing).taken;
         if taken.len() >= IDS_MAX {
             taken.clear();
         }
-        taken.insert(message.id);
+        taken.insert(id)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::core::channel::Channel;
 use crate::core::outcome::Reason;
 use crate::core::time::Span;
 use crate::diag::{Diagnostic, Diagnostics, Loose, Place, Source, Spanned, Table, did_you_mean};
-use crate::settings::AdapterKind;
+use crate::settings::{AdapterKind, BadPort};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -75,6 +75,9 @@ pub enum Unbuildable {
     /// The URL cannot be used.
     #[error("its URL is not of the form `http://host/path` or `https://host/path`")]
     BadUrl,
+    /// The URL's port cannot be used.
+    #[error("it has a URL, and {0}")]
+    BadPort(#[from] BadPort),
     /// A header cannot be sent.
     #[error("its header `{0}` has a name or a value that cannot be sent")]
     BadHeader(String),

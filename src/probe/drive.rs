@@ -1,4 +1,5 @@
-//! A connection, and who waits for what it brings, in one task: each moves the other.
+//! A connection, and who waits for what it brings, in one task: each moves the other. An adapter's connection does the same
+//! more simply, in `adapter::http`'s `Connection::drive`; the two rooms do not know each other.
 //!
 //! hyper's two ends wake each other by the task's own waker. A task that is woken while it is looked at goes to the end of
 //! the queue, and the runtime calls up another thread to take it, for work that is at hand. So what is woken meanwhile is

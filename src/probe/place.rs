@@ -9,6 +9,7 @@ use super::trace::{Limits, Trace};
 use crate::core::evidence::Layer;
 use crate::core::outcome::Reason;
 use crate::diag::Loose;
+use crate::settings::port_of;
 use hyper::Uri;
 use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -160,8 +161,8 @@ impl Address {
             return Err(Unbuildable::BadUrl);
         }
         let host = authority.host().trim_matches(['[', ']']).to_owned();
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
-        if host.is_empty() || port == 0 {
+        let port = port_of(authority)?.unwrap_or(if secure { 443 } else { 80 });
+        if host.is_empty() {
             return Err(Unbuildable::BadUrl);
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -174,6 +175,7 @@ impl Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::BadPort;
 
     #[test]
     fn a_url_is_taken_apart_and_never_repeated() {
@@ -192,16 +194,12 @@ mod tests {
         check("http://127.0.0.1:8080", "127.0.0.1", 8080, false, "/");
         check("http://[::1]:81/bot12:ab/getMe", "::1", 81, false, "/bot12:ab/getMe");
         check("https://h?x=1", "h", 443, true, "/?x=1");
-        for bad in [
-            "",
-            "graph.facebook.com",
-            "ftp://x",
-            "https://user:secret@x/",
-            "http://x:0/",
-            "http://a b/secret",
-        ] {
+        for bad in ["", "graph.facebook.com", "ftp://x", "https://user:secret@x/", "http://a b/secret"] {
             let error = Address::parse(bad).unwrap_err();
             assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        for bad in ["http://x:0/", "https://x:70000/secret"] {
+            assert_eq!(Address::parse(bad), Err(Unbuildable::BadPort(BadPort)), "{bad}");
         }
     }
 }

@@ -7,10 +7,12 @@
 
 mod gateway;
 mod net;
+mod port;
 mod server;
 
 pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX, WINDOW};
 pub use net::{Control, Resolver, Uplink};
+pub use port::{BadPort, port_of};
 pub use server::{Network, Server, TlsFiles};
 
 use crate::core::gateway::GatewayConfig;

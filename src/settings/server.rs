@@ -1,5 +1,6 @@
 //! The listener: where, under which names, with which certificate.
 
+use super::port::port_of;
 use crate::diag::{Diagnostic, Diagnostics, Place, Spanned, Table};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -92,7 +93,8 @@ pub(super) fn host_of(url: &str) -> Option<String> {
     let uri: hyper::Uri = url.parse().ok()?;
     let authority = uri.authority()?;
     let usable = matches!(uri.scheme_str(), Some("http" | "https")) && !authority.as_str().contains('@');
-    (usable && !authority.host().is_empty()).then(|| authority.host().to_owned())
+    let usable = usable && !authority.host().is_empty() && port_of(authority).is_ok();
+    usable.then(|| authority.host().to_owned())
 }
 
 /// Reads an `http://` or `https://` URL that carries no password; gives it without a slash at the end.
@@ -105,9 +107,15 @@ pub(super) fn url(table: &mut Table, key: &'static str, diags: &mut Diagnostics)
     if url.value.contains(['@', '?']) {
         diags.mask(url.place.clone());
     }
+    let uri = url.value.parse::<hyper::Uri>().ok();
+    let bad_port = uri.as_ref().and_then(|uri| port_of(uri.authority()?).err());
+    let why = bad_port.map_or_else(
+        || "no http or https URL, or one with a user, query or fragment".to_owned(),
+        |why| why.to_string(),
+    );
     diags.push(
         Diagnostic::error("bad-url", format!("`{key}` of {} is not a usable address", table.called()))
-            .at(&url.place, "no http or https URL, or one with a user, query or fragment")
+            .at(&url.place, why)
             .help(format!("write `{key} = \"https://host.example.org\"`")),
     );
     None

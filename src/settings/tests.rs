@@ -87,6 +87,10 @@ fn mistakes_are_named_with_their_remedy() {
     check(&SMS.replace("sms-smpp", "sms-smp"), &["did you mean `sms-smpp`?"]);
     check(&format!("{SMS}receipts = \"read\"\n"), &["warning[receipts-too-good]"]);
     check(&format!("{SMS}base_url = \"https://me:pass@x\"\n"), &["error[bad-url]", "base_url = ***"]);
+    for port in ["0", "70000"] {
+        let said = ["error[bad-url]", "its port is not a number from 1 to 65535"];
+        check(&format!("{SMS}base_url = \"https://x:{port}\"\n"), &said);
+    }
     check(&format!("{SMS}quota = [\"10 people/1d\"]\n"), &["is not a quota"]);
     check(&format!("{SMS}failure_domains = [\"Carrier X\"]\n"), &["cannot be a failure domain"]);
     check("[retention]\nmessages = \"never\"\n", &["is not a length of time"]);
@@ -111,6 +115,7 @@ fn controls_read_as_written() {
     check("tcp:host", None);
     check("dns:host", None);
     check("ftp://x", None);
+    check("https://example.net:70000/", None);
 }
 
 #[test]

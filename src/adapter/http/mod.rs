@@ -4,7 +4,7 @@
 //! used again, so a connection that the server has closed is never written to; and each counts the bytes that the
 //! system took, so that "nothing of it left" is known and not guessed.
 //!
-//! Limits: [`ANSWER_BYTES_MAX`] of body where a request asks for no more, [`IDLE_MAX`] connections kept, each for
+//! Limits: [`ANSWER_BYTES_MAX`] of body where a request asks for no more or less, [`IDLE_MAX`] connections kept, each for
 //! [`IDLE_TIME_MAX`]. Redirects are answers like any other.
 //!
 //! Invariant: no path is shown, logged or put into an error: a provider's may hold its token.
@@ -54,8 +54,17 @@ pub(super) struct Request {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// A JSON body, or nothing.
     pub(super) body: Bytes,
-    /// The most that is read of the answer's body.
-    pub(super) answer_bytes_max: usize,
+    /// What of the answer is read.
+    pub(super) reading: Reading,
+}
+
+/// What of an answer is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reading {
+    /// All of it, with so many bytes of body at most. A success whose body does not come is none.
+    Body(usize),
+    /// Its status is enough, whatever becomes of the body.
+    Status,
 }
 
 /// One answer.
@@ -64,9 +73,9 @@ pub(super) struct Response {
     pub(super) status: u16,
     /// What `retry-after` asks, capped.
     pub(super) retry_after: Option<Span>,
-    /// The body; empty where it was longer than allowed.
+    /// The body; empty where it is cut.
     pub(super) body: Vec<u8>,
-    /// Whether it was longer than allowed.
+    /// Whether it was longer than allowed, or broke off where that does not matter.
     pub(super) is_cut: bool,
 }
 
@@ -124,13 +133,13 @@ impl Request {
             path,
             headers: Vec::new(),
             body: Bytes::new(),
-            answer_bytes_max: ANSWER_BYTES_MAX,
+            reading: Reading::Body(ANSWER_BYTES_MAX),
         }
     }
 
-    /// Reads so much of the answer's body.
-    pub(super) fn reading(self, answer_bytes_max: usize) -> Request {
-        Request { answer_bytes_max, ..self }
+    /// Reads this of the answer.
+    pub(super) fn reading(self, reading: Reading) -> Request {
+        Request { reading, ..self }
     }
 
     /// Adds a header.
@@ -208,13 +217,14 @@ impl Client {
                 return Called { answer: Err(Failure::Expired), took: Span::ZERO };
             }
             let start = Instant::now();
-            let answer = wire.exchange(self.assemble(request), request.answer_bytes_max, time_out).await;
+            let answer = wire.exchange(self.assemble(request), request.reading, time_out).await;
             let took = Span::from_ms(i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX));
-            match answer {
-                Ok(_) => self.keep(wire),
+            match &answer {
+                Ok(response) if !response.is_cut => self.keep(wire),
                 // The server hung up between our look and our bytes: nothing left, so another one may take it.
-                Err(Failure::NotSent(reason)) if !fresh && reason != Reason::TcpTimeout => continue,
-                Err(_) => {}
+                Err(Failure::NotSent(reason)) if !fresh && *reason != Reason::TcpTimeout => continue,
+                // What is left of a body stands in the way of the next answer.
+                Ok(_) | Err(_) => {}
             }
             return Called { answer, took };
         }

@@ -1,5 +1,6 @@
 //! Where requests go.
 
+use crate::settings::{BadPort, port_of};
 use hyper::Uri;
 use hyper::header::HeaderValue;
 use std::str::FromStr;
@@ -15,8 +16,14 @@ pub(in crate::adapter) struct Origin {
 
 /// The text is not an origin.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("expected http:// or https:// and a host, without user, query or fragment")]
-pub(in crate::adapter) struct NotAnOrigin;
+pub(in crate::adapter) enum NotAnOrigin {
+    /// It has another form.
+    #[error("expected http:// or https:// and a host, without user, query or fragment")]
+    Form,
+    /// Its port is none.
+    #[error(transparent)]
+    Port(#[from] BadPort),
+}
 
 impl Origin {
     /// Says whether it is spoken to over TLS.
@@ -28,11 +35,11 @@ impl Origin {
     pub(in crate::adapter) fn of_url(url: &str) -> Result<(Origin, String), NotAnOrigin> {
         // The parser drops a fragment without a word, and it would be missed.
         if url.contains('#') {
-            return Err(NotAnOrigin);
+            return Err(NotAnOrigin::Form);
         }
-        let uri: Uri = url.parse().map_err(|_| NotAnOrigin)?;
+        let uri: Uri = url.parse().map_err(|_| NotAnOrigin::Form)?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(NotAnOrigin);
+            return Err(NotAnOrigin::Form);
         };
         let origin = format!("{scheme}://{authority}").parse()?;
         let asked = uri.path_and_query().map_or("", |asked| asked.as_str());
@@ -47,27 +54,60 @@ impl Origin {
             (true, 443) | (false, 80) => host,
             (_, port) => format!("{host}:{port}"),
         };
-        HeaderValue::try_from(text).map_err(|_| NotAnOrigin)
+        HeaderValue::try_from(text).map_err(|_| NotAnOrigin::Form)
     }
 }
 
 impl FromStr for Origin {
     type Err = NotAnOrigin;
     fn from_str(text: &str) -> Result<Origin, NotAnOrigin> {
-        let uri: Uri = text.parse().map_err(|_| NotAnOrigin)?;
+        let uri: Uri = text.parse().map_err(|_| NotAnOrigin::Form)?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err(NotAnOrigin),
+            _ => return Err(NotAnOrigin::Form),
         };
-        let authority = uri.authority().ok_or(NotAnOrigin)?;
+        let authority = uri.authority().ok_or(NotAnOrigin::Form)?;
         if authority.as_str().contains('@') || uri.query().is_some() || authority.host().is_empty() {
-            return Err(NotAnOrigin);
+            return Err(NotAnOrigin::Form);
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let port = port_of(authority)?.unwrap_or(if tls { 443 } else { 80 });
         let prefix = uri.path().trim_end_matches('/').to_owned();
         let origin = Origin { tls, host, port, prefix };
         origin.header().map(|_| origin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_read_or_says_what_is_wrong() {
+        let check = |text: &str, expected: Result<(&str, u16), NotAnOrigin>| {
+            let origin = text.parse::<Origin>();
+            let found = origin.as_ref().map(|origin| (origin.host.as_str(), origin.port));
+            assert_eq!(found.map_err(|why| *why), expected, "{text}");
+        };
+        check("https://h", Ok(("h", 443)));
+        check("http://h/x/", Ok(("h", 80)));
+        check("http://[::1]:65535", Ok(("::1", 65_535)));
+        check("ftp://h", Err(NotAnOrigin::Form));
+        check("https://u@h", Err(NotAnOrigin::Form));
+        check("https://h:70000", Err(NotAnOrigin::Port(BadPort)));
+        check("http://h:0/x", Err(NotAnOrigin::Port(BadPort)));
+    }
+
+    #[test]
+    fn a_url_is_asked_as_it_stands() {
+        let check = |url: &str, expected: &str| {
+            let (_, asked) = Origin::of_url(url).expect("a URL");
+            assert_eq!(asked, expected, "{url}");
+        };
+        check("https://h/in/x/?a=1&b=%2F", "/in/x/?a=1&b=%2F");
+        check("https://h", "/");
+        check("https://h?a=1", "/?a=1");
+        assert_eq!(Origin::of_url("https://h:70000/in?a=1"), Err(NotAnOrigin::Port(BadPort)));
     }
 }

@@ -1,8 +1,11 @@
 //! One connection: driven by whoever uses it, and asked whether it still stands.
+//!
+//! A probe's connection is driven by `probe::drive`, which also looks again at once at what is woken meanwhile: probes come
+//! in crowds. The two rooms do not know each other.
 
 use super::super::retry_after::retry_after;
 use super::transport::Transport;
-use super::{Failure, Refusal, Response, now};
+use super::{ANSWER_BYTES_MAX, Failure, Reading, Refusal, Response, now};
 use crate::core::outcome::Reason;
 use crate::core::time::Span;
 use http_body_util::{BodyExt, Full, Limited};
@@ -14,7 +17,12 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use tokio::time::timeout;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// How long the body of an answer is waited for whose status is enough. It comes with the head or right behind it, and
+/// the connection can be kept; or it does not, and nobody is held up by that.
+const UNREAD_BODY_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// One HTTP/1 connection.
 pub(super) struct Wire {
@@ -78,19 +86,37 @@ impl Wire {
     pub(super) async fn exchange(
         &mut self,
         request: hyper::Request<Full<Bytes>>,
-        bytes_max: usize,
+        reading: Reading,
         time_out: Span,
     ) -> Result<Response, Failure> {
-        let before = self.written.load(Ordering::Relaxed);
+        let (before, start) = (self.written.load(Ordering::Relaxed), Instant::now());
         let sending = self.sender.send_request(request);
-        let work = async { read(sending.await?, bytes_max).await };
-        match timeout(time_out.to_std(), self.connection.drive(work)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => {
-                let sent = if error.is_parse() { Reason::Unreadable } else { Reason::ConnectionLost };
-                Err(self.failure(before, Reason::TcpReset, sent))
-            }
+        let (head, body) = match timeout(time_out.to_std(), self.connection.drive(sending)).await {
+            Ok(Ok(response)) => response.into_parts(),
+            Ok(Err(error)) => return Err(self.broken(before, &error)),
+            Err(_) => return Err(self.failure(before, Reason::TcpTimeout, Reason::Timeout)),
+        };
+        let without_body = Response {
+            status: head.status.as_u16(),
+            retry_after: retry_after(&head.headers, now()),
+            body: Vec::new(),
+            is_cut: true,
+        };
+        let left = time_out.to_std().saturating_sub(start.elapsed());
+        let (bytes_max, patience) = match reading {
+            Reading::Body(bytes_max) => (bytes_max, left),
+            Reading::Status => (ANSWER_BYTES_MAX, left.min(UNREAD_BODY_TIME_MAX)),
+        };
+        let body = Limited::new(body, bytes_max).collect();
+        match timeout(patience, self.connection.drive(body)).await {
+            Ok(Ok(body)) => Ok(Response { body: body.to_bytes().into(), is_cut: false, ..without_body }),
+            _ if reading == Reading::Status => Ok(without_body),
             Err(_) => Err(self.failure(before, Reason::TcpTimeout, Reason::Timeout)),
+            Ok(Err(error)) => match error.downcast::<hyper::Error>() {
+                // The status of a refusal says enough without its body; a success without one says nothing.
+                Ok(error) if head.status.is_success() => Err(self.broken(before, &error)),
+                _ => Ok(without_body),
+            },
         }
     }
 
@@ -111,6 +137,11 @@ impl Wire {
         }
     }
 
+    fn broken(&self, before: u64, error: &hyper::Error) -> Failure {
+        let sent = if error.is_parse() { Reason::Unreadable } else { Reason::ConnectionLost };
+        self.failure(before, Reason::TcpReset, sent)
+    }
+
     fn failure(&self, before: u64, unsent: Reason, sent: Reason) -> Failure {
         if self.written.load(Ordering::Relaxed) == before {
             Failure::NotSent(unsent)
@@ -118,21 +149,6 @@ impl Wire {
             Failure::Sent(sent)
         }
     }
-}
-
-async fn read(response: hyper::Response<Incoming>, bytes_max: usize) -> Result<Response, hyper::Error> {
-    let status = response.status();
-    let retry_after = retry_after(response.headers(), now());
-    let (body, is_cut) = match Limited::new(response.into_body(), bytes_max).collect().await {
-        Ok(body) => (body.to_bytes().into(), false),
-        Err(error) => match error.downcast::<hyper::Error>() {
-            // The status of a refusal says enough without its body; a success without one says nothing.
-            Ok(lost) if status.is_success() => return Err(*lost),
-            Ok(_) => (Vec::new(), false),
-            Err(_) => (Vec::new(), true),
-        },
-    };
-    Ok(Response { status: status.as_u16(), retry_after, body, is_cut })
 }
 
 // === impl Stream ===

@@ -17,7 +17,7 @@ use super::hook::{JSON, bad_signature, heard, is_secret, not_here, unreadable};
 use super::http::{Client, Request, Response};
 use super::net::Net;
 use super::retry_after::capped;
-use super::settings::{self, bad_secret};
+use super::settings::{self, COPIED_BADLY, bad_secret};
 use super::verdict::{by_status, deferred, rejected, unknown};
 use super::{Adapter, Answered, Doing, Ear, HookAnswer, HookRequest, Kind, Outgoing};
 use crate::core::channel::Channel;
@@ -73,7 +73,7 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
     let token = token.filter(|token| {
         let sound = is_token(token.expose());
         if !sound {
-            bad_secret("bot_token", table, diags);
+            bad_secret("bot_token", COPIED_BADLY, table, diags);
         }
         sound
     });

@@ -8,7 +8,7 @@
 use super::TelegramBot;
 use super::updates::{Buttons, Press};
 use crate::adapter::back_off::back_off;
-use crate::adapter::http::{Request, Response};
+use crate::adapter::http::{Reading, Request, Response};
 use crate::adapter::together::together;
 use crate::adapter::{Doing, Ear};
 use crate::core::outcome::{Outcome, Reason};
@@ -95,7 +95,8 @@ impl TelegramBot {
         let query = json!({
             "offset": offset, "timeout": POLL_SECS, "limit": limit, "allowed_updates": ["callback_query"],
         });
-        let request = Request::post(format!("{}/getUpdates", self.path), &query).reading(ANSWER_BYTES_MAX);
+        let request = Request::post(format!("{}/getUpdates", self.path), &query)
+            .reading(Reading::Body(ANSWER_BYTES_MAX));
         let called = self.client.call(&request, POLL_TIME_OUT, EVER).await;
         called.answer.map_err(|failure| Missed::Failed(failure.outcome())).and_then(|answer| news(&answer))
     }

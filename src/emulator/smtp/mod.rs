@@ -178,8 +178,6 @@ pub struct Smtp {
 
 impl Provider for Smtp {
     type Refusal = Refusal;
-
-    fn release(&self) {}
 }
 
 /// Starts the emulator.

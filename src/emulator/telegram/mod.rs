@@ -146,8 +146,6 @@ struct Changing {
 
 impl Provider for Telegram {
     type Refusal = Refusal;
-
-    fn release(&self) {}
 }
 
 /// Starts the emulator.

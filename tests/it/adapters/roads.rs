@@ -7,17 +7,22 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use wasl::adapter::{Doing, Ear, HookRequest};
+use wasl::adapter::{Doing, Ear, HookRequest, Outgoing};
+use wasl::core::ids::{AttemptId, DeliveryId};
 use wasl::core::message::{Status, Template};
-use wasl::core::outcome::{Outcome, Reason, Receipt, ReceiptKind};
+use wasl::core::outcome::{Fault as Blame, Outcome, Reason, Receipt, ReceiptKind};
 use wasl::core::record::Repeat;
+use wasl::core::time::Span;
 use wasl::emulator::whatsapp::Window;
-use wasl::emulator::{AcceptFault, signal_cli, telegram, webhook, whatsapp};
+use wasl::emulator::{AcceptFault, AnswerFault, Fault, Mix, signal_cli, telegram, webhook, whatsapp};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -75,21 +80,109 @@ async fn the_handshake_is_passed_with_our_token_alone() {
 async fn a_receiver_of_webhooks_is_told_all_and_drops_what_comes_twice() {
     let handle = webhook::start(webhook::Options::default()).await.unwrap();
     let sender = Sender::build(&Table::webhook("g", format!("\"{}\"", handle.url())).known());
-    let mut outgoing = sender.attempt("patient-4711", "غادروا", 2);
-    outgoing.status = Status::Exercise;
-    outgoing.order.repeat = Repeat::AfterUnknown;
-    for _ in 0..2 {
-        assert!(is_accepted(&sender.adapter.send(outgoing.clone()).await.outcome));
-    }
+    // The answer to the first attempt is lost, and the core makes a second one, as it never makes the same one twice.
+    handle.fault_next(AcceptFault::Reset { taken: true });
+    let first = Outgoing { status: Status::Exercise, ..sender.attempt("patient-4711", "غادروا", 1) };
+    let attempt = first.order.attempt;
+    let lost = Outcome::Unknown { reason: Reason::ConnectionLost };
+    assert_eq!(sender.adapter.send(first).await.outcome, lost);
+    let mut second = sender.attempt("patient-4711", "غادروا", 2);
+    second.order.repeat = Repeat::AfterUnknown;
+    assert!(is_accepted(&sender.adapter.send(second).await.outcome));
     assert_eq!((handle.accepted_count(), handle.repeats_count()), (1, 1));
     let received = handle.received().pop().expect("a message");
-    let attempt = outgoing.order.attempt;
     assert_eq!(received.attempt_ref, Some(attempt.to_string()));
     let detail = |name: &str| received.details[name].clone();
     assert_eq!(detail("message"), attempt.delivery.message.to_string());
     assert_eq!(detail("delivery"), attempt.delivery.to_string());
-    assert_eq!((detail("status").as_str(), detail("repeat").as_str()), ("exercise", "true"));
+    assert_eq!((detail("status").as_str(), detail("repeat").as_str()), ("exercise", "false"));
     assert_eq!((detail("language").as_str(), detail("subject").as_str()), ("ar", "تنبيه"));
+
+    // Where the first one did not arrive, the second one is no repeat to drop, and says what it is.
+    handle.fault_next(AcceptFault::Reset { taken: false });
+    for (n, repeat) in [(1, Repeat::No), (2, Repeat::AfterUnknown)] {
+        let mut outgoing = sender.attempt("patient-4712", "غادروا", n);
+        let message = outgoing.order.attempt.delivery.message;
+        outgoing.order.attempt = AttemptId::new(DeliveryId::new(message, 4), n);
+        outgoing.order.repeat = repeat;
+        let outcome = sender.adapter.send(outgoing).await.outcome;
+        assert_eq!(is_accepted(&outcome), n == 2, "{outcome:?}");
+    }
+    assert_eq!((handle.accepted_count(), handle.repeats_count()), (2, 1));
+    let received = handle.received().pop().expect("a message");
+    assert_eq!((received.recipient.as_str(), received.details["repeat"].as_str()), ("patient-4712", "true"));
+}
+
+#[tokio::test]
+async fn a_signature_that_does_not_fit_is_never_the_messages_fault() {
+    for status in [400, 401, 403] {
+        let options = webhook::Options { unsigned_status: status, ..webhook::Options::default() };
+        let handle = webhook::start(options).await.unwrap();
+        let sender = Sender::build(&Table::webhook("g", format!("\"{}\"", handle.url())).known());
+        handle.set_secret("whsec_YW5vdGhlciBzZWNyZXQgb2Ygd2ViaG9va3M=");
+        let outcome = sender.adapter.send(sender.attempt("patient-4711", "غادروا", 1)).await.outcome;
+        assert!(matches!(outcome, Outcome::Rejected { .. }), "{status}: {outcome:?}");
+        assert_eq!(outcome.reason().map(Reason::fault), Some(Blame::Gateway), "{status}: {outcome:?}");
+    }
+}
+
+/// Answers each call on a connection with a head that promises a body, and with no more of it than this.
+async fn serve_without_end(begins: &'static str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (addr, connections) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&connections);
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let mut asked = [0; 8192];
+            let _ = stream.read(&mut asked).await;
+            let _ = stream.write_all(begins.as_bytes()).await;
+            held.push(stream);
+        }
+    });
+    (addr, connections)
+}
+
+#[tokio::test]
+async fn a_webhook_is_taken_by_its_status_whatever_becomes_of_the_body() {
+    let gateway = |url: &str| Sender::build(&Table::webhook("g", format!("\"{url}\"")).known());
+    let handle = webhook::start(webhook::Options::default()).await.unwrap();
+    let sender = gateway(&handle.url());
+    let send = async |sender: &Sender, n| {
+        let mut outgoing = sender.attempt("patient-4711", "غادروا", n);
+        outgoing.order.time_out = Span::from_secs(3);
+        sender.adapter.send(outgoing).await
+    };
+    handle.fault(Fault::Answer(Mix::always(AnswerFault::Cut)));
+    for n in 1..=2 {
+        let answered = send(&sender, n).await;
+        assert!(is_accepted(&answered.outcome), "{answered:?}");
+    }
+    assert_eq!(handle.connections_count(), 2, "what is broken off is not used again");
+    handle.clear();
+    for n in 3..=5 {
+        assert!(is_accepted(&send(&sender, n).await.outcome));
+    }
+    assert_eq!(handle.connections_count(), 3, "what is whole is");
+
+    for (begins, expected) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 500\r\n\r\n{", Outcome::Accepted { provider_id: None }),
+        (
+            "HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\n",
+            Outcome::Accepted { provider_id: None },
+        ),
+        ("HTTP/1.1 422 No\r\ncontent-length: 500\r\n\r\n{", rejected(Reason::ContentRefused)),
+    ] {
+        let (addr, connections) = serve_without_end(begins).await;
+        let sender = gateway(&format!("http://{addr}/in"));
+        for n in 1..=2 {
+            let answered = send(&sender, n).await;
+            assert_eq!(answered.outcome, expected, "{begins}");
+            assert!(answered.took < Span::from_secs(2), "{answered:?}");
+        }
+        assert_eq!(connections.load(Ordering::Relaxed), 2, "{begins}");
+    }
 }
 
 #[tokio::test]

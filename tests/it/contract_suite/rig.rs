@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use wasl::adapter::{Adapter, Answered, Doing, Ear, HookRequest};
-use wasl::core::ids::AttemptId;
+use wasl::core::ids::{AttemptId, DeliveryId};
 use wasl::core::outcome::{Fault, Outcome, Reason, Receipt, ReceiptRef};
 use wasl::core::time::Span;
 use wasl::emulator::ReceiptFault;
@@ -157,7 +157,9 @@ impl Rig {
         let n = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
         let mut outgoing = self.sender.attempt(self.stand.address(), &self.text(), n);
         outgoing.order.time_out = time_out;
-        let attempt = outgoing.order.attempt;
+        // Each is another message: another attempt of one would be dropped where the provider knows it again.
+        let attempt = AttemptId::new(DeliveryId::new(outgoing.order.attempt.delivery.message, n.into()), 1);
+        outgoing.order.attempt = attempt;
         let sending = timeout(SOON * 2, self.sender.adapter.send(outgoing));
         (attempt, sending.await.expect("an adapter always answers"))
     }

@@ -120,6 +120,8 @@ async fn a_webhook_is_asked_and_not_called() {
     for (fault, verdict) in [
         (status(410), failed(Reason::Configuration)),
         (status(503), failed(Reason::ProviderFault)),
+        // A method that it does not know, and so it lives. Cites: RFC 9110, 15.6.2.
+        (status(501), Verdict::Fine),
         (status(429), Verdict::Limited(Reason::Throttled)),
     ] {
         receiver.fault(Fault::Check(Mix::always(fault)));
