@@ -27,8 +27,10 @@ const SECRET_WORDS: [&str; 10] = [
 /// Short words that count only if they stand exactly so between the underscores of a key.
 const SECRET_PARTS: [&str; 4] = ["pin", "auth", "pwd", "pass"];
 
-/// The key whose URL may be a secret from its path on: whoever knows a webhook's may call it.
+/// The key whose URL may be a secret from its path on: whoever knows a webhook's may call it. So may one that ends so.
 const SECRET_URL: &str = "url";
+/// Keys that end so and hold no secret.
+const OPEN_URLS: [&str; 2] = ["base_url", "public_url"];
 
 /// A file's name, as the user wrote it, and its text.
 #[derive(Debug)]
@@ -161,42 +163,62 @@ impl Source {
         inside
     }
 
-    /// Returns what must not be shown of a line: the value of each key on it that looks like a secret's, unless it
-    /// only says where the secret is (`{ env = .. }`, `{ file = .. }`). Works on text, so on broken TOML too: a value
-    /// may come after a colon or a space, or begin on a line above.
+    /// Returns what must not be shown of a line, in order and apart: the value of each key on it that looks like a
+    /// secret's, unless it only says where the secret is (`{ env = .. }`, `{ file = .. }`), and of a secret URL all but its
+    /// host. Works on text, so on broken TOML too: a value may come after a colon or a space, or begin on a line above.
     pub(super) fn secrets_on(&self, line: Range<usize>) -> Vec<Range<usize>> {
         let text = &self.text[line.clone()];
         let mut hidden = Vec::new();
         if self.goes_on(line.start, text) {
-            hidden.push(line.clone());
+            hidden.push(0..text.len());
         }
-        if let Some(value) = without_equals(text) {
-            hidden.push(line.start + value..line.end);
-        }
-        hidden.extend(
-            secrets_of_urls(text).into_iter().map(|span| line.start + span.start..line.start + span.end),
-        );
+        hidden.extend(without_equals(text));
+        // Where the first secret URL may begin: all that look like one from here on are taken for one.
+        let mut urls_from = holds_secret_url(first_key(text)).then_some(0);
         let mut from = 0;
         while let Some(equals) = text[from..].find('=').map(|at| from + at) {
-            let key = last_key(&text[from..equals]);
+            let keys = dotted_key(&text[from..equals]);
             let value = equals + 1 + text[equals + 1..].len() - text[equals + 1..].trim_start().len();
-            if !holds_secret(&key) || names_a_place(&text[value..]) {
-                from = equals + 1;
+            from = equals + 1;
+            let is_url = keys.iter().any(|key| holds_secret_url(key));
+            if is_url {
+                urls_from.get_or_insert(equals);
+            }
+            let is_place = keys.len() > 1 && keys.last().is_some_and(|key| matches!(*key, "env" | "file"));
+            if is_place || names_a_place(&text[value..]) {
                 continue;
             }
             let end = end_of_value(text, value);
-            hidden.push(line.start + value..line.start + end);
-            from = end;
+            if keys.iter().any(|key| holds_secret(key)) {
+                hidden.push(value..end);
+                from = end;
+            } else if is_url {
+                // What follows is looked at all the same: a quote that is missing makes the value end anywhere.
+                hidden.extend(secrets_of_a_url(text, value..end));
+            }
         }
-        hidden
+        hidden.extend(secrets_of_urls(text, urls_from.unwrap_or(text.len())));
+        apart(hidden).into_iter().map(|span| line.start + span.start..line.start + span.end).collect()
     }
 }
 
-/// Returns what must not be shown of the URLs on a line: who logs in, a Telegram bot's token in the path, and all from
-/// the path on where the line is a webhook's.
-fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
+/// Puts spans in order and makes one of those that overlap.
+fn apart(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| span.start);
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => apart.push(span),
+        }
+    }
+    apart
+}
+
+/// Returns what must not be shown of whatever looks like a URL on a line: who logs in, a Telegram bot's token in the path,
+/// and from a place on, where they may be secret, all but the hosts.
+fn secrets_of_urls(text: &str, secret_from: usize) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
-    let is_webhook = holds_secret_url(first_key(text));
     for (at, mark) in text.match_indices("://") {
         let start = at + mark.len();
         let url = &text[start..];
@@ -206,10 +228,8 @@ fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
         if let Some(end) = url.rfind('@') {
             hidden.push(start..start + end);
         }
-        // What has placeholders is a probe's, and holds no value.
-        if is_webhook && !url.contains('{') {
-            let path = url.find(['/', '?', '#']).unwrap_or(url.len());
-            hidden.extend((url.len() - path > 1).then_some(start + path..start + url.len()));
+        if at >= secret_from {
+            hidden.extend(secrets_of_a_url(text, at..start + url.len()));
             continue;
         }
         let token = url.match_indices("/bot").map(|(at, mark)| at + mark.len());
@@ -221,16 +241,59 @@ fn secrets_of_urls(text: &str) -> Vec<Range<usize>> {
     hidden
 }
 
-/// Returns where the value begins of a secret's key that stands first on a line and has no `=` after it.
-fn without_equals(text: &str) -> Option<usize> {
+/// Returns what must not be shown of a value that may be a secret URL: all from the path on, from the host on where
+/// somebody logs in, and everything where nobody can say where the host is. A probe's placeholders hold no value.
+fn secrets_of_a_url(text: &str, value: Range<usize>) -> Vec<Range<usize>> {
+    let literal = &text[value.clone()];
+    let inside = literal.trim_matches(['"', '\'']);
+    let start = value.start + literal.len() - literal.trim_start_matches(['"', '\'']).len();
+    let shown = inside.find("://").map_or(0, |mark| {
+        let host = mark + "://".len();
+        let path = || inside[host..].find(['/', '\\', '?', '#']).map_or(inside.len(), |path| host + path);
+        if inside[host..].contains('@') { host } else { path() }
+    });
+    let mut hidden = besides_placeholders(text, start + shown..start + inside.len());
+    hidden.retain(|span| text[span.clone()].contains(char::is_alphanumeric));
+    hidden
+}
+
+/// Returns what of a span is no placeholder such as `{account}`.
+fn besides_placeholders(text: &str, span: Range<usize>) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (mut from, mut at) = (span.start, span.start);
+    while let Some(open) = text[at..span.end].find('{').map(|open| at + open) {
+        at = open + 1;
+        let after = text[at..span.end]
+            .trim_start_matches(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        let close = span.end - after.len();
+        if close > at && after.starts_with('}') {
+            found.push(from..open);
+            (from, at) = (close + 1, close + 1);
+        }
+    }
+    found.push(from..span.end);
+    found
+}
+
+/// Returns what must not be shown of the value of a secret's key that stands first on a line and has no `=` after it.
+fn without_equals(text: &str) -> Vec<Range<usize>> {
     let indent = text.len() - text.trim_start().len();
     let bare = text[indent..].trim_start_matches(['"', '\'']);
     let key_at = text.len() - bare.len();
     let key = first_key(bare);
     let rest = bare[key.len()..].trim_start_matches(['"', '\'']);
     let said = rest.trim_start();
-    let hides = holds_secret(key) && !said.is_empty() && !said.starts_with(['=', ']', '.', '#']);
-    hides.then(|| key_at + bare.len() - rest.len())
+    if said.is_empty() || said.starts_with(['=', ']', '.', '#']) {
+        return Vec::new();
+    }
+    let value = key_at + bare.len() - rest.len()..text.len();
+    if holds_secret(key) {
+        vec![value]
+    } else if holds_secret_url(key) {
+        secrets_of_a_url(text, value)
+    } else {
+        Vec::new()
+    }
 }
 
 /// Says whether a key's literal must be masked.
@@ -245,7 +308,8 @@ pub(super) fn holds_secret(key: &str) -> bool {
 
 /// Says whether a key's literal is a URL of which no more than the host may be seen; misspelt too.
 pub(super) fn holds_secret_url(key: &str) -> bool {
-    nearest(key, [SECRET_URL]).is_some()
+    let is_url = |word: &str| nearest(word, [SECRET_URL]).is_some();
+    is_url(key) || (nearest(key, OPEN_URLS).is_none() && key.rsplit(['_', '-']).next().is_some_and(is_url))
 }
 
 /// Returns the key that a line begins with.
@@ -269,6 +333,14 @@ fn next_of_three(text: &str, from: usize) -> Option<(usize, &'static str)> {
 fn last_key(text: &str) -> String {
     let key = text.trim_end().trim_end_matches(['"', '\'']);
     key.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next().unwrap_or("").to_owned()
+}
+
+/// Returns the parts of the key that ends a text such as `tls.cert = "..", hook.url `.
+fn dotted_key(text: &str) -> Vec<&str> {
+    let text = text.trim_end();
+    let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | '\'');
+    let key = &text[text.trim_end_matches(is_key).len()..];
+    key.split('.').map(|part| part.trim_matches(['"', '\''])).collect()
 }
 
 /// Says whether a value is `{ env = ..` or `{ file = ..`.
@@ -368,9 +440,29 @@ mod tests {
         check(r#"base_url = "htps://h/bot42:AA-_x/getMe", x"#, &["42:AA-_x"]);
         check(r#"base_url = "https://host/bottle", mail = "a@b.c""#, &[]);
         check(r#"url = "https://hooks.example/T0/s3cret?k=1", x"#, &["/T0/s3cret?k=1"]);
-        check(r#"ulr = { value = "http://h:81?k=1" }"#, &["?k=1"]);
+        check(r#"ulr = { value = "http://h:81?k=1" }"#, &[r#"?k=1" }"#]);
         check(r#"url = "https://hooks.example/""#, &[]);
-        check(r#"url = "https://h/{account}/x""#, &[]);
+        check(r#"url = "https://h/{account}/x""#, &["/x"]);
+        check(r#"url = "{base_url}/bot{bot_token}/""#, &["/bot"]);
+        check(r#"url = "{url}""#, &[]);
+        check(r#"url = { file = "secrets/records-url" } # of hook"#, &[]);
+        check(r#"url.file = "secrets/records-url""#, &[]);
+        check(r#"x = [{ url = { env = "https://h/K" }, rate = 1 }]"#, &["/K"]);
+        check("url = hooks.example/in/K", &["hooks.example/in/K"]);
+        check(r#"ulr = "hooks.example/in/K", x"#, &["hooks.example/in/K"]);
+        check(r#"url: "hooks.example/in/K""#, &[r#": "hooks.example/in/K"#]);
+        check(r#"url "https://h/in/K""#, &["/in/K"]);
+        check(r#"url.value = "hooks.example/in/K""#, &["hooks.example/in/K"]);
+        check(r#"bot_token.value = "42:AA""#, &[r#""42:AA""#]);
+        check(r#"gateway = [{ adapter = "webhok", url = "https://h/in/K" }]"#, &["/in/K"]);
+        check(r#"webhook_url = "https://h/in/K""#, &["/in/K"]);
+        check(r#"url = "https://h/K?x={y}"#, &["/K?x="]);
+        check(r#"url = "https://h/K?x={Y}"#, &["/K?x={Y}"]);
+        check(r#"url = "https://h/{a"#, &["/{a"]);
+        check(r#"url = "https://h/K EY", x"#, &["/K EY"]);
+        check(r#"url = "https://u:p w@h/K""#, &["u:p w@h/K"]);
+        check(r#"url = "https://h/x, secret = "S3""#, &["/x, secret = ", r#""S3""#]);
+        check(r#"url = { secret = "S3", value = "https://h/K" }"#, &[r#""S3""#, r#"/K" }"#]);
         check("token", &[]);
         check("[token]", &[]);
         check("# the token is in a file", &[]);

@@ -93,6 +93,20 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
         both(hook, format!("url = \"https://u:{HOOK_KEY}@hooks.example/in\"")),
         both(hook, format!("url = \"hooks.example/in/{HOOK_KEY}\"")),
         both(hook, format!("base_url = \"https://hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("url = hooks.example/in/{HOOK_KEY}")),
+        both(hook, format!("url: \"hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("ulr = \"hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("url.value = \"hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("webhook_url = \"https://hooks.example/in/{HOOK_KEY}\"")),
+        both(hook, format!("url = \"https://hooks.example:70000/in/{HOOK_KEY}\"")),
+        both(hook, format!("url = \"https://hooks.example/{HOOK_KEY}?x={{y}}")),
+        both(
+            hook,
+            format!(
+                "gateway = [{{ name = \"x\", adapter = \"webhok\", url = \"https://h/in/{HOOK_KEY}\" }}]"
+            ),
+        ),
+        both(&bot, format!("bot_token.value = \"{BOT_TOKEN}\"")),
     ]
 }
 
