@@ -45,7 +45,8 @@ fn nothing_is_lost_nothing_is_doubled_unmarked_and_everything_settles() {
     if number("SEED").is_none() {
         // A simulator in which nothing ever fails or ends badly would prove nothing.
         assert!(crashes > 0 && results[DeliveryResult::Delivered as usize] > messages / 2);
-        for result in [DeliveryResult::HandedOver, DeliveryResult::Failed, DeliveryResult::Cancelled] {
+        use DeliveryResult::{Cancelled, Failed, HandedOver, Superseded};
+        for result in [HandedOver, Failed, Cancelled, Superseded] {
             assert!(results[result as usize] > 0, "{result} never happened");
         }
     }

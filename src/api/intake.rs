@@ -3,9 +3,10 @@
 //! This is the hot path: serde reads the body straight into the strings that the core will own.
 
 use super::call::bad_value;
+use super::messages::checked_reason;
 use super::problem::Problem;
 use crate::core::channel::Channel;
-use crate::core::message::{LANGUAGES_MAX, Severity, Status, Template, Urgency};
+use crate::core::message::{LANGUAGES_MAX, Message, Severity, Status, Template, Urgency};
 use crate::core::time::Timestamp;
 use crate::diag::nearest;
 use serde::Deserialize;
@@ -49,6 +50,21 @@ pub(crate) struct Body {
     template: Option<TemplateBody>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+}
+
+/// A correction's body: what is not given stays as it was. Whether it is an exercise, and of which incident, is not to be
+/// corrected; who gets it is not to be chosen.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Correction {
+    severity: Option<Word<Severity>>,
+    urgency: Option<Word<Urgency>>,
+    expires: Option<String>,
+    #[serde(default)]
+    text: BTreeMap<String, String>,
+    template: Option<TemplateBody>,
+    tags: Option<BTreeMap<String, String>>,
+    reason: String,
 }
 
 /// A message whose every field may be used; who it is for is yet to be looked up.
@@ -117,6 +133,10 @@ impl Body {
         if self.to.is_empty() || self.to.len() > TO_MAX {
             return Err(bad_value("to", format!("a message is for 1 to {TO_MAX} entries")));
         }
+        self.check_all_but_to(now)
+    }
+
+    fn check_all_but_to(self, now: Timestamp) -> Result<Checked, Problem> {
         if self.text.is_empty() && self.template.is_none() {
             return Err(bad_value("text", "give a text in at least one language, or a template"));
         }
@@ -133,6 +153,26 @@ impl Body {
             text: self.text,
             tags: self.tags,
         })
+    }
+}
+
+impl Correction {
+    /// Checks it against the message that it corrects. Returns the reason as well.
+    pub(crate) fn check(self, now: Timestamp, of: &Message) -> Result<(Checked, String), Problem> {
+        let reason = checked_reason(self.reason)?;
+        let body = Body {
+            severity: self.severity.unwrap_or(Word(of.severity)),
+            urgency: Some(self.urgency.unwrap_or(Word(of.urgency))),
+            status: Some(Word(of.status)),
+            incident: of.incident.clone(),
+            // What the first words were worth says nothing of these.
+            expires: self.expires,
+            to: Vec::new(),
+            text: self.text,
+            template: self.template,
+            tags: self.tags.unwrap_or_else(|| of.tags.clone()),
+        };
+        Ok((body.check_all_but_to(now)?, reason))
     }
 }
 

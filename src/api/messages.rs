@@ -42,14 +42,8 @@ pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
     };
     let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
     let idempotency = idempotency_key(&call, &bytes)?;
-    if let Some(key) = idempotency
-        && let Found::Idempotency(body, message, deliveries) =
-            app.service.read(Query::Idempotency(key)).await?
-    {
-        return match body == key.body {
-            true => Ok(accepted(message, deliveries, 0)),
-            false => Err(key_conflict(message)),
-        };
+    if let Some(answer) = known(&app, idempotency).await? {
+        return answer;
     }
     let checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
     let People { recipients, audiences, without_address } =
@@ -69,13 +63,28 @@ pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
             tags: checked.tags,
             audiences,
             recipients,
+            corrects: None,
             idempotency,
         })
         .await?;
     match reply {
-        Reply::Accepted { message, deliveries } => Ok(accepted(message, deliveries, without_address)),
+        Reply::Accepted { message, deliveries } => {
+            Ok(accepted(message, deliveries, &[("without_address", without_address)]))
+        }
         other => Err(refusal(other)),
     }
+}
+
+/// Returns the answer to a key that has made a message before.
+pub(crate) async fn known(app: &App, key: Option<IdempotencyKey>) -> Result<Option<Answer>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    Ok(match app.service.read(Query::Idempotency(key)).await? {
+        Found::Idempotency(body, message, deliveries) if body == key.body => {
+            Some(Ok(accepted(message, deliveries, &[])))
+        }
+        Found::Idempotency(_, message, _) => Some(Err(key_conflict(message))),
+        _ => None,
+    })
 }
 
 async fn place_for_large_body(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
@@ -85,12 +94,17 @@ async fn place_for_large_body(app: &App) -> Result<SemaphorePermit<'_>, Problem>
     }
 }
 
-/// Answers 202: the message is on disk.
-fn accepted(message: MessageId, deliveries: u32, without_address: u32) -> axum::response::Response {
-    let body = match without_address {
-        0 => format!(r#"{{"id":"{message}","deliveries":{deliveries}}}"#),
-        some => format!(r#"{{"id":"{message}","deliveries":{deliveries},"without_address":{some}}}"#),
-    };
+/// Answers 202: the message is on disk. Of `more`, what is not zero is said too.
+pub(crate) fn accepted(
+    message: MessageId,
+    deliveries: u32,
+    more: &[(&str, u32)],
+) -> axum::response::Response {
+    let mut body = format!(r#"{{"id":"{message}","deliveries":{deliveries}"#);
+    for (name, count) in more.iter().filter(|(_, count)| *count > 0) {
+        body.push_str(&format!(r#","{name}":{count}"#));
+    }
+    body.push('}');
     let mut response = raw_json(StatusCode::ACCEPTED, body);
     if let Ok(place) = HeaderValue::try_from(format!("/v1/messages/{message}")) {
         response.headers_mut().insert(header::LOCATION, place);
@@ -99,7 +113,7 @@ fn accepted(message: MessageId, deliveries: u32, without_address: u32) -> axum::
 }
 
 /// Digests the caller's key, told apart by subject.
-fn idempotency_key(call: &Call, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
+pub(crate) fn idempotency_key(call: &Call, body: &[u8]) -> Result<Option<IdempotencyKey>, Problem> {
     const KEY: HeaderName = HeaderName::from_static("idempotency-key");
     let Some(value) = call.parts.headers.get(&KEY) else { return Ok(None) };
     let key = value.as_bytes();
@@ -131,6 +145,7 @@ fn key_conflict(message: MessageId) -> Problem {
 pub(crate) fn refusal(reply: Reply) -> Problem {
     match reply {
         Reply::KeyConflict { message } => key_conflict(message),
+        Reply::Corrected { by } => super::correct::corrected(by),
         Reply::OutboxFull { retry_after } => {
             let secs = u32::try_from(retry_after.ms().div_euclid(1000) + 1).unwrap_or(1);
             Problem::new(Kind::TooMany, "as many deliveries are waiting as the outbox may hold")
@@ -161,7 +176,14 @@ pub(crate) async fn list(app: Arc<App>, call: Call) -> Answer {
 pub(crate) async fn show_one(app: Arc<App>, call: Call) -> Answer {
     call.query(&[])?;
     match app.service.read(Query::Message(call.named("id")?)).await? {
-        Found::Message(message, progress) => Ok(json(StatusCode::OK, &show::message(&message, &progress))),
+        Found::Message(message, progress) => {
+            let mut shown = show::message(&message, &progress);
+            shown["corrected_by"] = match app.service.read(Query::CorrectionOf(message.id)).await? {
+                Found::Correction(by) => by.to_string().into(),
+                _ => serde_json::Value::Null,
+            };
+            Ok(json(StatusCode::OK, &shown))
+        }
         _ => Err(not_found("no message has this id")),
     }
 }

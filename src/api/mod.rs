@@ -9,6 +9,7 @@ pub mod access;
 pub mod address;
 pub(crate) mod call;
 mod contacts;
+mod correct;
 mod events;
 mod form;
 mod gateways;

@@ -5,7 +5,7 @@
 use super::access::Access;
 use super::call::{Answer, Call};
 use super::problem::Kind;
-use super::{App, contacts, events, gateways, health, hooks, login, messages, openapi, tokens};
+use super::{App, contacts, correct, events, gateways, health, hooks, login, messages, openapi, tokens};
 use crate::core::query::Role;
 use crate::web::{assets, feed, page};
 use axum::routing::MethodFilter;
@@ -167,6 +167,18 @@ pub static ROUTES: &[Route] = &[
         problems: &[Kind::NotFound, Kind::Refused],
         run: run!(messages::cancel),
         ..ACT
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/v1/messages/{id}/correct",
+        access: Access::Role(Role::Sender),
+        summary: "Says it in other words to exactly those who may have got it, and stops it for the rest.",
+        id: "correctMessage",
+        params: &["message_id", "Idempotency-Key"],
+        takes: Takes::Json("Correction"),
+        gives: Gives::Json(202, "Corrected"),
+        problems: &[Kind::NotFound, Kind::Refused, Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
+        run: run!(correct::correct),
     },
     Route {
         path: "/v1/status",

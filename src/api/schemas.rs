@@ -160,8 +160,17 @@ fn inputs() -> Value {
         }),
     );
     message["anyOf"] = json!([{"required": ["text"]}, {"required": ["template"]}]);
+    let mut correction = message.clone();
+    correction["required"] = json!(["reason"]);
+    if let Some(keys) = correction["properties"].as_object_mut() {
+        for key in ["to", "status", "incident"] {
+            keys.remove(key);
+        }
+        keys.insert("reason".into(), reason.clone());
+    }
     json!({
         "Message": message,
+        "Correction": correction,
         "To": {"oneOf": [named("audience"), named("contact"), by_addresses]},
         "Template": given(&["name"], json!({
             "name": name(),
@@ -216,6 +225,18 @@ fn answers() -> Value {
                 "without_address": {
                     "type": "integer", "minimum": 1,
                     "description": "People of the audiences who have no address at all.",
+                },
+            },
+        },
+        "Corrected": {
+            "type": "object",
+            "required": ["id", "deliveries"],
+            "properties": {
+                "id": or_null(json!({"type": "string", "pattern": MESSAGE_ID, "description": "Nothing: nobody had got it."})),
+                "deliveries": count(),
+                "superseded": {
+                    "type": "integer", "minimum": 0,
+                    "description": "Deliveries of the corrected message that were stopped before they were tried.",
                 },
             },
         },
@@ -299,6 +320,7 @@ fn pictures() -> Value {
             "expires": or_null(at()), "text": {"type": "object"}, "template": or_null(json!({"type": "object"})),
             "tags": {"type": "object"}, "audiences": list(text()), "deliveries": count(),
             "open": {"type": "boolean"}, "settled": results(), "late": count(), "withdrawn": or_null(text()),
+            "corrects": or_null(text()),
         })),
         "Attempt": whole(json!({
             "n": {"type": "integer", "minimum": 1}, "gateway": text(), "channel": channel(), "step": count(),

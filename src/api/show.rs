@@ -226,6 +226,7 @@ pub(crate) fn message(message: &Message, progress: &Progress) -> Value {
         "settled": settled,
         "late": progress.late,
         "withdrawn": progress.withdrawn.map(DeliveryResult::name),
+        "corrects": message.corrects.map(|id| id.to_string()),
     })
 }
 

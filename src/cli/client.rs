@@ -111,8 +111,23 @@ impl Client {
         self.call(Method::POST, path, Some(body.to_string()), None)
     }
 
+    /// Posts what is to be done once, however often it is asked for: under a key, the caller's or one of its own.
+    pub(super) fn post_surely(
+        &self,
+        path: &str,
+        body: String,
+        key: Option<String>,
+    ) -> Result<Value, Failure> {
+        let key = key.map_or_else(random_key, Ok)?;
+        match self.post_once(path, body.clone(), &key) {
+            // Nobody can know whether it was taken: the key makes it safe to ask again.
+            Err(Failure::Unreachable(_)) => self.post_once(path, body, &key),
+            answer => answer,
+        }
+    }
+
     /// Asks for a change that is made once, however often it is asked for under the same key.
-    pub(super) fn post_once(&self, path: &str, body: String, key: &str) -> Result<Value, Failure> {
+    fn post_once(&self, path: &str, body: String, key: &str) -> Result<Value, Failure> {
         self.call(Method::POST, path, Some(body), Some(key))
     }
 
@@ -286,6 +301,13 @@ fn refused(status: hyper::StatusCode, body: &[u8]) -> Failure {
         _ => {}
     }
     Failure::No(text)
+}
+
+fn random_key() -> Result<String, Failure> {
+    let random: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new())
+        .map_err(|_| Failure::Unreachable("the system has no randomness to give".into()))?
+        .expose();
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

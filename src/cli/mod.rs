@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod contacts;
+mod correct;
 mod csv;
 mod demo;
 mod exit;
@@ -21,6 +22,7 @@ mod status;
 mod table;
 mod token;
 mod watch;
+mod words;
 
 pub use exit::{Done, Failure};
 
@@ -50,6 +52,8 @@ enum Command {
     Send(send::Args),
     /// Recall what was not yet sent of a message
     Cancel(cancel::Args),
+    /// Say it in other words to exactly those who may have got it, and stop it for the rest
+    Correct(correct::Args),
     /// Show channels, outages and the queue
     Status(status::Args),
     /// Show them live
@@ -103,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Cancel(args) => cancel::run(&args),
+        Command::Correct(args) => correct::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Outages(args) => outages::run(&args),

@@ -2,6 +2,7 @@
 
 use super::client::{At, Client};
 use super::table::{self, text};
+use super::words::{Pairs, Template, Words, pairs};
 use super::{Done, Failure};
 use crate::core::channel::Channel;
 use crate::diag::did_you_mean;
@@ -29,21 +30,8 @@ pub(super) struct Args {
     /// immediate, expected, future, past or unknown
     #[arg(long)]
     urgency: Option<String>,
-    /// The text; repeat it with --lang for each language
-    #[arg(long)]
-    text: Vec<String>,
-    /// The language of each --text, in the same order; one text alone may go without, as `en`
-    #[arg(long, value_name = "LANGUAGE")]
-    lang: Vec<String>,
-    /// The provider's template to use where free text is not allowed
-    #[arg(long, value_name = "NAME")]
-    template: Option<String>,
-    /// The provider's code of the template's language, as `en_US`; the recipient's unless given
-    #[arg(long, value_name = "CODE", requires = "template")]
-    template_lang: Option<String>,
-    /// A parameter of the template, as `area=East`; in the template's order
-    #[arg(long, value_name = "NAME=VALUE", requires = "template")]
-    param: Vec<String>,
+    #[command(flatten)]
+    words: Words,
     /// The incident it belongs to
     #[arg(long)]
     incident: Option<String>,
@@ -73,15 +61,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Done {
     let body = serde_json::to_string(&body(args)?).map_err(|error| Failure::Usage(error.to_string()))?;
     let client = args.at.client()?;
-    let key = match &args.key {
-        Some(key) => key.clone(),
-        None => random_key()?,
-    };
-    let accepted = match client.post_once("/v1/messages", body.clone(), &key) {
-        // Nobody can know whether it was taken: the key makes it safe to ask again.
-        Err(Failure::Unreachable(_)) => client.post_once("/v1/messages", body, &key)?,
-        answer => answer?,
-    };
+    let accepted = client.post_surely("/v1/messages", body, args.key.clone())?;
     let id = text(&accepted["id"]).to_string();
     let deliveries = table::count(&accepted["deliveries"], "delivery", "deliveries");
     if !args.wait {
@@ -126,23 +106,6 @@ struct Body<'a> {
     tags: Pairs,
 }
 
-#[derive(Serialize)]
-struct Template<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<&'a str>,
-    params: Pairs,
-}
-
-/// Pairs in the order given, which a template's parameters need.
-struct Pairs(Vec<(String, String)>);
-
-impl Serialize for Pairs {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
 /// Builds the message's body.
 fn body(args: &Args) -> Result<Body<'_>, Failure> {
     let mut to: Vec<Value> = args.audience.iter().map(|name| json!({"audience": name})).collect();
@@ -152,17 +115,6 @@ fn body(args: &Args) -> Result<Body<'_>, Failure> {
     if to.is_empty() {
         return Err(Failure::Usage("nobody to send to: give --to or --audience".into()));
     }
-    if args.text.is_empty() && args.template.is_none() {
-        return Err(Failure::Usage("nothing to say: give --text or --template".into()));
-    }
-    let template = match &args.template {
-        Some(name) => Some(Template {
-            name,
-            language: args.template_lang.as_deref(),
-            params: pairs("--param", &args.param)?,
-        }),
-        None => None,
-    };
     Ok(Body {
         severity: &args.severity,
         urgency: args.urgency.as_deref(),
@@ -170,34 +122,10 @@ fn body(args: &Args) -> Result<Body<'_>, Failure> {
         incident: args.incident.as_deref(),
         expires: args.expires.as_deref(),
         to,
-        text: texts(args)?,
-        template,
+        text: args.words.texts()?,
+        template: args.words.template()?,
         tags: pairs("--tag", &args.tag)?,
     })
-}
-
-fn texts(args: &Args) -> Result<Pairs, Failure> {
-    let languages = match (args.text.len(), args.lang.len()) {
-        (1, 0) => vec!["en".to_string()],
-        (texts, languages) if texts == languages => args.lang.clone(),
-        _ => return Err(Failure::Usage("give one --lang for each --text, in the same order".into())),
-    };
-    // What was meant would go out as it stands, before the text.
-    let prefixed = |text: &String| text.split_once('=').is_some_and(|(tag, _)| is_language(tag));
-    if args.lang.is_empty() && args.text.iter().any(prefixed) {
-        let help = "a text that begins with a language and `=`: give the language by --lang, the text alone by --text";
-        return Err(Failure::Usage(help.into()));
-    }
-    match (1..languages.len()).any(|at| languages[..at].contains(&languages[at])) {
-        true => Err(Failure::Usage("a language is given twice".into())),
-        false => Ok(Pairs(languages.into_iter().zip(args.text.iter().cloned()).collect())),
-    }
-}
-
-/// Says whether this looks like the tag of a language: `ar`, `en-US`.
-fn is_language(tag: &str) -> bool {
-    let (language, region) = tag.split_once('-').unwrap_or((tag, ""));
-    matches!(language.len(), 2 | 3) && language.bytes().all(|b| b.is_ascii_lowercase()) && region.len() <= 8
 }
 
 /// Reads one `--to`.
@@ -220,24 +148,6 @@ fn person(who: &str) -> Result<Value, Failure> {
         person.insert(key.into(), value.into());
     }
     Ok(person.into())
-}
-
-fn pairs(option: &str, given: &[String]) -> Result<Pairs, Failure> {
-    let pairs: Result<_, _> = given
-        .iter()
-        .map(|pair| match pair.split_once('=') {
-            Some((name, value)) => Ok((name.to_string(), value.to_string())),
-            None => Err(Failure::Usage(format!("{option}: write it as name=value"))),
-        })
-        .collect();
-    pairs.map(Pairs)
-}
-
-fn random_key() -> Result<String, Failure> {
-    let random: [u8; 16] = ring::rand::generate(&ring::rand::SystemRandom::new())
-        .map_err(|_| Failure::Unreachable("the system has no randomness to give".into()))?
-        .expose();
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Looks until the message has ended. It does by its expiry at the latest.

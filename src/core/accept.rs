@@ -22,6 +22,10 @@ use std::sync::Arc;
 /// surely known: half of the time for which keys are kept.
 const TELL_AGAIN_WITHIN: Span = Span::from_hours(12);
 
+/// How many corrections are remembered, so that two callers at once cannot correct one message twice. What lies further
+/// back is on disk for whoever asks before it hands over a correction.
+const CORRECTIONS_KEPT: usize = 1_024;
+
 impl Core {
     /// Accepts a message: its record and its frozen audience go to the store, the answer after them.
     pub(super) fn accept(&mut self, accept: Accept) {
@@ -38,6 +42,9 @@ impl Core {
         if self.counts.open() + u64::from(deliveries) > OUTBOX_MAX {
             return self.reply(ticket, Reply::OutboxFull { retry_after: Span::from_secs(5) });
         }
+        if let Some(other) = accept.corrects.and_then(|of| self.corrections.get(&of)) {
+            return self.reply(ticket, Reply::Corrected { by: *other });
+        }
         let id = MessageId::new(self.now, self.config.shard, self.rng.draw());
         let message = Arc::new(Message {
             id,
@@ -53,6 +60,7 @@ impl Core {
             tags: accept.tags,
             recipients: deliveries,
             audiences: accept.audiences,
+            corrects: accept.corrects,
         });
         let chunks: Vec<Arc<Vec<Recipient>>> = in_chunks(accept.recipients);
         self.store(Record::Message(Arc::clone(&message)));
@@ -63,6 +71,12 @@ impl Core {
             self.keys.insert(key.key, Key { body: key.body, message: id, deliveries });
             self.keys_by_age.push_back((self.now, key.key));
             self.store(Record::Idempotency { key, message: id, deliveries, at: self.now });
+        }
+        if let Some(of) = message.corrects {
+            self.corrections.insert(of, id);
+            if self.corrections.len() > CORRECTIONS_KEPT {
+                self.corrections.pop_first();
+            }
         }
         self.audit(&message.author, "accept", id.to_string(), String::new());
         self.reply(ticket, Reply::Accepted { message: id, deliveries });

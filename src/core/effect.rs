@@ -110,6 +110,11 @@ pub enum Reply {
         /// What the key made.
         message: MessageId,
     },
+    /// The message to correct has been corrected already.
+    Corrected {
+        /// What corrects it.
+        by: MessageId,
+    },
     /// There are as many deliveries waiting as the outbox may hold.
     OutboxFull {
         /// When to come back.

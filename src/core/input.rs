@@ -125,6 +125,8 @@ pub struct Accept {
     pub audiences: Vec<String>,
     /// The people, each once, each with at least one address; not empty.
     pub recipients: Vec<Recipient>,
+    /// The message that it corrects, which was withdrawn by [`Command::Correct`] before.
+    pub corrects: Option<MessageId>,
     /// The caller's key against doing it twice.
     pub idempotency: Option<IdempotencyKey>,
 }
@@ -143,6 +145,14 @@ pub struct IdempotencyKey {
 pub enum Command {
     /// Recall what was not yet sent.
     Cancel {
+        /// The message.
+        message: MessageId,
+        /// Why.
+        reason: String,
+    },
+    /// Stop what is about to be corrected: what was not yet sent is superseded. Who may have got it is known once the
+    /// reply is; the correction itself is an [`Accept`].
+    Correct {
         /// The message.
         message: MessageId,
         /// Why.

@@ -131,6 +131,8 @@ pub struct Message {
     pub recipients: u32,
     /// The audiences that the sender named.
     pub audiences: Vec<String>,
+    /// The message that it corrects: its recipients are those who may have got that one.
+    pub corrects: Option<MessageId>,
 }
 
 /// One person of a frozen audience, with every address that was known when the message was accepted.
@@ -213,6 +215,7 @@ mod tests {
             tags: BTreeMap::new(),
             recipients: 1,
             audiences: vec![],
+            corrects: None,
         };
         assert_eq!(message.text_for(Some("ar-EG")), Some(("ar", "غادروا")));
         assert_eq!(message.text_for(Some("so")), Some(("en", "Leave")));

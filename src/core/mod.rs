@@ -126,6 +126,8 @@ pub struct Core {
     routes: BTreeMap<(usize, ChannelSet), Arc<Route>>,
     keys: BTreeMap<[u8; 16], Key>,
     keys_by_age: VecDeque<(Timestamp, [u8; 16])>,
+    /// The last messages that were corrected, and what corrects them.
+    corrections: BTreeMap<MessageId, MessageId>,
 
     /// Moves whenever a gateway's standing or rank does; plans are made anew then.
     epoch: u64,
@@ -192,6 +194,7 @@ impl Core {
             routes: BTreeMap::new(),
             keys: BTreeMap::new(),
             keys_by_age: VecDeque::new(),
+            corrections: BTreeMap::new(),
             epoch: 1,
             ranks: (Tiers::default(), Vec::new()),
             tiers: Tiers::default(),

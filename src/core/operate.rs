@@ -10,13 +10,14 @@ use super::outbox::message::SETTLED;
 use super::outcome::DeliveryResult;
 use super::policy::Policy;
 use super::record::{Overlay, OverlayKind, Record};
-use super::slab::NONE;
+use super::slab::{Handle, NONE};
 use std::sync::Arc;
 
 impl Core {
     pub(super) fn command(&mut self, ticket: Ticket, who: &str, command: Command) {
         let reply = match command {
             Command::Cancel { message, reason } => self.cancel(who, message, reason),
+            Command::Correct { message, reason } => self.make_way(who, message, reason),
             Command::Hold { gateway, reason } => {
                 self.overlay(who, "hold", gateway, Some(OverlayKind::Held), reason)
             }
@@ -32,19 +33,35 @@ impl Core {
     /// Recalls what was not yet sent. What a provider holds, or may hold, cannot be recalled and stays open.
     fn cancel(&mut self, who: &str, id: MessageId, reason: String) -> Reply {
         let Some(handle) = self.message_of.get(&id).copied() else { return Reply::NotFound };
-        let Some(message) = self.messages.get(handle) else { return Reply::NotFound };
-        if message.progress.withdrawn.is_some() {
+        if self.messages.get(handle).is_some_and(|message| message.progress.withdrawn.is_some()) {
             return Reply::Refused("it was withdrawn before".into());
         }
+        self.audit(who, "cancel", id.to_string(), reason);
+        Reply::Done { changed: self.withdraw(handle, DeliveryResult::Cancelled) }
+    }
+
+    /// Stops a message that is about to be corrected. One that has settled, or was withdrawn before, has nothing to stop:
+    /// it can be corrected all the same, and as often as its correction does not come about.
+    fn make_way(&mut self, who: &str, id: MessageId, reason: String) -> Reply {
+        self.audit(who, "correct", id.to_string(), reason);
+        let Some(handle) = self.message_of.get(&id).copied() else { return Reply::Done { changed: 0 } };
+        match self.messages.get(handle).is_some_and(|message| message.progress.withdrawn.is_some()) {
+            true => Reply::Done { changed: 0 },
+            false => Reply::Done { changed: self.withdraw(handle, DeliveryResult::Superseded) },
+        }
+    }
+
+    /// Lets nothing more of a message leave. Returns how many deliveries were not tried yet.
+    fn withdraw(&mut self, handle: Handle, result: DeliveryResult) -> u32 {
+        let Some(message) = self.messages.get(handle) else { return 0 };
         let untouched = |row: &&u32| **row == NONE || self.rows.get(**row).is_some_and(|r| r.first == NONE);
         let changed = message.rows.iter().filter(|row| **row != SETTLED).filter(untouched).count() as u32;
         if let Some(message) = self.messages.get_mut(handle) {
-            message.progress.withdrawn = Some(DeliveryResult::Cancelled);
+            message.progress.withdrawn = Some(result);
         }
         self.dirty.insert(handle);
-        self.audit(who, "cancel", id.to_string(), reason);
         self.sweep(handle);
-        Reply::Done { changed }
+        changed
     }
 
     fn overlay(

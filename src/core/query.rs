@@ -3,7 +3,7 @@
 use super::ids::{DeliveryId, MessageId, OutageId};
 use super::input::IdempotencyKey;
 use super::message::{Message, Recipient};
-use super::outcome::ReceiptKind;
+use super::outcome::{Outcome, ReceiptKind};
 use super::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
@@ -95,6 +95,8 @@ pub enum Query {
     Contact(String),
     /// Everyone of an audience, sorted by id: the only answer that may exceed [`ROWS_MAX`].
     Audience(String),
+    /// The message that corrects this one.
+    CorrectionOf(MessageId),
     /// What an idempotency key made.
     Idempotency(IdempotencyKey),
     /// The audit record, newest first.
@@ -119,6 +121,8 @@ pub enum Answer {
     Outages(Vec<Outage>),
     /// Contacts by id.
     Contacts(Vec<Contact>),
+    /// The message that corrects the one asked about.
+    Correction(MessageId),
     /// What a key made: the body's digest, the message, its deliveries.
     Idempotency([u8; 16], MessageId, u32),
     /// Audit records, newest first.
@@ -144,6 +148,24 @@ pub struct DeliveryStory {
 
 // === impls ===
 
+impl DeliveryStory {
+    /// Says whether the person may have got it: some attempt was not certainly in vain.
+    pub fn may_have_arrived(&self) -> bool {
+        let received = |n, kind| self.receipts.iter().any(|(of, what, _)| (*of, *what) == (n, kind));
+        self.attempts.iter().any(|attempt| match &attempt.outcome {
+            Some((Outcome::Rejected { .. } | Outcome::Deferred { .. }, _)) => false,
+            Some((Outcome::Accepted { .. } | Outcome::Unknown { .. }, _)) | None => {
+                let n = attempt.id.n;
+                let arrived = received(n, ReceiptKind::Delivered)
+                    || received(n, ReceiptKind::Read)
+                    || received(n, ReceiptKind::Acknowledged);
+                // A late word of failure never takes an arrival back.
+                arrived || !received(n, ReceiptKind::Failed)
+            }
+        })
+    }
+}
+
 impl Role {
     /// Every role, weakest first.
     pub const ALL: [Role; 4] = [Role::Viewer, Role::Sender, Role::Approver, Role::Admin];
@@ -168,5 +190,49 @@ impl Role {
 impl std::fmt::Debug for Contact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Contact({:?})", self.person)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::AttemptId;
+    use crate::core::outcome::Reason;
+    use crate::core::record::Repeat;
+
+    #[test]
+    fn who_may_have_got_it_is_who_was_not_certainly_refused() {
+        let id = DeliveryId::new(MessageId::from_bytes([1; 16]), 0);
+        let attempt = |n, outcome: Option<Outcome>| Attempt {
+            id: AttemptId::new(id, n),
+            gateway: "g".into(),
+            channel: crate::core::channel::Channel::Sms,
+            step: 0,
+            at: Timestamp::default(),
+            repeat: Repeat::No,
+            plan: 1,
+            outcome: outcome.map(|outcome| (outcome, Timestamp::default())),
+        };
+        let taken = || Some(Outcome::Accepted { provider_id: None });
+        let refused = || Some(Outcome::Rejected { reason: Reason::TcpRefused });
+        let later = || Some(Outcome::Deferred { reason: Reason::Throttled, retry_after: None });
+        let unknown = || Some(Outcome::Unknown { reason: Reason::Timeout });
+        let check = |outcomes: Vec<Option<Outcome>>, receipts: &[(u16, ReceiptKind)], expected| {
+            let attempts: Vec<_> = (1..).zip(outcomes).map(|(n, outcome)| attempt(n, outcome)).collect();
+            let receipts = receipts.iter().map(|(n, kind)| (*n, *kind, Timestamp::default())).collect();
+            let recipient = Recipient::default();
+            let story =
+                DeliveryStory { recipient, delivery: None, id, attempts, receipts, plans: BTreeMap::new() };
+            assert_eq!(story.may_have_arrived(), expected, "{story:?}");
+        };
+        use ReceiptKind::{Delivered, Failed, Sent};
+        check(vec![], &[], false);
+        check(vec![refused(), later()], &[], false);
+        check(vec![None], &[], true);
+        check(vec![unknown()], &[], true);
+        check(vec![refused(), taken()], &[(2, Sent)], true);
+        check(vec![taken()], &[(1, Failed)], false);
+        check(vec![taken()], &[(1, Delivered), (1, Failed)], true);
+        check(vec![taken(), unknown()], &[(1, Failed)], true);
     }
 }

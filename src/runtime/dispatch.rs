@@ -266,6 +266,7 @@ mod tests {
             tags: BTreeMap::new(),
             recipients: 1,
             audiences: vec![],
+            corrects: None,
         }
     }
 

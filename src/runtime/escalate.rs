@@ -138,6 +138,7 @@ fn words_of(missed: &Missed, message: &Message) -> Accept {
         tags: BTreeMap::from([("escalation".to_string(), missed.rule.clone())]),
         audiences: Vec::new(),
         recipients: Vec::new(),
+        corrects: None,
         idempotency: Some(key(missed.message, &missed.rule)),
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold in every run, checked from outside: by what the gateways really saw, not by what the core believes.
 
 use crate::core::effect::Order;
-use crate::core::ids::{AttemptId, DeliveryId};
+use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::Severity;
 use crate::core::outcome::{DeliveryResult, Outcome, ReceiptKind};
 use crate::core::record::{Attempt, Delivery, Repeat};
@@ -41,7 +41,11 @@ pub(super) struct Ledger {
     pub(super) seed: u64,
     pub(super) seen: BTreeMap<DeliveryId, Seen>,
     /// Messages whose sender heard "accepted".
-    pub(super) promised: BTreeMap<crate::core::ids::MessageId, u32>,
+    pub(super) promised: BTreeMap<MessageId, u32>,
+    /// Messages that were stopped to be corrected, as their callers heard.
+    pub(super) stopped: BTreeSet<MessageId>,
+    /// Who was told of a correction, by the corrected message: the indexes of its deliveries.
+    pub(super) corrected: BTreeMap<MessageId, BTreeSet<u32>>,
     /// Attempts on disk.
     pub(super) on_disk: BTreeMap<AttemptId, Attempt>,
 }
@@ -59,6 +63,9 @@ impl Ledger {
         }
         if !self.on_disk.contains_key(&id) {
             return Err(self.broken(now, format!("{id} left before its record was on disk")));
+        }
+        if self.stopped.contains(&id.delivery.message) {
+            return Err(self.broken(now, format!("{id} was sent though its message was stopped")));
         }
         if order.expires <= now {
             return Err(self.broken(now, format!("{id} was sent after its expiry")));
@@ -109,7 +116,7 @@ impl Ledger {
             {
                 return Err(self.broken(now, format!("{id} counts as {} without a receipt", end.result)));
             }
-            DeliveryResult::Expired | DeliveryResult::Cancelled if out => {
+            DeliveryResult::Expired | DeliveryResult::Cancelled | DeliveryResult::Superseded if out => {
                 return Err(self.broken(now, format!("{id} went out and counts as {}", end.result)));
             }
             _ => {}
@@ -125,6 +132,16 @@ impl Ledger {
                 if self.seen.get(&id).is_none_or(|seen| seen.result.is_none()) {
                     return Err(self.broken(now, format!("{id} was accepted and never settled")));
                 }
+            }
+        }
+        for (id, seen) in &self.seen {
+            let told = self.corrected.get(&id.message);
+            // A gateway that took it and said later that it failed has said that nobody got it.
+            let out = !seen.went_out.is_empty() && seen.issued != Some(ReceiptKind::Failed);
+            if out && told.is_some_and(|told| !told.contains(&id.index)) {
+                return Err(
+                    self.broken(now, format!("{id} went out and its person was not told of the correction"))
+                );
             }
         }
         Ok(())

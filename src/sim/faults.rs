@@ -37,6 +37,7 @@ pub(super) struct Faults {
     pub(super) clock_jump: u64,
     pub(super) hold: u64,
     pub(super) cancel: u64,
+    pub(super) correct: u64,
     pub(super) reload: u64,
     pub(super) line_cut: u64,
 }
@@ -77,6 +78,7 @@ impl Faults {
             clock_jump: some(5),
             hold: some(10),
             cancel: some(30),
+            correct: some(30),
             reload: some(10),
             line_cut: some(5),
         }
@@ -103,6 +105,7 @@ impl Faults {
             clock_jump: 0,
             hold: 0,
             cancel: 0,
+            correct: 0,
             reload: 0,
             line_cut: 0,
         }

@@ -1,5 +1,8 @@
 //! The made-up world: gateways, callers, operators and a disk, on a virtual clock.
 
+mod corrections;
+
+use self::corrections::CORRECTING;
 use super::checkers::{Broken, Ledger};
 use super::faults::{CHANNELS, Faults, GATEWAY_REASONS, draw_gateways, draw_policy};
 use crate::core::channel::{Channel, GatewayId};
@@ -17,7 +20,7 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::{Core, CoreConfig};
 use crate::store::outbox::memory::MemoryOutbox;
 use crate::store::outbox::{Outbox, Put};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How long trouble lasts.
@@ -26,7 +29,7 @@ const TROUBLE: Span = Span::from_mins(12);
 const SETTLE_WITHIN: Span = Span::from_mins(45);
 /// How often probes come once the trouble is over.
 const PEACE_STEP: Span = Span::from_secs(15);
-/// A message that is cancelled is one of so many last ones.
+/// A message that is cancelled or corrected is one of so many last ones.
 const LATELY: u64 = 16;
 /// More turns than this at one instant: the core does not come to rest.
 const TURNS_AT_ONCE_MAX: u64 = 5_000;
@@ -66,6 +69,11 @@ enum Happening {
         answer: Asked,
         life: u64,
     },
+    /// A message that was stopped is to be corrected.
+    Correct {
+        message: MessageId,
+        life: u64,
+    },
     /// Callers, operators and probes of one second.
     Second,
 }
@@ -87,6 +95,8 @@ pub(super) struct World {
     line_cut_until: Timestamp,
     held: BTreeSet<Option<GatewayId>>,
     messages: Vec<MessageId>,
+    /// The messages whose callers wait for them to be stopped.
+    stopping: VecDeque<MessageId>,
     /// How many turns were made at this instant.
     turns_at: (Timestamp, u64),
     outline: Outline,
@@ -117,6 +127,7 @@ impl World {
             line_cut_until: START,
             held: BTreeSet::new(),
             messages: Vec::new(),
+            stopping: VecDeque::new(),
             turns_at: (START, 0),
             outline: Outline { messages: 0, results, attempts: 0, crashes: 0, turns: 0, digest: 0 },
         }
@@ -202,7 +213,8 @@ impl World {
             Happening::Receipt { gateway, receipt } => {
                 self.core.handle(Input::Receipt { gateway, receipt }, now)
             }
-            Happening::Answer { .. } | Happening::Asked { .. } => {}
+            Happening::Correct { message, life } if life == self.life => self.correct(message),
+            Happening::Answer { .. } | Happening::Asked { .. } | Happening::Correct { .. } => {}
             Happening::Second => self.second(),
         }
     }
@@ -243,17 +255,26 @@ impl World {
         if self.chance(faults.hold) {
             self.hold_or_release();
         }
-        if self.chance(faults.cancel) && !self.messages.is_empty() {
-            // One of the last: who cancels has just seen the mistake, and most of the earlier ones are settled.
-            let back = self.rng.below(LATELY.min(self.messages.len() as u64)) as usize;
-            let message = self.messages[self.messages.len() - 1 - back];
+        if self.chance(faults.cancel)
+            && let Some(message) = self.lately()
+        {
             let command = Command::Cancel { message, reason: "drawn".into() };
             self.core.handle(Input::Command { ticket: Ticket(0), who: "noc".into(), command }, self.now);
+        }
+        if self.chance(faults.correct) {
+            self.begin_correction();
         }
         if self.chance(faults.reload) {
             self.policy = draw_policy(&mut self.rng);
             self.core.handle(Input::Policy(Arc::clone(&self.policy)), self.now);
         }
+    }
+
+    /// Draws one of the last messages: who takes words back has just seen the mistake, and most of the earlier ones have
+    /// settled.
+    fn lately(&mut self) -> Option<MessageId> {
+        let back = self.rng.below(LATELY.min(self.messages.len() as u64).max(1)) as usize;
+        self.messages.iter().rev().nth(back).copied()
     }
 
     fn hold_or_release(&mut self) {
@@ -273,21 +294,7 @@ impl World {
         let people = 1 + if self.chance(50) { self.rng.below(60) } else { self.rng.below(3) };
         let recipients = (0..people).map(|n| self.person(n)).collect();
         let severity = Severity::ALL[self.rng.below(5) as usize];
-        let accept = Accept {
-            ticket: Ticket(1),
-            author: "caller".into(),
-            severity,
-            urgency: Urgency::Unknown,
-            status: Status::Actual,
-            incident: None,
-            expires: None,
-            text: BTreeMap::from([("ar".to_owned(), "تحذير".to_owned())]),
-            template: None,
-            tags: BTreeMap::new(),
-            audiences: vec![],
-            recipients,
-            idempotency: None,
-        };
+        let accept = message(severity, recipients, None);
         self.core.handle(Input::Accept(Box::new(accept)), self.now);
     }
 
@@ -380,6 +387,7 @@ impl World {
                     let what = format!("{message} was promised before it was on disk");
                     return Err(self.ledger.broken(self.now, what));
                 }
+                Effect::Reply { ticket: CORRECTING, .. } => self.stopped(),
                 Effect::LoadAudience { message, chunk } => {
                     let people = self.disk.reader().audience(message, chunk).ok().and_then(|read| read.value);
                     let Some(people) = people else {
@@ -508,6 +516,8 @@ impl World {
         let seed = self.rng.draw();
         self.core = Core::new(config(seed), self.gateways.clone(), Arc::clone(&self.policy), self.now);
         self.core.load(loaded, self.now);
+        // Who waited has heard nothing, and asks again or does not.
+        self.stopping.clear();
         // A hold that was not durable was not promised either.
         self.held = held.into_iter().map(|name| name.and_then(|name| self.core.gateway_id(&name))).collect();
         Ok(())
@@ -518,6 +528,26 @@ impl Outline {
     /// Returns how many deliveries ended so.
     pub fn of(&self, result: DeliveryResult) -> u64 {
         self.results[result as usize]
+    }
+}
+
+/// A message as the interface hands it over.
+fn message(severity: Severity, recipients: Vec<Recipient>, corrects: Option<MessageId>) -> Accept {
+    Accept {
+        ticket: Ticket(1),
+        author: "caller".into(),
+        severity,
+        urgency: Urgency::Unknown,
+        status: Status::Actual,
+        incident: None,
+        expires: None,
+        text: BTreeMap::from([("ar".to_owned(), "تحذير".to_owned())]),
+        template: None,
+        tags: BTreeMap::new(),
+        audiences: vec![],
+        recipients,
+        corrects,
+        idempotency: None,
     }
 }
 

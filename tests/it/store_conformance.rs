@@ -200,6 +200,7 @@ fn queries() -> Vec<Query> {
         let message = message(which);
         [
             Query::Message(message),
+            Query::CorrectionOf(message),
             Query::Deliveries { message, after: None, limit: 9 },
             Query::Deliveries { message, after: Some(0), limit: 1 },
             Query::Delivery(DeliveryId::new(message, 1)),

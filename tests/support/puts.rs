@@ -152,9 +152,9 @@ fn message(keys: Keys) -> impl Strategy<Value = Message> {
     (
         (message_id(keys), text(), time(), select(Severity::ALL), select(Urgency::ALL), select(Status::ALL)),
         (option::of(text()), option::of(time()), texts(), option::of(template), texts()),
-        (number(keys), vec(text(), 0..3)),
+        (number(keys), vec(text(), 0..3), option::of(message_id(keys))),
     )
-        .prop_map(|(head, body, (recipients, audiences))| {
+        .prop_map(|(head, body, (recipients, audiences, corrects))| {
             let (id, author, accepted_at, severity, urgency, status) = head;
             let (incident, expires, text, template, tags) = body;
             Message {
@@ -171,6 +171,7 @@ fn message(keys: Keys) -> impl Strategy<Value = Message> {
                 tags,
                 recipients,
                 audiences,
+                corrects,
             }
         })
 }

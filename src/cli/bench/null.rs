@@ -142,6 +142,7 @@ pub(super) fn message(people: usize) -> Accept {
         tags: BTreeMap::new(),
         audiences: vec![],
         recipients: (0..people).map(person).collect(),
+        corrects: None,
         idempotency: None,
     }
 }

@@ -84,6 +84,7 @@ fn batch(number: &mut u64) -> Vec<Put> {
                 tags: accept.tags,
                 recipients: 1,
                 audiences: vec![],
+                corrects: None,
             };
             let people = Arc::new(accept.recipients);
             [

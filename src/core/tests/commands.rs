@@ -1,6 +1,6 @@
 //! What an operator orders: to cancel, to hold, to plan work.
 
-use super::{World, gateway, policy, step, two_steps};
+use super::{World, gateway, person, policy, step, two_steps};
 use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::Reply;
 use crate::core::gateway::Rate;
@@ -28,6 +28,34 @@ fn cancel_recalls_what_was_not_sent_and_leaves_open_what_was() {
     assert_eq!(w.results().len(), 4);
     w.receipt(&first, ReceiptKind::Delivered);
     assert_eq!(w.results().last(), Some(&DeliveryResult::Delivered));
+}
+
+#[test]
+fn what_is_to_be_corrected_stops_and_has_one_correction() {
+    let mut wa = gateway("wa", Channel::Whatsapp);
+    wa.rate = Some(Rate { per_sec: 0.001, burst: 2.0 });
+    let steps = vec![step(&[Channel::Whatsapp], SendMode::Best, 20)];
+    let mut w = World::new(vec![wa], policy(steps, |_| {}));
+    let message = w.accept(Severity::Severe, 5);
+    let (first, second) = (w.orders.remove(0), w.orders.remove(0));
+    w.take(&first);
+    let correct = || Command::Correct { message, reason: "wrong quarter".into() };
+    w.input(Input::Command { ticket: Ticket(9), who: "sara".into(), command: correct() });
+    assert_eq!(w.replies.last(), Some(&Reply::Done { changed: 3 }));
+    assert_eq!(w.results(), [DeliveryResult::Superseded; 3]);
+    // A refusal moves nothing on: the words are withdrawn, and the person never had them.
+    w.reject(&second, Reason::TcpRefused);
+    assert_eq!(w.results().last(), Some(&DeliveryResult::Superseded));
+    w.pass(Span::from_mins(5));
+    assert!(w.orders.is_empty(), "{:?}", w.orders);
+
+    // Whoever gave up between the two acts asks again.
+    w.input(Input::Command { ticket: Ticket(9), who: "sara".into(), command: correct() });
+    assert_eq!(w.replies.last(), Some(&Reply::Done { changed: 0 }));
+    w.hand_over(Severity::Severe, vec![person("ar")], None, Some(message));
+    let Some(Reply::Accepted { message: by, .. }) = w.replies.last().cloned() else { panic!() };
+    w.hand_over(Severity::Severe, vec![person("ar")], None, Some(message));
+    assert_eq!(w.replies.last(), Some(&Reply::Corrected { by }));
 }
 
 #[test]

@@ -147,6 +147,20 @@ impl World {
         recipients: Vec<Recipient>,
         key: Option<IdempotencyKey>,
     ) -> MessageId {
+        self.hand_over(severity, recipients, key, None);
+        match self.replies.last() {
+            Some(Reply::Accepted { message, .. }) => *message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn hand_over(
+        &mut self,
+        severity: Severity,
+        recipients: Vec<Recipient>,
+        key: Option<IdempotencyKey>,
+        corrects: Option<MessageId>,
+    ) {
         let accept = Accept {
             ticket: Ticket(1),
             author: "duty".into(),
@@ -160,13 +174,10 @@ impl World {
             tags: BTreeMap::new(),
             audiences: vec![],
             recipients,
+            corrects,
             idempotency: key,
         };
         self.input(Input::Accept(Box::new(accept)));
-        match self.replies.last() {
-            Some(Reply::Accepted { message, .. }) => *message,
-            other => panic!("{other:?}"),
-        }
     }
 
     fn answer(&mut self, order: &Order, outcome: Outcome) {

@@ -17,7 +17,7 @@ pub(crate) struct AudienceChunk {
 
 impl Row for Message {
     const TABLE: Table = Table::Message;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn key(&self) -> Key {
         Key::from_slice(&self.id.to_bytes())
@@ -43,6 +43,7 @@ impl Row for Message {
         write_texts(out, &self.tags);
         out.number(self.recipients);
         out.list(self.audiences.iter(), |out, name| out.text(name));
+        out.option(self.corrects, |out, id| out.raw(&id.to_bytes()));
     }
 
     fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
@@ -66,6 +67,8 @@ impl Row for Message {
             tags: read_texts(body)?,
             recipients: body.number()?,
             audiences: body.list(Reader::text)?,
+            // Versions before 3 had no corrections.
+            corrects: if version >= 3 { body.option(Reader::message_id)? } else { None },
         })
     }
 }

@@ -30,6 +30,8 @@ struct Rows {
     clock: Timestamp,
     messages: BTreeMap<MessageId, Arc<Message>>,
     open: BTreeSet<MessageId>,
+    /// Which message corrects which: by the corrected one.
+    corrections: BTreeMap<MessageId, MessageId>,
     /// The messages that ended and whose deliveries are kept: retention looks at each once.
     detailed: BTreeSet<MessageId>,
     audiences: BTreeMap<(MessageId, u32), Arc<Vec<Recipient>>>,
@@ -184,6 +186,9 @@ impl Rows {
             Record::Message(message) => {
                 self.messages.insert(message.id, Arc::clone(message));
                 self.open.insert(message.id);
+                if let Some(of) = message.corrects {
+                    self.corrections.insert(of, message.id);
+                }
             }
             Record::Audience { message, chunk, people } => {
                 self.audiences.insert((*message, *chunk), Arc::clone(people));
@@ -309,6 +314,9 @@ impl Rows {
             Query::Audience(name) => Answer::Contacts(
                 self.contacts.values().filter(|c| c.person.audiences.contains(name)).cloned().collect(),
             ),
+            Query::CorrectionOf(of) => {
+                self.corrections.get(of).map_or(Answer::Nothing, |by| Answer::Correction(*by))
+            }
             Query::Idempotency(IdempotencyKey { key, .. }) => match self.idempotency.get(key) {
                 Some((body, message, deliveries, _)) => Answer::Idempotency(*body, *message, *deliveries),
                 None => Answer::Nothing,
@@ -361,6 +369,7 @@ impl Rows {
             if left > 0 {
                 self.progress.remove(&id);
                 self.messages.remove(&id);
+                self.corrections.remove(&id);
                 left -= 1;
             }
         }

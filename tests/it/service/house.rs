@@ -162,6 +162,7 @@ pub(crate) fn flood(recipients: Vec<Recipient>) -> Accept {
         tags: Default::default(),
         audiences: vec![],
         recipients,
+        corrects: None,
         idempotency: None,
     }
 }

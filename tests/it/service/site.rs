@@ -3,8 +3,8 @@
 use super::house::PATIENCE;
 use crate::support::tables::{Table, file};
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
 use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -82,6 +82,12 @@ async fn call(site: &Site, method: &str, path: &str, body: Value) -> Value {
 }
 
 async fn call_at(url: &str, method: &str, body: Value) -> Value {
+    let (status, shown) = ask(url, method, body).await;
+    assert!(status.is_success(), "{method} {url}: {status} {shown:#}");
+    shown
+}
+
+async fn ask(url: &str, method: &str, body: Value) -> (StatusCode, Value) {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let request = Request::builder()
@@ -93,8 +99,8 @@ async fn call_at(url: &str, method: &str, body: Value) -> Value {
     let response = client.request(request).await.unwrap();
     let status = response.status();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(status.is_success(), "{method} {url}: {status} {}", String::from_utf8_lossy(&bytes));
-    serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into())
+    let shown = serde_json::from_slice(&bytes);
+    (status, shown.unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into_owned().into()))
 }
 
 async fn send(site: &Site) -> String {
@@ -148,6 +154,52 @@ async fn a_message_goes_by_the_first_road_and_over_to_the_next_when_it_fails() {
     ] {
         assert!(metrics.as_str().unwrap().contains(line), "{line}\n{metrics:#}");
     }
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_correction_goes_to_whom_the_first_words_reached_and_stops_them_for_the_rest() {
+    let yard = Yard::new().await;
+    let site = yard.open().await;
+    call(&site, "POST", "/v1/gateways/sms/hold", json!({"reason": "so that one has to wait"})).await;
+    let message = json!({
+        "severity": "severe", "text": {"en": "Go to the school"}, "incident": "flood",
+        "to": [{"whatsapp": "+970599000001"}, {"sms": "+970599000002"}],
+    });
+    let sent = call(&site, "POST", "/v1/messages", message).await;
+    let id = sent["id"].as_str().unwrap();
+    let path = format!("/v1/messages/{id}");
+    until(&site, &path, |message| message["settled"]["delivered"] == json!(1)).await;
+
+    let correction = |text: &str| json!({"text": {"en": text}, "reason": "the school is flooded"});
+    let done = call(&site, "POST", &format!("{path}/correct"), correction("Go to the hill")).await;
+    assert_eq!((&done["deliveries"], &done["superseded"]), (&json!(1), &json!(1)), "{done:#}");
+    let by = done["id"].as_str().unwrap();
+    let second = until(&site, &format!("/v1/messages/{by}"), |m| m["settled"]["delivered"] == json!(1)).await;
+    assert_eq!((&second["corrects"], &second["incident"]), (&json!(id), &json!("flood")));
+    let first = call(&site, "GET", &path, Value::Null).await;
+    assert_eq!((&first["open"], &first["corrected_by"]), (&json!(false), &json!(by)), "{first:#}");
+    assert_eq!((&first["withdrawn"], &first["settled"]["superseded"]), (&json!("superseded"), &json!(1)));
+    let texts: Vec<_> = yard.whatsapp.received().into_iter().map(|message| message.text).collect();
+    assert_eq!(texts, ["Go to the school", "Go to the hill"]);
+
+    // It has its correction: whoever has other words again corrects that one, and everybody of the chain hears.
+    let url = |of: &str| format!("http://{}/v1/messages/{of}/correct", site.address());
+    let (status, told) = ask(&url(id), "POST", correction("Go to the bridge")).await;
+    assert_eq!((status, &told["message"]), (StatusCode::CONFLICT, &json!(by)), "{told:#}");
+    let third = call_at(&url(by), "POST", correction("Stay where you are")).await;
+    assert_eq!(third["deliveries"], json!(1));
+    call(&site, "POST", "/v1/gateways/sms/release", json!({"reason": "the test goes on"})).await;
+    let third = format!("/v1/messages/{}", third["id"].as_str().unwrap());
+    until(&site, &third, |message| message["settled"]["delivered"] == json!(1)).await;
+    assert!(yard.smsc.received().is_empty(), "what was stopped stays stopped");
+
+    // Nobody had got it, and nobody will.
+    call(&site, "POST", "/v1/gateways/sms/hold", json!({"reason": "again"})).await;
+    let message = json!({"severity": "severe", "text": {"en": "x"}, "to": [{"sms": "+970599000002"}]});
+    let sent = call(&site, "POST", "/v1/messages", message).await;
+    let done = call_at(&url(sent["id"].as_str().unwrap()), "POST", correction("y")).await;
+    assert_eq!(done, json!({"id": null, "deliveries": 0, "superseded": 1}));
     site.stop().await.unwrap();
 }
 

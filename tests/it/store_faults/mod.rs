@@ -58,6 +58,7 @@ fn accepted_for(number: u64, people: u32) -> Batch {
         tags: Default::default(),
         recipients: people,
         audiences: vec![],
+        corrects: None,
     };
     let person = |n: u32| Recipient { contact: Some(format!("c-{number}-{n}")), ..Recipient::default() };
     let people = Arc::new((0..people).map(person).collect());

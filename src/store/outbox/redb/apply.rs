@@ -40,6 +40,9 @@ fn index(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
     match put {
         Put::Record(Record::Message(message)) => {
             draft.insert(Place::By(Index::Open), &message.id.to_bytes()[..], &[]);
+            if let Some(of) = message.corrects {
+                draft.insert(Place::By(Index::Correction), &of.to_bytes()[..], &message.id.to_bytes());
+            }
         }
         Put::Record(Record::Progress(progress)) if !progress.open => {
             let key = progress.message.to_bytes();

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::fault::{Fault, guarded};
-use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under};
+use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under, message_of};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
 use crate::core::query::{Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
@@ -158,6 +158,10 @@ fn answer(reading: &Reading, query: &Query) -> Result<Answer, Fault> {
         }
         Query::Contact(id) => contact(reading.get(id.as_bytes())?),
         Query::Audience(name) => Answer::Contacts(audience(reading, name)?),
+        Query::CorrectionOf(of) => match reading.value(Place::By(Index::Correction), &of.to_bytes())? {
+            Some(id) => Answer::Correction(message_of(Place::By(Index::Correction), &id)?),
+            None => Answer::Nothing,
+        },
         Query::Idempotency(key) => idempotency(reading.get(&key.key)?),
         Query::AuditLog { limit } => {
             Answer::AuditLog(newest::<Audit>(&reading.of(Table::Audit)?, None, *limit)?)

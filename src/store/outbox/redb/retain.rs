@@ -38,6 +38,7 @@ pub(super) fn step(
         }
         tables.remove(Place::Of(Table::Progress), &id.to_bytes()[..]);
         tables.remove(Place::Of(Table::Message), &id.to_bytes()[..]);
+        tables.remove(Place::By(Index::Correction), &id.to_bytes()[..]);
         left -= 1;
     }
     Ok(limit - left)

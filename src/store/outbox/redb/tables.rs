@@ -36,6 +36,8 @@ pub(super) enum Index {
     Audience,
     /// Time and caller's key.
     IdempotencyByTime,
+    /// A message, to the one that corrects it.
+    Correction,
 }
 
 /// Any table of the file.
@@ -47,8 +49,14 @@ pub(super) enum Place {
 
 impl Place {
     pub(super) fn all() -> impl Iterator<Item = Place> {
-        let indexes =
-            [Index::Open, Index::Detailed, Index::ProviderId, Index::Audience, Index::IdempotencyByTime];
+        let indexes = [
+            Index::Open,
+            Index::Detailed,
+            Index::ProviderId,
+            Index::Audience,
+            Index::IdempotencyByTime,
+            Index::Correction,
+        ];
         let nouns = Table::OUTBOX.into_iter().chain([Table::Meta]);
         nouns.map(Place::Of).chain(indexes.map(Place::By))
     }
@@ -61,6 +69,7 @@ impl Place {
             Place::By(Index::ProviderId) => "provider_id",
             Place::By(Index::Audience) => "contacts_by_audience",
             Place::By(Index::IdempotencyByTime) => "idempotency_by_time",
+            Place::By(Index::Correction) => "correction",
         }
     }
 

@@ -1,0 +1,80 @@
+//! `wasl correct`: other words to exactly those who may have got a message, and its end for the rest.
+
+use super::client::At;
+use super::table::{self, text};
+use super::words::{Pairs, Template, Words};
+use super::{Done, Failure};
+use serde::Serialize;
+
+/// What may be given.
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    /// The id of the message to correct
+    message: String,
+    #[command(flatten)]
+    words: Words,
+    /// How grave it is now; as before unless given
+    #[arg(long)]
+    severity: Option<String>,
+    /// How soon to act now; as before unless given
+    #[arg(long)]
+    urgency: Option<String>,
+    /// When the correction is worth nothing any more, as 2026-11-22T18:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Why: it goes on record, not to the recipients
+    #[arg(long)]
+    reason: String,
+    /// Make it once, however often this is called with the same key
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+/// A correction as the service takes it.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    urgency: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<&'a str>,
+    text: Pairs,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<Template<'a>>,
+    reason: &'a str,
+}
+
+/// Corrects it.
+pub(super) fn run(args: &Args) -> Done {
+    let body = Body {
+        severity: args.severity.as_deref(),
+        urgency: args.urgency.as_deref(),
+        expires: args.expires.as_deref(),
+        text: args.words.texts()?,
+        template: args.words.template()?,
+        reason: &args.reason,
+    };
+    let body = serde_json::to_string(&body).map_err(|error| Failure::Usage(error.to_string()))?;
+    let path = format!("/v1/messages/{}/correct", args.message);
+    let done = args.at.client()?.post_surely(&path, body, args.key.clone())?;
+    if args.json {
+        table::json(&done);
+        return Ok(());
+    }
+    let stopped = table::count(&done["superseded"].as_u64().unwrap_or(0).into(), "delivery", "deliveries");
+    let told = table::count(&done["deliveries"], "person", "people");
+    table::print(&match done["id"].is_null() {
+        true => format!("nobody had got {}; {stopped} stopped, and nothing is sent\n", args.message),
+        false => format!(
+            "corrected by {}: {told} may have got the first words; {stopped} stopped\n",
+            text(&done["id"])
+        ),
+    });
+    Ok(())
+}
