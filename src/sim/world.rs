@@ -30,7 +30,7 @@ const SETTLE_WITHIN: Span = Span::from_mins(45);
 /// How often probes come once the trouble is over.
 const PEACE_STEP: Span = Span::from_secs(15);
 /// A message that is cancelled or corrected is one of so many last ones.
-const LATELY: u64 = 16;
+const LATELY: u64 = 6;
 /// More turns than this at one instant: the core does not come to rest.
 const TURNS_AT_ONCE_MAX: u64 = 5_000;
 const START: Timestamp = Timestamp::from_ms(1_790_000_000_000);

@@ -23,7 +23,9 @@ impl World {
     pub(super) fn stopped(&mut self) {
         let Some(message) = self.stopping.pop_front() else { return };
         self.ledger.stopped.insert(message);
-        let when = self.now + Span::from_ms(self.rng.below(3_000) as i64);
+        // At once, as the interface does, or after a look at the disk that took its time.
+        let slow = if self.chance(500) { 0 } else { self.rng.below(3_000) };
+        let when = self.now + Span::from_ms(slow as i64);
         self.at(when, super::Happening::Correct { message, life: self.life });
     }
 
