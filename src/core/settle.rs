@@ -121,7 +121,11 @@ impl Core {
         if let Some(mut attempt) = self.attempts.remove(place) {
             self.timers.cancel(&mut attempt.timer);
             if let Some(provider) = attempt.provider {
-                self.provider_ids.remove(&(attempt.gateway, provider));
+                // A provider that counts from the start again has given the name to a later attempt.
+                let name = (attempt.gateway, provider);
+                if self.provider_ids.get(&name) == Some(&place) {
+                    self.provider_ids.remove(&name);
+                }
             }
         }
     }

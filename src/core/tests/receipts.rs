@@ -4,8 +4,9 @@ use super::{World, gateway, policy, step, two_steps};
 use crate::core::channel::Channel;
 use crate::core::effect::Event;
 use crate::core::gateway::Receipts;
+use crate::core::input::Input;
 use crate::core::message::Severity;
-use crate::core::outcome::{DeliveryResult, ReceiptKind};
+use crate::core::outcome::{DeliveryResult, Outcome, Receipt, ReceiptKind, ReceiptRef};
 use crate::core::policy::{Confirm, SendMode};
 use crate::core::record::{Record, Repeat};
 use crate::core::time::Span;
@@ -99,4 +100,21 @@ fn confirm_accepted_settles_as_handed_over_the_honest_word() {
     let order = w.only_order();
     w.take(&order);
     assert_eq!(w.results(), [DeliveryResult::HandedOver]);
+}
+
+#[test]
+fn a_name_that_a_provider_gives_twice_is_the_later_ones() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 2);
+    let (first, second) = (w.orders.remove(0), w.orders.remove(0));
+    let taken = || Outcome::Accepted { provider_id: Some("1".into()) };
+    w.answer(&first, taken());
+    // It counts from the start again.
+    w.answer(&second, taken());
+    let receipt = |of| Receipt { of, kind: ReceiptKind::Delivered, reason: None, at: None };
+    w.input(Input::Receipt { gateway: first.gateway, receipt: receipt(ReceiptRef::Attempt(first.attempt)) });
+    assert_eq!(w.results().len(), 1);
+    let by_name = receipt(ReceiptRef::Provider("1".into()));
+    w.input(Input::Receipt { gateway: second.gateway, receipt: by_name });
+    assert_eq!(w.results(), [DeliveryResult::Delivered; 2]);
 }
