@@ -8,12 +8,13 @@
 
 use crate::core::outcome::Reason;
 use crate::settings::Resolver;
+use rustix::io::Errno;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
@@ -177,7 +178,7 @@ async fn beside(first: &Found, other: impl Future<Output = Found>) -> Found {
 
 /// Returns which of two reasons says more of why a name has no address.
 fn more_telling(one: Reason, other: Reason) -> Reason {
-    let order = [Reason::DnsNxdomain, Reason::DnsServfail, Reason::DnsTimeout];
+    let order = [Reason::DnsNxdomain, Reason::Busy, Reason::DnsServfail, Reason::DnsTimeout];
     order.into_iter().find(|reason| *reason == one || *reason == other).unwrap_or(one)
 }
 
@@ -198,8 +199,21 @@ fn dns_reason(error: &NetError) -> Reason {
         NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
             Reason::DnsEmpty
         }
+        // Of a socket that could not be opened the library keeps no more than that there is no connection.
+        NetError::NoConnections | NetError::Io(_) | NetError::Busy if out_of_files() => Reason::Busy,
         _ => Reason::DnsServfail,
     }
+}
+
+/// Says whether no socket can be opened at all, here and now: that is our own lack, and no gateway's fault.
+fn out_of_files() -> bool {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).is_err_and(|error| is_lack_of_files(&error))
+}
+
+/// Says whether this process, or the machine, has no file descriptor left.
+fn is_lack_of_files(error: &io::Error) -> bool {
+    let lack = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| lack.contains(&code))
 }
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
@@ -241,8 +255,10 @@ async fn first_of(running: &mut Vec<Connecting>) -> io::Result<TcpStream> {
 /// Returns which of two failures says more: a host that refuses is there, a family without a route is not.
 fn telling(a: Reason, b: Reason) -> Reason {
     let weight = |reason| match reason {
-        Reason::TcpRefused => 3,
-        Reason::TcpReset => 2,
+        Reason::TcpRefused => 4,
+        Reason::TcpReset => 3,
+        // Who was not asked at all may have been there.
+        Reason::Busy => 2,
         Reason::TcpTimeout => 1,
         _ => 0,
     };
@@ -254,6 +270,7 @@ fn connect_reason(error: &io::Error) -> Reason {
         io::ErrorKind::ConnectionRefused => Reason::TcpRefused,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Reason::TcpReset,
         io::ErrorKind::TimedOut => Reason::TcpTimeout,
+        _ if is_lack_of_files(error) => Reason::Busy,
         _ => Reason::Unreachable,
     }
 }
@@ -365,6 +382,17 @@ mod tests {
         let all = |reasons: &[Reason]| reasons.iter().fold(Reason::Unreachable, |a, b| telling(a, *b));
         assert_eq!(all(&[]), Reason::Unreachable);
         assert_eq!(all(&[Reason::Unreachable, Reason::TcpRefused, Reason::TcpTimeout]), Reason::TcpRefused);
+    }
+
+    #[test]
+    fn a_lack_of_files_is_our_own() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(connect_reason(&error), Reason::Busy, "{error}");
+        }
+        assert_eq!(telling(Reason::Busy, Reason::TcpTimeout), Reason::Busy, "one of them was not asked");
+        assert_eq!(telling(Reason::Busy, Reason::TcpRefused), Reason::TcpRefused, "one of them answered");
+        assert_eq!(more_telling(Reason::DnsTimeout, Reason::Busy), Reason::Busy);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::definition::{Reader, Unbuildable};
 use super::place::{Place, PlaceText};
 use super::race::staggered;
 use super::target::Target;
+use super::tcp::out_of_files;
 use super::trace::{Limits, Trace};
 use super::{Blueprint, Doing, Probe};
 use crate::core::evidence::{Layer, Verdict};
@@ -71,6 +72,8 @@ impl Resolvers {
         let asked = staggered(self.0.iter(), HEAD_START, &mut unsure, |entry| entry.ask(name.clone()));
         match tokio::time::timeout(limit.to_std(), asked).await {
             Ok(Some(sure)) => sure,
+            // One that could not be asked, for our own lack of sockets, might have known.
+            Ok(None) | Err(_) if unsure.contains(&Reason::Busy) => Err(Reason::Busy),
             // One that answered, if only to say that it cannot tell, says more than one that is silent.
             Ok(None) | Err(_) if unsure.contains(&Reason::DnsServfail) => Err(Reason::DnsServfail),
             Ok(None) | Err(_) => Err(Reason::DnsTimeout),
@@ -105,7 +108,7 @@ impl Entry {
         let resolver = resolver.ok_or(Reason::DnsTimeout)?;
         let found = both_families(&resolver, name).await;
         match found {
-            Err(reason @ (Reason::DnsServfail | Reason::DnsTimeout)) => Err(reason),
+            Err(reason @ (Reason::Busy | Reason::DnsServfail | Reason::DnsTimeout)) => Err(reason),
             sure => Ok(sure),
         }
     }
@@ -158,7 +161,7 @@ async fn both_families(resolver: &TokioResolver, name: Name) -> Result<Vec<IpAdd
 fn join(v4: Result<Vec<IpAddr>, Reason>, v6: Result<Vec<IpAddr>, Reason>) -> Result<Vec<IpAddr>, Reason> {
     let (v4, v6) = match (v4, v6) {
         (Err(a), Err(b)) => {
-            let order = [Reason::DnsServfail, Reason::DnsTimeout, Reason::DnsEmpty];
+            let order = [Reason::Busy, Reason::DnsServfail, Reason::DnsTimeout, Reason::DnsEmpty];
             return Err(order.into_iter().find(|r| *r == a || *r == b).unwrap_or(a));
         }
         (v4, v6) => (v4.unwrap_or_default(), v6.unwrap_or_default()),
@@ -198,6 +201,8 @@ fn reason(error: &NetError) -> Reason {
         NetError::Dns(_) | NetError::Proto(_) | NetError::QueryCaseMismatch | NetError::Truncated => {
             Reason::DnsServfail
         }
+        // Of a socket that could not be opened the library keeps no more than that there is no connection.
+        NetError::NoConnections | NetError::Io(_) | NetError::Busy if out_of_files() => Reason::Busy,
         // It did not: silence, an unreachable resolver, a closed port.
         _ => Reason::DnsTimeout,
     }
@@ -252,6 +257,7 @@ mod tests {
         check(Err(DnsEmpty), Err(DnsNxdomain), Err(DnsEmpty));
         check(Err(DnsTimeout), Err(DnsEmpty), Err(DnsTimeout));
         check(Err(DnsTimeout), Err(DnsServfail), Err(DnsServfail));
+        check(Err(DnsServfail), Err(Reason::Busy), Err(Reason::Busy));
     }
 
     #[test]

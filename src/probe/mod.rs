@@ -142,7 +142,7 @@ impl Ready {
         // A kept connection that fails is tried afresh: twice the whole is the most that honest work takes.
         let whole = self.limits.whole().times(2) + Span::from_secs(1);
         let result = tokio::time::timeout(whole.to_std(), self.probe.run(context, &mut trace)).await;
-        let verdict = result.unwrap_or(Err(Reason::Timeout)).unwrap_or_else(Verdict::Failed);
+        let verdict = result.unwrap_or(Err(Reason::Timeout)).unwrap_or_else(failure);
         let traced = trace.end();
         let report = ProbeReport {
             gateway: self.gateway,
@@ -155,6 +155,14 @@ impl Ready {
             interval: self.interval,
         };
         Finding { report, certificate_until: traced.certificate_until }
+    }
+}
+
+/// Returns what a failure says: nothing of the gateway where it is our own lack.
+fn failure(reason: Reason) -> Verdict {
+    match reason {
+        Reason::Busy => Verdict::Noted(reason),
+        _ => Verdict::Failed(reason),
     }
 }
 

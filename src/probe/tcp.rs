@@ -9,8 +9,9 @@ use super::trace::{Limits, Trace};
 use super::{Blueprint, Doing, Probe};
 use crate::core::evidence::Verdict;
 use crate::core::outcome::Reason;
+use rustix::io::Errno;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::net::TcpStream;
 
@@ -30,8 +31,8 @@ pub(crate) async fn connect(addresses: &[IpAddr], port: u16) -> Result<TcpStream
         }
     };
     let opened = staggered(addresses.iter(), HEAD_START, &mut errors, open).await;
-    // A host that refuses is nearer than one that is not there.
-    let order = [Reason::TcpRefused, Reason::TcpReset, Reason::TcpTimeout];
+    // A host that refuses is nearer than one that is not there; one that was not asked at all may have been there.
+    let order = [Reason::TcpRefused, Reason::TcpReset, Reason::Busy, Reason::TcpTimeout];
     opened.ok_or_else(|| order.into_iter().find(|r| errors.contains(r)).unwrap_or(Reason::Unreachable))
 }
 
@@ -41,8 +42,20 @@ pub(crate) fn reason(error: &io::Error) -> Reason {
         io::ErrorKind::ConnectionRefused => Reason::TcpRefused,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Reason::TcpReset,
         io::ErrorKind::TimedOut => Reason::TcpTimeout,
+        _ if is_lack_of_files(error) => Reason::Busy,
         _ => Reason::Unreachable,
     }
+}
+
+/// Says whether no socket can be opened at all, here and now: that is our own lack, and no gateway's fault.
+pub(crate) fn out_of_files() -> bool {
+    UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).is_err_and(|error| is_lack_of_files(&error))
+}
+
+/// Says whether this process, or the machine, has no file descriptor left.
+pub(crate) fn is_lack_of_files(error: &io::Error) -> bool {
+    let lack = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| lack.contains(&code))
 }
 
 // === the probe ===
@@ -89,5 +102,9 @@ mod tests {
         check(io::ErrorKind::TimedOut, Reason::TcpTimeout);
         check(io::ErrorKind::HostUnreachable, Reason::Unreachable);
         check(io::ErrorKind::NetworkUnreachable, Reason::Unreachable);
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let error = io::Error::from_raw_os_error(errno.raw_os_error());
+            assert_eq!(reason(&error), Reason::Busy, "{error}");
+        }
     }
 }

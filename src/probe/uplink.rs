@@ -12,6 +12,7 @@ use super::definition::Unbuildable;
 use super::http::knock;
 use super::place::{Address, Place, Road};
 use super::target::Target;
+use super::tcp;
 use super::trace::{Limits, Trace};
 use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::Pace;
@@ -65,17 +66,26 @@ impl Uplink {
         let (mut asked, began) = (JoinSet::new(), Instant::now());
         for control in &self.controls {
             let (control, context) = (control.clone(), context.clone());
-            asked.spawn(async move { ask(&control, &context).await.is_ok() });
+            asked.spawn(async move { ask(&control, &context).await });
         }
-        let fine = asked.join_all().await.into_iter().filter(|fine| *fine).count();
-        let count = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+        let answers = asked.join_all().await;
+        let (controls, failed) = count(&answers);
         UplinkRound {
             uplink: self.name.clone(),
-            controls: count(self.controls.len()),
-            failed: count(self.controls.len() - fine),
+            controls,
+            failed,
             took: Span::from_ms(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)),
         }
     }
+}
+
+/// Counts the controls that were asked, and those of them that failed: what could not be asked for our own lack of
+/// sockets says nothing of the line.
+fn count(answers: &[Result<(), Reason>]) -> (u8, u8) {
+    let asked = answers.iter().filter(|answer| **answer != Err(Reason::Busy));
+    let failed = asked.clone().filter(|answer| answer.is_err());
+    let number = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    (number(asked.count()), number(failed.count()))
 }
 
 /// Returns how long to wait after a round.
@@ -98,7 +108,8 @@ pub async fn watch(
         let known = *pace.borrow_and_update();
         let round = uplink.round(&context).await;
         let (pause, failed) = (pause_after(&round, known, interval), round.failed > 0);
-        if rounds.send(round).await.is_err() {
+        // A round in which none could be asked speaks neither for the line nor against it.
+        if round.controls > 0 && rounds.send(round).await.is_err() {
             return;
         }
         tokio::select! {
@@ -129,7 +140,10 @@ async fn ask(control: &Control, context: &Context) -> Result<(), Reason> {
     match control {
         Control::Dns(server) => {
             let asked = tokio::time::timeout(LIMIT.to_std(), ask_root(*server)).await;
-            asked.map_err(|_| Reason::DnsTimeout)?.map_err(|_| Reason::DnsTimeout)
+            asked.map_err(|_| Reason::DnsTimeout)?.map_err(|error| match tcp::is_lack_of_files(&error) {
+                true => Reason::Busy,
+                false => Reason::DnsTimeout,
+            })
         }
         Control::Tcp { host, port } => {
             let place = Place { host: host.clone(), port: *port };
@@ -184,6 +198,14 @@ async fn ask_root(server: SocketAddr) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_asked_is_not_counted() {
+        let check = |answers: &[Result<(), Reason>], expected| assert_eq!(count(answers), expected);
+        check(&[Ok(()), Err(Reason::DnsTimeout), Ok(())], (3, 1));
+        check(&[Ok(()), Err(Reason::DnsTimeout), Err(Reason::Busy)], (2, 1));
+        check(&[Err(Reason::Busy), Err(Reason::Busy)], (0, 0));
+    }
 
     #[test]
     fn a_round_with_a_failure_or_in_doubt_is_followed_soon() {

@@ -1,8 +1,9 @@
 //! The listener: HTTP/1.1 over TCP, with TLS where it is configured.
 //!
-//! Limits: [`CONNECTIONS_MAX`] connections at once, further ones wait in the kernel's queue; a head that is not whole
-//! within [`HEAD_WAIT`] closes its connection. A stop lets each connection finish the answer it is at.
+//! Limits: as many connections at once as there are [`Places`], further ones wait in the kernel's queue; a head that is
+//! not whole within [`HEAD_WAIT`] closes its connection. A stop lets each connection finish the answer it is at.
 
+use crate::runtime::places::{Place, Places};
 use axum::Router;
 use axum::extract::ConnectInfo;
 use hyper::Request;
@@ -20,13 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-/// How many connections are served at once. Each costs about 20 KB; a service's files allow more only by its unit.
-const CONNECTIONS_MAX: usize = 2048;
 /// How long a request's head may take, and a connection may rest between two requests.
-const HEAD_WAIT: Duration = Duration::from_secs(60);
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+/// The same for a neighbour. A proxy must be the one that ends a connection at rest, or it sends a request into the end of
+/// it. Cites: nginx's `keepalive_timeout` towards its upstreams, 60 s.
+const NEIGHBOUR_HEAD_WAIT: Duration = Duration::from_secs(75);
 /// How long a TLS handshake may take.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 /// How long to wait where the system gives no further connection (no files left).
@@ -74,13 +76,14 @@ pub async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     router: Router,
+    places: Places,
     mut stop: watch::Receiver<bool>,
 ) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        // A place first: who finds none waits in the kernel's queue and costs us no file.
+        let next = async { (places.any().await, listener.accept().await) };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let (stream, peer) = match accepted {
@@ -91,40 +94,46 @@ pub async fn serve(
                 continue;
             }
         };
+        let Some(place) = place.and_then(|any| places.take(any, peer.ip())) else {
+            tracing::debug!(%peer, "this address has as many connections as one may have");
+            continue;
+        };
         let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
-        tokio::spawn(async move {
-            connection(stream, peer, tls, router, stop).await;
-            drop(place);
-        });
+        tokio::spawn(connection(stream, peer, place, tls, router, stop));
     }
-    // Every place is free once every connection has ended.
-    let all = room.acquire_many(CONNECTIONS_MAX as u32);
-    drop(tokio::time::timeout(FINISH_WAIT, all).await);
+    drop(tokio::time::timeout(FINISH_WAIT, places.all_free()).await);
 }
 
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    place: Place,
     tls: Option<TlsAcceptor>,
     router: Router,
     stop: watch::Receiver<bool>,
 ) {
+    let head_wait = if place.is_neighbours() { NEIGHBOUR_HEAD_WAIT } else { HEAD_WAIT };
     // Answers are small and waited for: no gathering.
     if stream.set_nodelay(true).is_err() {
         return;
     }
     match tls {
-        None => speak(stream, peer, router, stop).await,
+        None => speak(stream, peer, head_wait, router, stop).await,
         Some(tls) => match tokio::time::timeout(HANDSHAKE_WAIT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => speak(stream, peer, router, stop).await,
+            Ok(Ok(stream)) => speak(stream, peer, head_wait, router, stop).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         },
     }
 }
 
-async fn speak<S>(stream: S, peer: SocketAddr, router: Router, mut stop: watch::Receiver<bool>)
-where
+async fn speak<S>(
+    stream: S,
+    peer: SocketAddr,
+    head_wait: Duration,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let inner = TowerToHyperService::new(router);
@@ -134,7 +143,7 @@ where
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WAIT)
+        .header_read_timeout(head_wait)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // An error here is the other end's: it went away or does not speak HTTP.

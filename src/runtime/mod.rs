@@ -10,9 +10,11 @@
 
 pub mod clock;
 pub mod configuration;
+pub mod files;
 pub mod gateways;
 pub mod listener;
 pub(crate) mod lookout;
+pub mod places;
 pub mod reload;
 pub mod site;
 pub mod systemd;

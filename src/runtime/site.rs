@@ -16,8 +16,10 @@ use crate::probe::runner::{self, Runner};
 use crate::probe::uplink;
 use crate::runtime::clock::{Clock, Os};
 use crate::runtime::configuration::Configuration;
+use crate::runtime::files;
 use crate::runtime::listener::{self, BadTls};
 use crate::runtime::lookout::{Lookout, Watching};
+use crate::runtime::places::Places;
 use crate::runtime::start::{Parts, Running, StartError, Wasl};
 use crate::runtime::writer::Fatal;
 use crate::settings::{self, Settings};
@@ -97,6 +99,7 @@ impl Site {
         let Some(configuration) = configuration else { return Err(SiteError::Files(diags)) };
         tell_warnings(&diags);
         let settings = &configuration.settings;
+        let files = files::allow_many();
         let tls = match &settings.server.tls {
             Some(tls) => Some(listener::tls(&tls.cert, &tls.key)?),
             None => None,
@@ -137,7 +140,8 @@ impl Site {
         };
         let (stop, stopped) = watch::channel(false);
         let app = router(running.service(), api_config(settings, door));
-        let serving = tokio::spawn(listener::serve(listening, tls, app, stopped));
+        let places = Places::within(files, settings.server.trusted_proxies.clone());
+        let serving = tokio::spawn(listener::serve(listening, tls, app, places, stopped));
         let (gateways, policy) = (configuration.lineup.len(), configuration.policy.policy());
         tracing::info!(%address, gateways, policy = policy.hash, "the service is up");
         Ok(Site {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wasl::api::{ApiConfig, router};
-use wasl::runtime::listener;
+use wasl::runtime::places::Places;
+use wasl::runtime::{files, listener};
 use wasl::web::locale::Zone;
 
 /// How `browser.mjs` says that it has nothing to run with.
@@ -23,7 +24,8 @@ async fn serve(address: &str) -> (SocketAddr, watch::Sender<bool>) {
     let socket = TcpListener::bind(address).await.unwrap();
     let (stop, stopping) = watch::channel(false);
     let bound = socket.local_addr().unwrap();
-    tokio::spawn(listener::serve(socket, None, router(Arc::new(service), config), stopping));
+    let places = Places::within(files::allow_many(), Vec::new());
+    tokio::spawn(listener::serve(socket, None, router(Arc::new(service), config), places, stopping));
     (bound, stop)
 }
 

@@ -24,6 +24,7 @@ mod service;
 mod smpp;
 mod store_conformance;
 mod store_faults;
+mod strangers;
 mod sync;
 mod third_party_smpp;
 mod third_party_smtp;

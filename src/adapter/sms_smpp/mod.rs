@@ -267,10 +267,11 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Says why nothing can be sent: a refused login is for people to mend, all else is a link that is down.
+/// Says why nothing can be sent: a refused login is for people to mend, a lack of files is our own, all else is a link
+/// that is down.
 fn barring(down: Reason) -> Reason {
     match down {
-        Reason::Credentials | Reason::Configuration => down,
+        Reason::Credentials | Reason::Configuration | Reason::Busy => down,
         _ => Reason::NotConnected,
     }
 }

@@ -10,7 +10,9 @@ use super::{Figure, Skipped};
 use crate::api::{ApiConfig, router};
 use crate::core::channel::Channel;
 use crate::runtime::Running;
+use crate::runtime::files;
 use crate::runtime::listener::serve;
+use crate::runtime::places::Places;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -83,7 +85,8 @@ impl House {
             let address = listener.local_addr().map_err(|e| e.to_string())?;
             let config = ApiConfig { open: true, ..ApiConfig::default() };
             let (stop, stopped) = watch::channel(false);
-            tokio::spawn(serve(listener, None, router(running.service(), config), stopped));
+            let places = Places::within(files::allow_many(), Vec::new());
+            tokio::spawn(serve(listener, None, router(running.service(), config), places, stopped));
             Ok(House { running, stop, url: format!("http://{address}/v1/messages") })
         })
     }

@@ -204,6 +204,8 @@ impl Cell {
             return;
         }
         match down {
+            // Our own doing: it says nothing of the gateway, neither good nor bad.
+            Some(Reason::Busy | Reason::Restart) => {}
             Some(reason) => {
                 self.bad_sign(reason, Some(Layer::Api), now);
                 if reason == Reason::Credentials {

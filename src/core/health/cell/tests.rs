@@ -108,6 +108,17 @@ fn a_link_that_is_let_in_again_ends_what_its_refusal_began() {
 }
 
 #[test]
+fn a_link_that_is_down_by_our_own_doing_accuses_nobody() {
+    let mut cell = Cell::new(at(0));
+    for second in 0..60 {
+        cell.link(Some(Reason::Busy), false, at(second * 1_000));
+    }
+    assert_eq!((cell.worst(), cell.reason()), (0, None));
+    cell.link(Some(Reason::TcpRefused), false, at(60_000));
+    assert!(cell.worst() >= DOUBT);
+}
+
+#[test]
 fn what_is_limited_is_doubted_and_never_declared_for_that_alone() {
     let mut cell = Cell::new(at(0));
     for n in 0..1000 {
