@@ -11,6 +11,7 @@ use super::App;
 use super::call::{Answer, Call, from_json, json, not_found};
 use super::intake::{self, MESSAGE_BYTES_MAX};
 use super::messages::{accepted, idempotency_key, known, refusal};
+use super::people;
 use super::problem::{Kind, Problem};
 use super::service::NO_TICKET;
 use crate::core::effect::Reply;
@@ -39,6 +40,8 @@ pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
         return Err(corrected(by));
     }
     let (checked, reason) = from_json::<intake::Correction>(&bytes)?.check(app.service.now(), &of)?;
+    // Those who got it may be a crowd. Its place comes first: what was withdrawn should not wait for other words.
+    let _crowd = people::crowd(&app).await?;
     let who = call.caller.who.clone();
     let command = Command::Correct { message: id, reason };
     let superseded = match app.service.command(who, command).await? {

@@ -46,8 +46,8 @@ pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
         return answer;
     }
     let checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
-    let People { recipients, audiences, without_address } =
-        people::resolve(&*app.service, checked.to).await?;
+    let (People { recipients, audiences, without_address }, _crowd) =
+        people::gather(&app, checked.to).await?;
     let reply = app
         .service
         .accept(Accept {

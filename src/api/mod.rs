@@ -14,6 +14,7 @@ mod events;
 mod form;
 mod gateways;
 mod health;
+mod hook_room;
 mod hooks;
 mod intake;
 mod login;
@@ -41,6 +42,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use call::Call;
+use hook_room::HookRoom;
 use problem::{Kind, Problem};
 use routes::{ROUTES, Route};
 use service::Service;
@@ -52,8 +54,8 @@ use tokio::sync::Semaphore;
 const STREAMS_MAX: usize = 256;
 /// How many large bodies may be in memory at once.
 const LARGE_BODIES_MAX: usize = 4;
-/// How many providers' calls are handled at once.
-const HOOKS_MAX: usize = 64;
+/// How many audiences, and crowds to be corrected, may be in memory at once: each may be a million people.
+const CROWDS_MAX: usize = 4;
 
 /// What the interface is told once, at start.
 #[derive(Clone, Debug, Default)]
@@ -81,7 +83,8 @@ pub(crate) struct App {
     pub(crate) studio: Studio,
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) large_bodies: Semaphore,
-    pub(crate) hooks: Semaphore,
+    pub(crate) crowds: Arc<Semaphore>,
+    pub(crate) hooks: HookRoom,
 }
 
 /// Builds the router over a service.
@@ -94,7 +97,8 @@ pub fn router(service: Arc<dyn Service>, config: ApiConfig) -> Router {
         studio: Studio::default(),
         streams: Arc::new(Semaphore::new(STREAMS_MAX)),
         large_bodies: Semaphore::new(LARGE_BODIES_MAX),
-        hooks: Semaphore::new(HOOKS_MAX),
+        crowds: Arc::new(Semaphore::new(CROWDS_MAX)),
+        hooks: HookRoom::default(),
     });
     let mut router = Router::new();
     for route in ROUTES {

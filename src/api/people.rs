@@ -4,6 +4,7 @@
 //! must know. An entry that gives addresses is the person who has one of them already, if there is one and no other
 //! address speaks against it.
 
+use super::App;
 use super::address::{may_be_address, normalise};
 use super::call::bad_value;
 use super::intake::{
@@ -13,8 +14,14 @@ use super::problem::{Kind, Problem};
 use super::service::Service;
 use crate::core::channel::Channel;
 use crate::core::message::{RECIPIENTS_MAX, Recipient};
-use crate::core::query::{Answer, Query};
+use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, Query};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// How long a caller waits for a place among the crowds before being told to come back.
+const CROWD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who a message is for.
 pub(crate) struct People {
@@ -26,9 +33,35 @@ pub(crate) struct People {
     pub(crate) without_address: u32,
 }
 
-/// Looks up who is meant.
-pub(crate) async fn resolve(service: &dyn Service, to: Vec<To>) -> Result<People, Problem> {
-    let mut gathering = Gathering::default();
+/// Looks up who is meant, and takes a place among the crowds in memory where an audience is named: held until the people
+/// are out of our hands.
+pub(crate) async fn gather(app: &App, to: Vec<To>) -> Result<(People, Option<Crowd>), Problem> {
+    if to.iter().all(|entry| entry.audience.is_none()) {
+        return Ok((resolve(&*app.service, to).await?, None));
+    }
+    let place = crowd(app).await?;
+    let service = Arc::clone(&app.service);
+    // A task of its own: where the caller hangs up, what is being read still fills memory, and still holds the place.
+    let gathering = tokio::spawn(async move { (resolve(&*service, to).await, place) });
+    match gathering.await {
+        Ok((people, place)) => Ok((people?, Some(place))),
+        Err(_) => Err(Problem::new(Kind::Unavailable, "the audience could not be read")),
+    }
+}
+
+/// A place among the crowds in memory.
+pub(crate) type Crowd = OwnedSemaphorePermit;
+
+/// Takes a place among the crowds in memory: a short body can name a million people.
+pub(crate) async fn crowd(app: &App) -> Result<Crowd, Problem> {
+    match tokio::time::timeout(CROWD_PATIENCE, Arc::clone(&app.crowds).acquire_owned()).await {
+        Ok(Ok(place)) => Ok(place),
+        _ => Err(Problem::new(Kind::TooMany, "other audiences are being read").retry_after(1)),
+    }
+}
+
+async fn resolve(service: &dyn Service, to: Vec<To>) -> Result<People, Problem> {
+    let mut gathering = Gathering::of_at_most(RECIPIENTS_MAX);
     let (mut audiences, mut contacts, mut given) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for (at, entry) in to.into_iter().enumerate() {
         let empty = PersonFields::is_empty(&entry.person);
@@ -66,19 +99,27 @@ pub(crate) async fn resolve(service: &dyn Service, to: Vec<To>) -> Result<People
             audiences: audiences.into_iter().collect(),
             without_address: gathering.without_address,
         }),
-        _ => Err(Problem::new(Kind::TooLarge, format!("a message is for at most {RECIPIENTS_MAX} people"))),
+        _ => Err(too_many(RECIPIENTS_MAX)),
     }
 }
 
+fn too_many(most: usize) -> Problem {
+    Problem::new(Kind::TooLarge, format!("a message is for at most {most} people"))
+}
+
 /// The people of the address book found so far.
-#[derive(Default)]
 struct Gathering {
+    most: usize,
     people: Vec<Recipient>,
     ids: BTreeSet<String>,
     without_address: u32,
 }
 
 impl Gathering {
+    fn of_at_most(most: usize) -> Gathering {
+        Gathering { most, people: Vec::new(), ids: BTreeSet::new(), without_address: 0 }
+    }
+
     async fn audience(&mut self, service: &dyn Service, name: &str) -> Result<(), Problem> {
         let Answer::Contacts(contacts) = service.read(Query::Audience(name.to_owned())).await? else {
             return Err(nobody("no contact belongs to the audience", "audience", name));
@@ -86,10 +127,22 @@ impl Gathering {
         if contacts.is_empty() {
             return Err(nobody("no contact belongs to the audience", "audience", name));
         }
+        // The store stops there: some would be missing.
+        if contacts.len() >= AUDIENCE_ROWS_MAX {
+            return Err(too_many(self.most));
+        }
+        self.add(contacts)
+    }
+
+    /// Adds an audience's people, and stops where they are more than a message may have.
+    fn add(&mut self, contacts: Vec<Contact>) -> Result<(), Problem> {
         for contact in contacts {
             if contact.person.addresses.is_empty() {
                 self.without_address += 1;
             } else if self.ids.insert(contact.id.clone()) {
+                if self.people.len() == self.most {
+                    return Err(too_many(self.most));
+                }
                 self.people.push(Recipient { contact: Some(contact.id), ..contact.person });
             }
         }
@@ -224,6 +277,22 @@ mod tests {
             addresses: addresses.iter().map(|(c, a)| (*c, (*a).to_owned())).collect(),
             ..Recipient::default()
         }
+    }
+
+    #[test]
+    fn a_crowd_is_not_gathered_beyond_what_a_message_may_have() {
+        let contact = |id: &str, addresses: &[_]| Contact {
+            id: id.into(),
+            person: person(None, addresses),
+            ..Contact::default()
+        };
+        let one = [(Channel::Sms, "1")];
+        let audience = || vec![contact("a", &one), contact("b", &one), contact("mute", &[])];
+        let mut gathering = Gathering::of_at_most(3);
+        assert!(gathering.add(audience()).is_ok() && gathering.add(audience()).is_ok(), "everyone once");
+        let more = ["c", "d", "e", "f"].map(|id| contact(id, &one)).to_vec();
+        assert_eq!(gathering.add(more).map_err(|problem| problem.kind()), Err(Kind::TooLarge));
+        assert_eq!(gathering.people.len(), 3);
     }
 
     #[test]

@@ -4,7 +4,6 @@
 
 use super::ring::EventRing;
 use crate::adapter::{HookAnswer, HookRequest};
-use crate::core::channel::Channel;
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Ticket};
 use crate::core::query::{Answer, Contact, Query, Role, TokenRecord};
@@ -90,8 +89,8 @@ pub trait Service: Send + Sync {
     fn policy_trouble(&self) -> Option<PolicyTrouble>;
     /// Returns the metrics in Prometheus' text format.
     fn metrics(&self) -> String;
-    /// Returns the configured channels and their gateways' names.
-    fn gateways(&self) -> Vec<(String, Channel)>;
+    /// Says whether providers may call for a gateway of this name: it is there, or was since the start.
+    fn has_hook(&self, gateway: &str) -> bool;
     /// Waits until the view is newer than `turn`, then returns it; never sooner than 250 ms after the last.
     fn next_view(&self, turn: u64) -> Doing<'_, Arc<View>>;
     /// Returns the last events. The runtime pushes a turn's events once they are durable, and closes the ring

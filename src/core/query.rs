@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// The most rows that one query returns.
 pub const ROWS_MAX: usize = 500;
 
+/// The most people of an audience that are read: one more than a message may have, so that too many are told from all.
+pub const AUDIENCE_ROWS_MAX: usize = super::message::RECIPIENTS_MAX + 1;
+
 /// One person of the address book.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Contact {
@@ -93,7 +96,8 @@ pub enum Query {
     },
     /// One contact.
     Contact(String),
-    /// Everyone of an audience, sorted by id: the only answer that may exceed [`ROWS_MAX`].
+    /// Everyone of an audience, sorted by id: the only answer that may exceed [`ROWS_MAX`], and with
+    /// [`AUDIENCE_ROWS_MAX`] rows there may be more.
     Audience(String),
     /// The message that corrects this one.
     CorrectionOf(MessageId),

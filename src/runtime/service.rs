@@ -6,7 +6,6 @@
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
 use crate::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
-use crate::core::channel::Channel;
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
 use crate::core::query::{Answer, Query, Role, TokenRecord};
@@ -199,9 +198,8 @@ impl Service for Front {
         self.metrics.render(&self.view(), scrape)
     }
 
-    fn gateways(&self) -> Vec<(String, Channel)> {
-        let view = self.view();
-        view.gateways.iter().filter(|g| g.configured).map(|g| (g.name.clone(), g.channel)).collect()
+    fn has_hook(&self, gateway: &str) -> bool {
+        self.gateways.find(gateway).is_some()
     }
 
     fn events(&self) -> &EventRing {

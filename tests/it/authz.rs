@@ -2,13 +2,19 @@
 
 use crate::stand_in::{self, StandIn, token};
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use hyper::body::{Bytes, Frame};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 use wasl::api::access::Access;
 use wasl::api::routes::{ROUTES, Route, Verb};
 use wasl::api::service::{Change, Trouble};
@@ -409,6 +415,97 @@ async fn providers_calls_go_raw_to_the_adapter() {
         house.call("POST", "/hooks/whatsapp-main", None, &long).await.status,
         StatusCode::PAYLOAD_TOO_LARGE
     );
+}
+
+#[tokio::test]
+async fn who_names_an_audience_and_hangs_up_does_not_pile_crowds_up() {
+    let mut service = StandIn::new(stand_in::meta_is_gone());
+    let gate = Arc::new(Semaphore::new(0));
+    service.gate = Some(gate.clone());
+    let person = Recipient {
+        audiences: vec!["north".into()],
+        addresses: [(Channel::Sms, "+970599000001".into())].into(),
+        ..Recipient::default()
+    };
+    service.contacts = vec![Contact { id: "c1".into(), person, ..Contact::default() }];
+    let house = Arc::new(House::new(service, ApiConfig::default()));
+    let body = r#"{"severity":"severe","to":[{"audience":"north"}],"text":{"en":"Leave now"}}"#;
+    let json = [("content-type", "application/json")];
+    for _ in 0..5 {
+        let impatient: Vec<_> = (0..10)
+            .map(|_| {
+                let house = house.clone();
+                tokio::spawn(async move { house.post_message(&json, body).await.status })
+            })
+            .collect();
+        // They have asked, and so have the readers that they set to work.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        impatient.iter().for_each(|one| one.abort());
+    }
+    let begun = house.service.audiences_read.load(Relaxed);
+    assert!((1..=4).contains(&begun), "{begun} crowds are in memory at once");
+    // Nobody waits for these any more; they end, and make room.
+    gate.add_permits(begun + 1);
+    assert_eq!(house.post_message(&json, body).await.status, StatusCode::ACCEPTED);
+    assert_eq!(house.service.accepted.lock().unwrap().len(), 1, "who hung up had not sent");
+}
+
+/// A body of which this much comes, and then nothing.
+struct Stalled(Option<Bytes>);
+
+impl Stalled {
+    fn after(bytes: usize) -> Body {
+        Body::new(Stalled((bytes > 0).then(|| vec![b'x'; bytes].into())))
+    }
+}
+
+impl HttpBody for Stalled {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.take().map_or(Poll::Pending, |data| Poll::Ready(Some(Ok(Frame::data(data)))))
+    }
+}
+
+#[tokio::test]
+async fn slow_bodies_do_not_close_the_door_to_providers() {
+    let house = Arc::new(House::plain());
+    let stall = |gateway: &str, bytes| {
+        let mut request = request("POST", &format!("/hooks/{gateway}"), None, &[], "");
+        *request.body_mut() = Stalled::after(bytes);
+        let house = house.clone();
+        tokio::spawn(async move { house.send(request).await })
+    };
+    let signed = |gateway: &str| {
+        request("POST", &format!("/hooks/{gateway}"), None, &[("x-signature", "sha256=00")], "{}")
+    };
+    assert_eq!(stall("nobody", 1).await.unwrap().status, StatusCode::NOT_FOUND, "before its body is read");
+    let mut stalled: Vec<_> = (0..200).map(|n| stall("whatsapp-main", n % 2 * 100)).collect();
+    // Each has begun when this has been answered after them.
+    tokio::task::yield_now().await;
+    for gateway in ["whatsapp-main", "signal-a"] {
+        let told = house.send(signed(gateway)).await;
+        assert_eq!(told.status, StatusCode::OK, "{gateway}: {}", told.body);
+    }
+    // Large ones of one gateway fill its share, and leave the others theirs.
+    stalled.extend((0..8).map(|_| stall("whatsapp-main", 3 << 20)));
+    tokio::task::yield_now().await;
+    let full = house.call("POST", "/hooks/whatsapp-main", None, &"x".repeat(3 << 20)).await;
+    assert_eq!(full.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(house.send(signed("signal-a")).await.status, StatusCode::OK);
+    let first = tokio::time::timeout(Duration::from_secs(20), stalled.remove(0)).await;
+    assert_eq!(first.expect("it is not waited for").unwrap().status, StatusCode::REQUEST_TIMEOUT);
+    for one in stalled {
+        one.await.unwrap();
+    }
+    let told = house.send(signed("whatsapp-main")).await;
+    assert_eq!(told.status, StatusCode::OK, "its room is free again");
 }
 
 #[tokio::test]

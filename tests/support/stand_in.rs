@@ -1,8 +1,10 @@
 //! A stand-in for the runtime: answers the interface from plain fields, and keeps what it was asked to do.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+use tokio::sync::Semaphore;
 use wasl::adapter::{HookAnswer, HookRequest};
 use wasl::api::ring::EventRing;
 use wasl::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
@@ -52,6 +54,9 @@ pub(crate) struct StandIn {
     pub(crate) commands: Mutex<Vec<(String, Command)>>,
     pub(crate) changes: Mutex<Vec<(String, Change)>>,
     pub(crate) hooked: Mutex<Vec<HookRequest>>,
+    /// How many readings of an audience have begun; each ends when it finds a permit, where there is a gate.
+    pub(crate) audiences_read: AtomicUsize,
+    pub(crate) gate: Option<Arc<Semaphore>>,
     /// Whether its clock runs; else it is always [`NOW`].
     pub(crate) running: bool,
     started: Instant,
@@ -72,6 +77,8 @@ impl StandIn {
             commands: Mutex::default(),
             changes: Mutex::default(),
             hooked: Mutex::default(),
+            audiences_read: AtomicUsize::new(0),
+            gate: None,
             running: false,
             started: Instant::now(),
         }
@@ -129,7 +136,19 @@ impl Service for StandIn {
     }
 
     fn read(&self, query: Query) -> Doing<'_, Result<Answer, Trouble>> {
-        ready(Ok(self.answer(&query)))
+        let gate = match query {
+            Query::Audience(_) => {
+                self.audiences_read.fetch_add(1, Relaxed);
+                self.gate.clone()
+            }
+            _ => None,
+        };
+        Box::pin(async move {
+            if let Some(gate) = gate {
+                gate.acquire().await.unwrap().forget();
+            }
+            Ok(self.answer(&query))
+        })
     }
 
     fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>> {
@@ -146,7 +165,7 @@ impl Service for StandIn {
     }
 
     fn hook(&self, gateway: &str, request: HookRequest) -> Doing<'_, Result<Option<HookAnswer>, Trouble>> {
-        let known = self.view.gateways.iter().any(|g| g.name == gateway);
+        let known = self.has_hook(gateway);
         let signed = request.headers.iter().any(|(name, _)| name == "x-signature");
         self.hooked.lock().unwrap().push(request);
         let (status, result) = if signed { (200, "ok") } else { (401, "bad_signature") };
@@ -172,8 +191,8 @@ impl Service for StandIn {
         "# TYPE wasl_drill_active gauge\nwasl_drill_active 0\n".into()
     }
 
-    fn gateways(&self) -> Vec<(String, Channel)> {
-        self.view.gateways.iter().map(|g| (g.name.clone(), g.channel)).collect()
+    fn has_hook(&self, gateway: &str) -> bool {
+        self.view.gateways.iter().any(|g| g.name == gateway)
     }
 
     fn next_view(&self, _turn: u64) -> Doing<'_, Arc<View>> {

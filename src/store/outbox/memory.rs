@@ -9,7 +9,7 @@ use crate::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use crate::core::input::IdempotencyKey;
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
 use crate::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
-use crate::core::query::{Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
+use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
 use crate::core::record::{
     Attempt, Audit, Delivery, Loaded, LoadedMessage, Outage, Overlay, Plan, Progress, Record,
 };
@@ -312,7 +312,12 @@ impl Rows {
                 None => Answer::Nothing,
             },
             Query::Audience(name) => Answer::Contacts(
-                self.contacts.values().filter(|c| c.person.audiences.contains(name)).cloned().collect(),
+                self.contacts
+                    .values()
+                    .filter(|c| c.person.audiences.contains(name))
+                    .take(AUDIENCE_ROWS_MAX)
+                    .cloned()
+                    .collect(),
             ),
             Query::CorrectionOf(of) => {
                 self.corrections.get(of).map_or(Answer::Nothing, |by| Answer::Correction(*by))

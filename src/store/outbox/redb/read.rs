@@ -5,7 +5,7 @@ use super::fault::{Fault, guarded};
 use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under, message_of};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
-use crate::core::query::{Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
+use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
 use crate::core::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
 use crate::store::codec::{
     self, AudienceChunk, IdempotencyRow, ReceiptRow, Row, Table, decode, delivery_key, numbered_key,
@@ -198,7 +198,7 @@ fn audience(reading: &Reading, name: &str) -> Result<Vec<Contact>, Fault> {
     each_under(&reading.by(Index::Audience)?, &prefix, |key, _| {
         let contact = super::tables::get(&contacts, &key[prefix.len()..])?;
         found.push(contact.ok_or(Fault::Missing(Place::Of(Table::Contact).name()))?);
-        Ok(Walk::On)
+        Ok(if found.len() < AUDIENCE_ROWS_MAX { Walk::On } else { Walk::Stop })
     })?;
     Ok(found)
 }
