@@ -128,11 +128,6 @@ impl EventRing {
         self.head.send_modify(|head| head.closed = true);
     }
 
-    /// Returns the place of what comes next.
-    pub fn newest(&self) -> Place {
-        Place { boot: self.boot, next: self.head.borrow().next }
-    }
-
     /// Returns the place from which to read after a picture of this time: what it may not show yet comes after.
     pub fn since(&self, at: Timestamp) -> Place {
         let inner = self.lock();
@@ -259,7 +254,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_resumes_where_it_was_and_is_moved_on_when_its_place_is_gone() {
         let ring = EventRing::new(at(7));
-        let start = ring.newest();
+        let start = ring.since(at(7));
         ring.push(at(8), [jump(1), jump(2), jump(3)]);
         let After::Events(events) = ring.after(start, 2).await else { panic!("events were there") };
         assert_eq!(events.len(), 2);
@@ -272,7 +267,7 @@ mod tests {
         assert_eq!(ring.since(at(9)).next, 3, "what a picture of second 9 may not show yet begins there");
         assert!(matches!(EventRing::new(at(1)).after(start, 10).await, After::Lost));
         ring.close();
-        assert!(matches!(ring.after(ring.newest(), 10).await, After::Closed));
+        assert!(matches!(ring.after(ring.since(at(10)), 10).await, After::Closed));
     }
 
     #[test]

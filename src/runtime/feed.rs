@@ -1,7 +1,8 @@
 //! The way in for what is seen of the gateways: probes' results and rounds over our own line's controls.
 
-use crate::core::evidence::{ProbeReport, UplinkRound};
+use crate::core::evidence::UplinkRound;
 use crate::core::input::Input;
+use crate::probe::Finding;
 use crate::runtime::gateways::Gateways;
 use crate::runtime::inbox::{Inbox, Incoming};
 use crate::telemetry::metrics::Metrics;
@@ -21,8 +22,8 @@ impl Feed {
     }
 
     /// Takes a probe's result.
-    pub async fn probe(&self, report: ProbeReport) {
-        self.metrics.probe(&report, &self.gateways.name(report.gateway));
+    pub async fn probe(&self, Finding { report, certificate_until }: Finding) {
+        self.metrics.probe(&report, certificate_until, &self.gateways.name(report.gateway));
         // Where the core is gone, the service stops.
         let _ = self.inbox.put(Incoming::Input(Input::Probe(report))).await;
     }

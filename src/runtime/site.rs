@@ -244,7 +244,7 @@ fn watch_out(
         Box::pin(runner.run(orders)),
         Box::pin(async move {
             while let Some(finding) = found.recv().await {
-                feed.probe(finding.report).await;
+                feed.probe(finding).await;
             }
         }),
         Box::pin(async move {

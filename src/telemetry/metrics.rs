@@ -15,6 +15,8 @@ use prometheus::{
     Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
     Opts, Registry, TextEncoder,
 };
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What stands in the label `reason` where a provider gave none because all went well.
@@ -83,6 +85,8 @@ names! {
     StoreCommit "wasl_store_commit_seconds" [] "How long it took to make a group of turns durable.";
     StoreSize "wasl_store_size_bytes" ["store"] "Size on disk.";
     Hooks "wasl_hooks_total" ["gateway", "result"] "Calls of providers.";
+    CredentialExpiry "wasl_credential_expiry_timestamp_seconds" ["gateway"]
+        "When the first of the certificates that the gateway shows runs out, in seconds since 1970.";
     QuotaRemaining "wasl_quota_remaining_ratio" ["gateway", "quota"] "What is left of a quota, from 0 to 1.";
     UplinkUp "wasl_uplink_up" ["uplink"] "Whether our own line works.";
     ClockSkew "wasl_clock_skew_seconds" [] "How far the wall clock is ahead of the service's steady clock.";
@@ -117,6 +121,9 @@ pub struct Metrics {
     store_commit: Histogram,
     store_size: GaugeVec,
     hooks: IntCounterVec,
+    credential_expiry: GaugeVec,
+    /// Until when each probe of a gateway saw its certificate valid.
+    certificates: Mutex<BTreeMap<String, BTreeMap<String, Timestamp>>>,
     quota_remaining: GaugeVec,
     uplink_up: GaugeVec,
     clock_skew: Gauge,
@@ -176,6 +183,8 @@ impl Metrics {
             store_commit: histogram(r, Name::StoreCommit, COMMIT_BUCKETS),
             store_size: gauges(r, Name::StoreSize),
             hooks: counters(r, Name::Hooks),
+            credential_expiry: gauges(r, Name::CredentialExpiry),
+            certificates: Mutex::default(),
             quota_remaining: gauges(r, Name::QuotaRemaining),
             uplink_up: gauges(r, Name::UplinkUp),
             clock_skew: gauge(r, Name::ClockSkew),
@@ -230,10 +239,19 @@ impl Metrics {
     }
 
     /// Counts a probe's result.
-    pub fn probe(&self, report: &ProbeReport, gateway: &str) {
+    pub fn probe(&self, report: &ProbeReport, certificate_until: Option<Timestamp>, gateway: &str) {
         if let Verdict::Failed(reason) = report.verdict {
             self.probe_failures.with_label_values(&[gateway, &report.probe, reason.name()]).inc();
         }
+        // One that came to no certificate this time says nothing of the one that it saw.
+        if let Some(until) = certificate_until {
+            self.certificates().entry(gateway.to_owned()).or_default().insert(report.probe.clone(), until);
+        }
+    }
+
+    fn certificates(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, Timestamp>>> {
+        // Nothing that could panic runs under the lock half-way through a change.
+        self.certificates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a provider's call. The result is one of the closed list of `HookAnswer::result`.
@@ -246,8 +264,11 @@ impl Metrics {
         self.store_commit.observe(took.as_secs_f64());
     }
 
-    /// Says whether the last reload was taken.
+    /// Says whether the last reload was taken. The probes may be others then: they tell of the certificates anew.
     pub fn reloaded(&self, taken: bool) {
+        if taken {
+            self.certificates().clear();
+        }
         self.policy_reload.set(if taken { 1.0 } else { 0.0 });
     }
 
@@ -281,6 +302,7 @@ impl Metrics {
             &self.probe_success,
             &self.probe_duration,
             &self.outage_active,
+            &self.credential_expiry,
             &self.quota_remaining,
             &self.uplink_up,
         ] {
@@ -323,6 +345,9 @@ impl Metrics {
             let fine = f64::from(u8::from(!probe.verdict.failed()));
             self.probe_success.with_label_values(&labels).set(fine);
             self.probe_duration.with_label_values(&labels).set(probe.took.secs_f64());
+        }
+        if let Some(until) = self.certificates().get(name).and_then(|seen| seen.values().min().copied()) {
+            self.credential_expiry.with_label_values(&[name]).set(until.ms() as f64 / 1_000.0);
         }
         for (quota, left) in &gateway.quotas {
             self.quota_remaining.with_label_values(&[name, quota.as_str()]).set(*left);

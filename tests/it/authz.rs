@@ -417,6 +417,13 @@ async fn providers_calls_go_raw_to_the_adapter() {
     );
 }
 
+/// Lets every task of the test's one thread go on until it waits. The runtime polls 61 of them before it comes back here.
+async fn all_begun() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn who_names_an_audience_and_hangs_up_does_not_pile_crowds_up() {
     let mut service = StandIn::new(stand_in::meta_is_gone());
@@ -439,9 +446,7 @@ async fn who_names_an_audience_and_hangs_up_does_not_pile_crowds_up() {
             })
             .collect();
         // They have asked, and so have the readers that they set to work.
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
+        all_begun().await;
         impatient.iter().for_each(|one| one.abort());
     }
     let begun = house.service.audiences_read.load(Relaxed);
@@ -487,15 +492,14 @@ async fn slow_bodies_do_not_close_the_door_to_providers() {
     };
     assert_eq!(stall("nobody", 1).await.unwrap().status, StatusCode::NOT_FOUND, "before its body is read");
     let mut stalled: Vec<_> = (0..200).map(|n| stall("whatsapp-main", n % 2 * 100)).collect();
-    // Each has begun when this has been answered after them.
-    tokio::task::yield_now().await;
+    all_begun().await;
     for gateway in ["whatsapp-main", "signal-a"] {
         let told = house.send(signed(gateway)).await;
         assert_eq!(told.status, StatusCode::OK, "{gateway}: {}", told.body);
     }
     // Large ones of one gateway fill its share, and leave the others theirs.
     stalled.extend((0..8).map(|_| stall("whatsapp-main", 3 << 20)));
-    tokio::task::yield_now().await;
+    all_begun().await;
     let full = house.call("POST", "/hooks/whatsapp-main", None, &"x".repeat(3 << 20)).await;
     assert_eq!(full.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(house.send(signed("signal-a")).await.status, StatusCode::OK);

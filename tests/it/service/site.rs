@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use wasl::core::time::Span;
-use wasl::emulator::{Mix, TcpFault, smsc, telegram, whatsapp};
+use wasl::emulator::tls::{Authority, Certificate};
+use wasl::emulator::{Common, Mix, TcpFault, TlsFault, smsc, telegram, whatsapp};
 use wasl::runtime::site::{Door, Site, SiteError};
 use wasl::store::OpenError;
 
@@ -238,6 +239,49 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     site.reload().await.unwrap();
     let gone = |status: &Value| status["gateways"][1]["configured"] == json!(false);
     until(&site, "/v1/status", gone).await;
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_when_the_first_certificate_of_a_gateway_runs_out() {
+    let authority = Authority::new().unwrap();
+    let common = || Common { tls: Some(authority.identity(&["127.0.0.1"])), ..Common::default() };
+    let start = || whatsapp::start(whatsapp::Options { common: common(), ..Default::default() });
+    let (long, short) = (start().await.unwrap(), start().await.unwrap());
+    for (provider, days) in [(&long, 300), (&short, 3)] {
+        let certificate = Certificate::ExpiresIn { days };
+        provider.fault(whatsapp::Fault::Tls(Mix::always(TlsFault::Certificate(certificate))));
+    }
+    let yard = Yard::new().await;
+    yard.write("ca.pem", authority.ca_pem());
+    let probe = |name: &str, url: &str| {
+        format!(
+            "[[probe]]\nname = \"{name}\"\nkind = \"tls\"\ngateway = \"wa\"\ninterval = \"1s\"\nurl = \"{url}\"\n"
+        )
+    };
+    let other = format!("https://{}", short.addr());
+    yard.write("probes/certificates.toml", &(probe("own", "{base_url}") + &probe("other", &other)));
+    let gateway =
+        Table::whatsapp("wa", format_args!("https://{}", long.addr())).known().text("ca_file", "ca.pem");
+    yard.configure([gateway, yard.sms()]);
+    let mut site = yard.open().await;
+
+    let told = |metrics: &Value| {
+        let text = metrics.as_str().unwrap();
+        let series = r#"wasl_credential_expiry_timestamp_seconds{gateway="wa"} "#;
+        let told = text.lines().find_map(|line| line.strip_prefix(series));
+        told.map(|secs| secs.parse::<f64>().unwrap())
+    };
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    let days_left = |metrics: &Value| told(metrics).map(|until| (until - now) / 86_400.0);
+    let first = |metrics: &Value| days_left(metrics).is_some_and(|days| days < 10.0);
+    let days = days_left(&until(&site, "/metrics", first).await).unwrap();
+    assert!((2.0..4.0).contains(&days), "the first of both: {days}");
+
+    yard.configure([yard.sms()]);
+    yard.write("probes/certificates.toml", "# None.\n");
+    site.reload().await.unwrap();
+    until(&site, "/metrics", |metrics| told(metrics).is_none()).await;
     site.stop().await.unwrap();
 }
 
