@@ -79,7 +79,6 @@ fn tell_first_token(site: &Site) {
 fn failure(error: SiteError) -> Failure {
     match error {
         SiteError::Files(diags) => told(&diags),
-        error @ SiteError::Tls(_) => Failure::No(error.to_string()),
         error => Failure::Unreachable(error.to_string()),
     }
 }

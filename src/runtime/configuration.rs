@@ -11,7 +11,8 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::policy::{self, CheckedPolicy, PolicyFiles};
 use crate::probe::{self, ProbeSet, Target};
 use crate::runtime::gateways::{Gateway, Lineup};
-use crate::settings::{GatewaySettings, Settings};
+use crate::runtime::listener;
+use crate::settings::{GatewaySettings, Resolver, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Configuration {
     pub probes: ProbeSet,
     /// What those probes share.
     pub probing: Arc<probe::Context>,
+    /// The certificate of `[server]` and its key, as the files are now.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// What the adapters share.
     net: Net,
     /// What each adapter was built from, in the order of the lineup.
@@ -64,7 +67,7 @@ impl Configuration {
     pub fn needs_restart(&self, later: &Configuration) -> Vec<&'static str> {
         let (old, new) = (&self.settings, &later.settings);
         let changed = [
-            (old.server != new.server, "[server]"),
+            (!old.server.runs_as(&new.server), "[server]"),
             (old.store != new.store, "[store]"),
             (old.retention != new.retention, "[retention]"),
             (old.resolvers != new.resolvers, "[net]"),
@@ -100,8 +103,11 @@ fn load(
     let settings = Settings::read(path, &adapter::kinds(), &mut diags);
     let configuration = match settings {
         Some(settings) if !diags.has_errors() => build(settings, known, before, &mut diags),
-        // Gateways may be missing from what was read, and every word about them would be a false alarm.
-        _ => {
+        // Gateways may be missing from what was read: what other files say about them is not held against it.
+        read => {
+            if let Some(settings) = read {
+                alone(&settings, &mut diags);
+            }
             let folder = path.parent().unwrap_or(Path::new(""));
             probe::read_folder(&folder.join("probes"), &adapter::kinds(), &mut diags);
             policies(&folder.join("policies"), None, &mut diags);
@@ -118,6 +124,7 @@ fn build(
     diags: &mut Diagnostics,
 ) -> Option<Configuration> {
     let configs = settings.gateway_configs();
+    let tls = tls(&settings, diags);
     let policy = policies(&settings.policies_dir(), Some(&configs), diags);
     let probing = match before {
         Some(before) => Arc::clone(&before.probing),
@@ -130,7 +137,31 @@ fn build(
     }?;
     let built: Vec<_> = settings.gateways.iter().map(|g| built(g, &net, before, diags)).collect();
     let (lineup, made_from) = built.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
-    Some(Configuration { policy: policy?, lineup, probes, probing, net, made_from, settings })
+    Some(Configuration { policy: policy?, lineup, probes, probing, tls, net, made_from, settings })
+}
+
+/// Tells what else is wrong with settings that have an error already: their certificate, their adapters' own keys.
+fn alone(settings: &Settings, diags: &mut Diagnostics) {
+    tls(settings, diags);
+    // Nobody is asked for a name here; what is wrong with the resolvers was told.
+    let Ok(net) = Net::new(&[Resolver::At(([127, 0, 0, 1], 53).into())]) else { return };
+    for gateway in &settings.gateways {
+        drop(adapter::build(gateway.clone(), &net, diags));
+    }
+}
+
+/// Reads the certificate and its key, where they are named.
+fn tls(settings: &Settings, diags: &mut Diagnostics) -> Option<Arc<rustls::ServerConfig>> {
+    let files = settings.server.tls.as_ref()?;
+    listener::tls(&files.cert, &files.key)
+        .map_err(|why| {
+            diags.push(
+                Diagnostic::error("bad-tls", format!("TLS cannot be served: {why}"))
+                    .at(&files.place, "these two files")
+                    .help("give a PEM certificate, with those between it and the root, and the key that belongs to it"),
+            );
+        })
+        .ok()
 }
 
 fn policies(

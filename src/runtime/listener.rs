@@ -1,7 +1,8 @@
 //! The listener: HTTP/1.1 over TCP, with TLS where it is configured.
 //!
 //! Limits: as many connections at once as there are [`Places`], further ones wait in the kernel's queue; a head that is
-//! not whole within [`HEAD_WAIT`] closes its connection. A stop lets each connection finish the answer it is at.
+//! not whole within [`HEAD_WAIT`] closes its connection. A stop lets each connection finish the answer it is at. Another
+//! certificate may be put in force at any time: it is for the connections that come after.
 
 use crate::runtime::places::{Place, Places};
 use axum::Router;
@@ -12,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::SocketAddr;
@@ -52,8 +54,11 @@ pub enum BadTls {
     Pair(#[from] rustls::Error),
 }
 
+/// What a listener with TLS shows of itself. It may be another for the next connection.
+pub type Shown = watch::Receiver<Arc<ServerConfig>>;
+
 /// Reads a certificate and its key.
-pub fn tls(cert: &Path, key: &Path) -> Result<TlsAcceptor, BadTls> {
+pub fn tls(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, BadTls> {
     let bad = |path: &Path, why: String| BadTls::File { path: path.display().to_string(), why };
     let chain: Vec<_> = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect)
@@ -63,18 +68,18 @@ pub fn tls(cert: &Path, key: &Path) -> Result<TlsAcceptor, BadTls> {
     }
     let key = PrivateKeyDer::from_pem_file(key).map_err(|error| bad(key, error.to_string()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 /// Serves until `stop` says so, then lets the answers under way finish.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Shown>,
     router: Router,
     places: Places,
     mut stop: watch::Receiver<bool>,
@@ -98,7 +103,8 @@ pub async fn serve(
             tracing::debug!(%peer, "this address has as many connections as one may have");
             continue;
         };
-        let (tls, router, stop) = (tls.clone(), router.clone(), stop.clone());
+        let tls = tls.as_ref().map(|shown| TlsAcceptor::from(Arc::clone(&shown.borrow())));
+        let (router, stop) = (router.clone(), stop.clone());
         tokio::spawn(connection(stream, peer, place, tls, router, stop));
     }
     drop(tokio::time::timeout(FINISH_WAIT, places.all_free()).await);

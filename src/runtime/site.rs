@@ -17,7 +17,7 @@ use crate::probe::uplink;
 use crate::runtime::clock::{Clock, Os};
 use crate::runtime::configuration::Configuration;
 use crate::runtime::files;
-use crate::runtime::listener::{self, BadTls};
+use crate::runtime::listener;
 use crate::runtime::lookout::{Lookout, Watching};
 use crate::runtime::places::Places;
 use crate::runtime::start::{Parts, Running, StartError, Wasl};
@@ -26,6 +26,7 @@ use crate::settings::{self, Settings};
 use crate::store::folder::Folder;
 use crate::store::outbox::Retention;
 use crate::store::{OpenError, Stores};
+use rustls::ServerConfig;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,9 +60,6 @@ pub enum SiteError {
     /// The service cannot start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The certificate cannot be used.
-    #[error("TLS cannot be served: {0}")]
-    Tls(#[from] BadTls),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {why}; stop what uses it, or change `listen` in [server]")]
     Listen {
@@ -85,6 +83,8 @@ pub struct Site {
     probes: mpsc::Sender<runner::Command>,
     address: SocketAddr,
     first_token: Option<String>,
+    /// What the listener shows of itself, where it has TLS.
+    shown: Option<watch::Sender<Arc<ServerConfig>>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     lookout: Lookout,
@@ -100,10 +100,6 @@ impl Site {
         tell_warnings(&diags);
         let settings = &configuration.settings;
         let files = files::allow_many();
-        let tls = match &settings.server.tls {
-            Some(tls) => Some(listener::tls(&tls.cert, &tls.key)?),
-            None => None,
-        };
         let listening = listen(settings.server.listen).await?;
         let address = listening.local_addr().unwrap_or(settings.server.listen);
         let clock = Arc::new(Clock::new(Box::new(Os), Timestamp::default()));
@@ -140,8 +136,9 @@ impl Site {
         };
         let (stop, stopped) = watch::channel(false);
         let app = router(running.service(), api_config(settings, door));
+        let (shown, shows) = configuration.tls.clone().map(watch::channel).unzip();
         let places = Places::within(files, settings.server.trusted_proxies.clone());
-        let serving = tokio::spawn(listener::serve(listening, tls, app, places, stopped));
+        let serving = tokio::spawn(listener::serve(listening, shows, app, places, stopped));
         let (gateways, policy) = (configuration.lineup.len(), configuration.policy.policy());
         tracing::info!(%address, gateways, policy = policy.hash, "the service is up");
         Ok(Site {
@@ -150,6 +147,7 @@ impl Site {
             probes,
             address,
             first_token,
+            shown,
             stop,
             serving,
             lookout,
@@ -216,6 +214,10 @@ impl Site {
         if !restart.is_empty() {
             tracing::warn!(tables = restart.join(", "), "these changes come into force with a restart");
         }
+        if let (Some(shown), Some(tls)) = (&self.shown, &new.tls) {
+            shown.send_replace(Arc::clone(tls));
+            tracing::info!("the certificate was read again, for the connections that come");
+        }
         let lineup = (!self.configuration.same_lineup(&new)).then(|| new.lineup.clone());
         let policy = new.policy.shared();
         let changed = policy.hash != self.configuration.policy.policy().hash;
@@ -279,7 +281,11 @@ async fn first_token(running: &Running) -> Result<String, SiteError> {
     let (token, hash) = new_token().ok_or(SiteError::NoRandomness)?;
     let made_at = running.clock().now();
     let record = TokenRecord { name: "admin".into(), role: Role::Admin, hash, made_at };
-    running.service().change("wasl".into(), Change::Token(record)).await.map_err(SiteError::Token)?;
+    running
+        .service()
+        .change("wasl".into(), Change::Token(record))
+        .await
+        .map_err(SiteError::Token)?;
     Ok(token)
 }
 
@@ -305,6 +311,7 @@ fn retention(settings: &settings::Retention) -> Retention {
     Retention {
         deliveries: settings.deliveries.unwrap_or(forever),
         messages: settings.messages.unwrap_or(forever),
+        audit: settings.audit.unwrap_or(forever),
         ..Retention::default()
     }
 }

@@ -24,6 +24,9 @@ const DOMAINS_MAX: usize = 16;
 /// The most quotas of one gateway.
 const QUOTAS_MAX: usize = 8;
 
+/// Stands for an address that was refused, in settings that are never put to work. Cites: RFC 2606, section 2.
+const UNUSABLE_URL: &str = "http://refused.invalid";
+
 /// What the reader must know of a kind of gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AdapterKind {
@@ -103,7 +106,9 @@ fn read(
         can_ask: false,
         connect_time_out: kind.as_ref().map_or(CONNECT_TIME_OUT, |k| k.value.connect_time_out),
     };
-    let base_url = url(&mut table, "base_url", diags);
+    let has_url = table.key("base_url").is_some();
+    // One that cannot be used was told: the adapter is not to call it missing.
+    let base_url = url(&mut table, "base_url", diags).or_else(|| has_url.then(|| UNUSABLE_URL.to_owned()));
     let ca_file = file(&mut table, "ca_file", folder, diags);
     name?;
     let adapter = kind?.value.name.to_owned();

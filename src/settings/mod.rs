@@ -1,4 +1,4 @@
-//! `wasl.toml`: server, stores, gateways, operators.
+//! `wasl.toml`: server, stores, gateways.
 //!
 //! Paths in the file are relative to the folder that it lies in; `policies/` and `probes/` lie beside it.
 //! What an adapter alone understands stays in [`GatewaySettings::rest`], which the adapter reads to its end.
@@ -29,8 +29,6 @@ const RESERVE: u64 = 256 << 20;
 /// The least reserve: what settling a full outbox's open attempts writes.
 const RESERVE_MIN: u64 = 1 << 20;
 const DAY: Span = Span::from_hours(24);
-/// The most operators: a call list, not an audience.
-const OPERATORS_MAX: usize = 100;
 
 /// Everything that `wasl.toml` says.
 #[derive(Clone, Debug)]
@@ -47,8 +45,6 @@ pub struct Settings {
     pub resolvers: Vec<Resolver>,
     /// Our own lines.
     pub uplinks: Vec<Uplink>,
-    /// Who is told.
-    pub operators: Vec<Operator>,
     /// The ways out.
     pub gateways: Vec<GatewaySettings>,
     /// How long a gateway must stay in doubt before an outage is declared.
@@ -71,25 +67,8 @@ pub struct Retention {
     pub messages: Option<Span>,
     /// Deliveries and their attempts.
     pub deliveries: Option<Span>,
-    /// Evidence by the minute.
-    pub minutes: Option<Span>,
-    /// Evidence by the hour.
-    pub hours: Option<Span>,
     /// Who did what.
     pub audit: Option<Span>,
-}
-
-/// Somebody who is told.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Operator {
-    /// The name.
-    pub name: String,
-    /// `ar` or `en`.
-    pub language: String,
-    /// The address for notices.
-    pub email: Option<String>,
-    /// The contact in the address book, for the other roads.
-    pub contact: Option<String>,
 }
 
 impl Settings {
@@ -114,7 +93,6 @@ impl Settings {
             retention: retention(top.table("retention", diags), diags),
             resolvers: net::resolvers(top.table("net", diags), diags),
             uplinks: net::uplinks(top.tables("uplink", diags), diags),
-            operators: operators(top.tables("operator", diags), diags),
             gateways: gateway::read_all(top.tables("gateway", diags), kinds, folder, diags),
             dwell: dwell(top.table("detection", diags), diags),
         };
@@ -174,19 +152,12 @@ fn store(table: Option<Table>, folder: &Path, diags: &mut Diagnostics) -> StoreS
 
 fn retention(table: Option<Table>, diags: &mut Diagnostics) -> Retention {
     // Cites: the contract's defaults.
-    let mut retention = Retention {
-        messages: Some(DAY.times(400)),
-        deliveries: Some(DAY.times(90)),
-        minutes: Some(DAY.times(30)),
-        hours: Some(DAY.times(730)),
-        audit: None,
-    };
+    let mut retention =
+        Retention { messages: Some(DAY.times(400)), deliveries: Some(DAY.times(90)), audit: None };
     let Some(mut table) = table else { return retention };
     for (key, slot) in [
         ("messages", &mut retention.messages),
         ("deliveries", &mut retention.deliveries),
-        ("minutes", &mut retention.minutes),
-        ("hours", &mut retention.hours),
         ("audit", &mut retention.audit),
     ] {
         if let Some(keep) = table.span_or_word(key, "forever", diags) {
@@ -195,51 +166,6 @@ fn retention(table: Option<Table>, diags: &mut Diagnostics) -> Retention {
     }
     table.finish(diags);
     retention
-}
-
-fn operators(tables: Vec<Table>, diags: &mut Diagnostics) -> Vec<Operator> {
-    let mut operators = Vec::new();
-    for mut table in tables {
-        table.call("the operator");
-        let name = table.required_string("name", diags);
-        if let Some(name) = &name {
-            table.call(format!("operator `{}`", name.value));
-        }
-        let language = table.choice("language", &[("ar", "ar"), ("en", "en")], diags);
-        let email = table.string("email", diags);
-        let contact = table.string("contact", diags);
-        if let Some(email) = email.as_ref().filter(|e| !looks_like_address(&e.value)) {
-            diags.push(
-                Diagnostic::error(
-                    "bad-value",
-                    format!("`email` of {} is not an e-mail address", table.called()),
-                )
-                .at(&email.place, "no `name@domain`")
-                .help("write `email = \"name@example.org\"`"),
-            );
-        }
-        if operators.len() == OPERATORS_MAX {
-            diags.push(
-                Diagnostic::error("too-many", format!("more than {OPERATORS_MAX} operators"))
-                    .at(table.place(), "one too many")
-                    .help("keep those who are on duty; everybody else belongs into the contacts"),
-            );
-        }
-        table.finish(diags);
-        operators.push(Operator {
-            name: name.map(|n| n.value).unwrap_or_default(),
-            language: language.map_or("en", |l| l.value).to_owned(),
-            email: email.map(|e| e.value),
-            contact: contact.map(|c| c.value),
-        });
-    }
-    operators
-}
-
-fn looks_like_address(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(name, domain)| {
-        !name.is_empty() && !domain.is_empty() && !text.contains(char::is_whitespace) && !domain.contains('@')
-    })
 }
 
 fn dwell(table: Option<Table>, diags: &mut Diagnostics) -> Span {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The listener and who may reach it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Server {
     /// Where the API, the pages, hooks and metrics are served.
     pub listen: SocketAddr,
@@ -28,12 +28,14 @@ pub struct Server {
 }
 
 /// A certificate and its key, as PEM files.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct TlsFiles {
     /// The certificate and those between it and the root.
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// Where the file names them.
+    pub place: Place,
 }
 
 /// An address range: `10.0.0.0/8`, or one address.
@@ -85,6 +87,19 @@ impl Server {
         hosts.sort();
         hosts.dedup();
         hosts
+    }
+
+    /// Says whether what runs by these settings runs by those as well. Another certificate is taken while running; TLS
+    /// itself comes and goes with a restart.
+    pub fn runs_as(&self, other: &Server) -> bool {
+        let Server { listen, public_url, hosts, tls, plain_http, trusted_proxies, metrics_open } = self;
+        *listen == other.listen
+            && *public_url == other.public_url
+            && *hosts == other.hosts
+            && tls.is_some() == other.tls.is_some()
+            && *plain_http == other.plain_http
+            && *trusted_proxies == other.trusted_proxies
+            && *metrics_open == other.metrics_open
     }
 }
 
@@ -215,8 +230,9 @@ fn tls_files(mut table: Table, folder: &Path, diags: &mut Diagnostics) -> Option
     }
     let cert = file(&mut table, "cert", folder, diags);
     let key = file(&mut table, "key", folder, diags);
+    let place = table.place().clone();
     table.finish(diags);
-    Some(TlsFiles { cert: cert?, key: key? })
+    Some(TlsFiles { cert: cert?, key: key?, place })
 }
 
 fn hosts(table: &mut Table, diags: &mut Diagnostics) -> Vec<String> {

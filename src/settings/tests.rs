@@ -100,7 +100,12 @@ fn mistakes_are_named_with_their_remedy() {
         "[[uplink]]\nname = \"a\"\ncontrols = [\"ping:1\"]\n",
         &["is not a control", "warning[one-control]"],
     );
-    check("[[operator]]\nname = \"Amal\"\nemail = \"amal\"\n", &["is not an e-mail address"]);
+    // What is not built is not taken: somebody would count on it.
+    check("[[operator]]\nname = \"Amal\"\n", &["error[unknown-key]", "unknown key `operator`"]);
+    check(
+        "[retention]\nminutes = \"30d\"\nhours = \"2y\"\n",
+        &["unknown key `minutes`", "unknown key `hours`"],
+    );
     check("[server]\ntrusted_proxies = [\"10.0.0.0/40\"]\n", &["is not an address or a range"]);
 }
 

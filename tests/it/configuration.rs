@@ -64,6 +64,42 @@ fn what_is_wrong_with_every_file_is_told_at_once() {
 }
 
 #[test]
+fn an_error_elsewhere_hides_none_of_the_adapters() {
+    let bot = "[[gateway]]\nname = \"bot\"\nchannel = \"telegram\"\nadapter = \"telegram-bot\"\n\
+               base_url = \"telegram.example\"\n";
+    let wrong = format!("[sever]\n{}{bot}", GATEWAY.replace("account", "acount"));
+    let (_, shown) = load(&[("wasl.toml", &wrong)], &[]);
+    let expected = [
+        "unknown key `sever`",
+        "`acount`",
+        "gateway `signal-a` has no `account`",
+        "error[bad-url]",
+        "has no `bot_token`",
+    ];
+    for expected in expected {
+        assert!(shown.contains(expected), "{expected}\n---\n{shown}");
+    }
+    assert!(!shown.contains("has no `base_url`"), "it is there, and wrong\n---\n{shown}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_served_is_found_before_it_is() {
+    let server = "[server]\ntls = { cert = \"cert.pem\", key = \"key.pem\" }\n";
+    let sound = format!("{server}{GATEWAY}");
+    let make = || rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("made");
+    let (one, other) = (make(), make());
+    let (cert, key) = (one.cert.pem(), one.signing_key.serialize_pem());
+    let files =
+        |wasl: &str, key: &str| load(&[("wasl.toml", wasl), ("cert.pem", &cert), ("key.pem", key)], &[]);
+    let (configuration, shown) = files(&sound, &key);
+    assert!(configuration.is_some_and(|set| set.tls.is_some()), "{shown}");
+    let (_, shown) = files(&sound, &other.signing_key.serialize_pem());
+    assert!(shown.contains("error[bad-tls]") && shown.contains("wasl.toml:2:7"), "{shown}");
+    let (_, shown) = files(&format!("{sound}[sever]\n"), "no key");
+    assert!(shown.contains("error[bad-tls]") && shown.contains("key.pem"), "beside another error\n{shown}");
+}
+
+#[test]
 fn a_missing_file_says_where_it_was_looked_for() {
     let (configuration, shown) = load(&[], &[]);
     assert!(

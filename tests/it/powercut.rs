@@ -18,6 +18,7 @@ const KEEP: Retention = Retention {
     deliveries: Span::from_hours(24),
     messages: Span::from_hours(48),
     idempotency: Span::from_hours(24),
+    audit: Span::from_hours(36),
 };
 
 /// A store that lived, and what it acknowledged.

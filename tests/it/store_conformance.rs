@@ -113,6 +113,7 @@ fn run(engine: &mut dyn Engine, steps: &[Step]) {
                     deliveries: Span::from_hours(24),
                     messages: Span::from_hours(48),
                     idempotency: Span::from_hours(24),
+                    audit: Span::from_hours(36),
                 };
                 let now = Timestamp::from_ms(Span::from_hours(24 * day).ms());
                 retain_all(engine.outbox(), &keep, now, *limit);
@@ -243,6 +244,39 @@ proptest! {
     fn redb_whose_power_goes_is_as_its_twin(steps in vec(step(), 1..24)) {
         run(&mut OnRecorder::new(), &steps);
     }
+}
+
+#[test]
+fn who_did_what_is_kept_as_long_as_is_said() {
+    let check = |outbox: &mut dyn Outbox| {
+        let act = |day: i64| wasl::core::record::Audit {
+            at: Timestamp::from_ms(Span::from_hours(24 * day).ms()),
+            number: 1,
+            who: "amal".into(),
+            act: "hold".into(),
+            on: format!("on day {day}"),
+            reason: String::new(),
+        };
+        let batch: Batch = (1..=5).map(|day| wasl::core::record::Record::Audit(act(day)).into()).collect();
+        outbox.commit(&batch).expect("committed");
+        let kept = |outbox: &dyn Outbox| match outbox.reader().answer(&Query::AuditLog { limit: 9 }) {
+            Ok(answer) => match answer.value {
+                Answer::AuditLog(acts) => acts.into_iter().map(|act| act.on).collect::<Vec<_>>(),
+                other => panic!("{other:?}"),
+            },
+            Err(error) => panic!("{error}"),
+        };
+        let now = Timestamp::from_ms(Span::from_hours(24 * 6).ms());
+        retain_all(outbox, &Retention::default(), now, 1);
+        assert_eq!(kept(outbox).len(), 5, "for ever, unless the file says otherwise");
+        let keep = Retention { audit: Span::from_hours(48), ..Retention::default() };
+        assert_eq!(outbox.retain(&keep, now, 2).expect("retained").removed, 2, "a few at a time");
+        retain_all(outbox, &keep, now, 2);
+        assert_eq!(kept(outbox), ["on day 5", "on day 4"], "the last two days");
+    };
+    check(&mut MemoryOutbox::new());
+    check(InFolder::new().outbox());
+    check(OnRecorder::new().outbox());
 }
 
 #[test]

@@ -76,6 +76,14 @@ struct EmailSmtp {
 }
 
 fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
+    if gateway.base_url.is_some() {
+        let message = format!("{} has a `base_url`, and SMTP is no HTTP", gateway.rest.called());
+        diags.push(
+            Diagnostic::error("no-base-url", message)
+                .at(&gateway.place, "in this gateway")
+                .help("name the server by `host` and `port`"),
+        );
+    }
     let tls = settings::tls(gateway, diags);
     let table = &mut gateway.rest;
     let host = table.required_string("host", diags);
@@ -218,6 +226,8 @@ mod tests {
         };
         let base = "host = \"mail.example.org\"\nfrom = \"Alerts <alerts@example.org>\"\n";
         check(base, true, "");
+        let (_, shown) = built("email-smtp", &format!("base_url = \"https://mail.example.org\"\n{base}"));
+        assert!(shown.contains("error[no-base-url]") && shown.contains("`host` and `port`"), "{shown}");
         check("host = \"h\"\nfrom = \"nobody\"\n", false, "`from` of gateway `g` does not look right");
         check(&format!("{base}username = \"u\"\n"), false, "has no `password`");
         check(&format!("{base}tls = \"ssl\"\n"), false, "`tls`");

@@ -366,6 +366,12 @@ impl Rows {
             self.idempotency.remove(key);
         });
         left -= keys.len();
+        let forgotten = (now - keep.audit, 0);
+        let acts: Vec<_> = self.audit.range(..forgotten).take(left).map(|(key, _)| *key).collect();
+        acts.iter().for_each(|key| {
+            self.audit.remove(key);
+        });
+        left -= acts.len();
         for id in self.closed_before(self.detailed.iter(), now - keep.deliveries) {
             left -= self.remove_deliveries(id, left);
         }

@@ -65,7 +65,7 @@ pub struct PolicyVersion {
     pub at: Timestamp,
 }
 
-/// How long what has settled is kept. Outages, contacts, policy versions and the audit record are kept for ever.
+/// How long what has settled is kept, and who did what. Outages, contacts and policy versions are kept for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
     /// Deliveries, attempts, receipts, plans and frozen audiences, from the message's acceptance.
@@ -74,6 +74,8 @@ pub struct Retention {
     pub messages: Span,
     /// Callers' keys.
     pub idempotency: Span,
+    /// The audit record.
+    pub audit: Span,
 }
 
 /// What one step of retention did.
@@ -218,13 +220,14 @@ impl<T> AsOf<T> {
     }
 }
 
-/// The contract's times: deliveries 90 days, messages 400 days, callers' keys 24 hours.
+/// The contract's times: deliveries 90 days, messages 400 days, callers' keys 24 hours, the audit record for ever.
 impl Default for Retention {
     fn default() -> Self {
         Retention {
             deliveries: Span::from_hours(90 * 24),
             messages: Span::from_hours(400 * 24),
             idempotency: Span::from_hours(24),
+            audit: Span::from_ms(i64::MAX),
         }
     }
 }

@@ -8,9 +8,16 @@ use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use wasl::core::time::Span;
 use wasl::emulator::tls::{Authority, Certificate};
 use wasl::emulator::{Common, Mix, TcpFault, TlsFault, smsc, telegram, whatsapp};
@@ -239,6 +246,54 @@ async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     site.reload().await.unwrap();
     let gone = |status: &Value| status["gateways"][1]["configured"] == json!(false);
     until(&site, "/v1/status", gone).await;
+    site.stop().await.unwrap();
+}
+
+/// Opens a connection with TLS by one who trusts this certificate alone.
+async fn greet(site: &Site, trusted: &rcgen::Certificate) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = TcpStream::connect(site.address()).await?;
+    let name = ServerName::IpAddress(site.address().ip().into());
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewed_certificate_comes_into_force_with_a_reload_and_a_bad_one_does_not() {
+    let yard = Yard::new().await;
+    let make = || rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let (first, renewed) = (make(), make());
+    let put = |cert: &rcgen::CertifiedKey<rcgen::KeyPair>, key: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+        yard.write("cert.pem", &cert.cert.pem());
+        yard.write("key.pem", &key.signing_key.serialize_pem());
+    };
+    put(&first, &first);
+    let plain = std::fs::read_to_string(yard.folder.path().join("wasl.toml")).unwrap();
+    let tls = "[server]\ntls = { cert = \"cert.pem\", key = \"key.pem\" }\n";
+    yard.write("wasl.toml", &plain.replace("[server]\n", tls));
+    let mut site = Site::open(&yard.folder.path().join("wasl.toml"), Door::Open).await.unwrap();
+    let mut early = greet(&site, &first.cert).await.unwrap();
+
+    put(&renewed, &first);
+    let refused = site.reload().await.unwrap_err().render();
+    assert!(refused.contains("error[bad-tls]"), "{refused}");
+    greet(&site, &first.cert).await.expect("the earlier pair is in force");
+
+    put(&renewed, &renewed);
+    site.reload().await.unwrap();
+    greet(&site, &renewed.cert).await.expect("the renewed pair is in force");
+    greet(&site, &first.cert).await.expect_err("and the earlier one no more");
+    let ask = format!("GET /healthz HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", site.address());
+    early.write_all(ask.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "what was open goes on: {answer}");
     site.stop().await.unwrap();
 }
 

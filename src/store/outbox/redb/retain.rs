@@ -1,6 +1,7 @@
 //! Removes what is older than retention says, a bounded number of rows at a time.
 //!
-//! First callers' keys, then what is known of each delivery, then messages. Nothing of an open message is removed.
+//! First callers' keys and who did what, then what is known of each delivery, then messages. Nothing of an open message
+//! is removed.
 
 use super::apply::provider_key_of;
 use super::fault::Fault;
@@ -26,6 +27,7 @@ pub(super) fn step(
 ) -> Result<usize, Fault> {
     let mut left = limit;
     left -= remove_keys(tables, now - keep.idempotency, left)?;
+    left -= remove_acts(tables, now - keep.audit, left)?;
     let detailed = Place::By(Index::Detailed);
     for id in closed_before(tables, detailed, now - keep.deliveries, left)? {
         left -= remove_deliveries(tables, id, left)?;
@@ -53,6 +55,17 @@ fn remove_keys(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Res
         tables.remove(Place::Of(Table::Idempotency), &key[8..]);
         tables.remove(by_time, key);
     }
+    Ok(removed)
+}
+
+/// The audit record's keys begin with the time.
+fn remove_acts(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let audit = Place::Of(Table::Audit);
+    let end = time_key(before);
+    let rows = tables.stored(audit)?.range::<&[u8]>(..&end[..])?.take(limit);
+    let stale: Vec<Vec<u8>> = rows.map(|row| Ok(row?.0.value().to_vec())).collect::<Result<_, Fault>>()?;
+    let removed = stale.len();
+    stale.into_iter().for_each(|key| tables.remove(audit, key));
     Ok(removed)
 }
 
