@@ -117,6 +117,11 @@ impl Problem {
         self.0.kind
     }
 
+    /// Returns the key at fault, where one is.
+    pub fn key(&self) -> Option<&str> {
+        self.0.more.get("key")?.as_str()
+    }
+
     /// Returns what happened in words.
     pub fn detail(&self) -> &str {
         &self.0.detail
@@ -133,6 +138,7 @@ impl From<Trouble> for Problem {
             }
             Trouble::Store(_) => Problem::new(Kind::Unavailable, text).retry_after(5),
             Trouble::Stopping => Problem::new(Kind::Unavailable, text).retry_after(5),
+            Trouble::Refused(_) => Problem::new(Kind::Refused, text),
         }
     }
 }

@@ -34,6 +34,9 @@ pub enum Trouble {
     /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
+    /// The change cannot be made as things stand; the text says why, and what to do.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// A change that is not the core's to decide. Durable before it is answered.
@@ -41,8 +44,14 @@ pub enum Trouble {
 pub enum Change {
     /// Put these contacts, replacing those of the same id.
     Contacts(Vec<Contact>),
-    /// Put a token.
-    Token(TokenRecord),
+    /// Put a token. Refused where its name is taken, unless it is to replace the one that has it, and where no admin would
+    /// be left.
+    Token {
+        /// The new one.
+        record: TokenRecord,
+        /// Whether to end the one that has its name.
+        replace: bool,
+    },
 }
 
 /// Whether the service can be relied on.

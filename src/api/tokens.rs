@@ -20,12 +20,14 @@ pub(crate) const TOKEN_NAME_CHARS_MAX: usize = 64;
 struct Body {
     name: String,
     role: String,
+    #[serde(default)]
+    replace: bool,
 }
 
 /// `POST /v1/tokens`.
 pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
     call.query(&[])?;
-    let Body { name, role } = call.json(BODY_BYTES_MAX).await?;
+    let Body { name, role, replace } = call.json(BODY_BYTES_MAX).await?;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     if !(1..=TOKEN_NAME_CHARS_MAX).contains(&name.len()) || !name.chars().all(plain) {
         let why = format!("a name has 1 to {TOKEN_NAME_CHARS_MAX} of a-z, 0-9, -, _ and .");
@@ -40,6 +42,6 @@ pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
         Problem::new(Kind::Unavailable, "the system has no randomness to give").retry_after(1)
     })?;
     let record = TokenRecord { name: name.clone(), role, hash, made_at: app.service.now() };
-    app.service.change(call.caller.who, Change::Token(record)).await?;
+    app.service.change(call.caller.who, Change::Token { record, replace }).await?;
     Ok(json(StatusCode::CREATED, &json!({"name": name, "role": role.name(), "token": token})))
 }

@@ -130,16 +130,17 @@ fn described(args: &Explain) -> Described {
     }
 }
 
-fn word<T: Copy>(text: &str, known: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
+/// Reads one of the words that a field knows; else says which are near.
+pub(super) fn word<T: Copy>(text: &str, known: &[T], name: fn(T) -> &'static str) -> Result<T, String> {
     let unknown = || did_you_mean(text, known.iter().map(|value| name(*value)));
     known.iter().copied().find(|value| name(*value) == text).ok_or_else(unknown)
 }
 
-fn severity(text: &str) -> Result<Severity, String> {
+pub(super) fn severity(text: &str) -> Result<Severity, String> {
     word(text, Severity::ALL, Severity::name)
 }
 
-fn urgency(text: &str) -> Result<Urgency, String> {
+pub(super) fn urgency(text: &str) -> Result<Urgency, String> {
     word(text, Urgency::ALL, Urgency::name)
 }
 

@@ -1,8 +1,10 @@
-//! `wasl token new`: a new token, shown once.
+//! `wasl token new`: a new token, shown once. A name that is taken is refused, unless it is to be replaced.
 
 use super::Done;
 use super::client::At;
+use super::policy::word;
 use super::table::{self, text};
+use crate::core::query::Role;
 use serde_json::json;
 
 /// What may be given.
@@ -24,8 +26,11 @@ struct New {
     #[arg(long)]
     name: String,
     /// viewer, sender, approver or admin
+    #[arg(long, value_parser = role)]
+    role: Role,
+    /// End the token that has this name now, and put the new one in its place; without it a taken name is refused
     #[arg(long)]
-    role: String,
+    replace: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -33,10 +38,15 @@ struct New {
     at: At,
 }
 
+fn role(text: &str) -> Result<Role, String> {
+    word(text, &Role::ALL, Role::name)
+}
+
 /// Makes it.
 pub(super) fn run(args: &Args) -> Done {
     let Act::New(new) = &args.act;
-    let made = new.at.client()?.post("/v1/tokens", &json!({"name": new.name, "role": new.role}))?;
+    let body = json!({"name": new.name, "role": new.role.name(), "replace": new.replace});
+    let made = new.at.client()?.post("/v1/tokens", &body)?;
     match new.json {
         true => table::json(&made),
         // Alone on its line, so that it can be piped into a file.

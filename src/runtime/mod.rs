@@ -35,6 +35,7 @@ mod service;
 mod start;
 mod supervisor;
 mod tickets;
+mod tokens;
 mod turn;
 mod words;
 mod writer;

@@ -11,6 +11,7 @@ use crate::runtime::dispatch::Dispatch;
 use crate::runtime::escalate::Escalator;
 use crate::runtime::gateways::Gateways;
 use crate::runtime::tickets::Tickets;
+use crate::runtime::tokens::Tokens;
 use crate::runtime::writer::Released;
 use crate::telemetry::events as told;
 use crate::telemetry::metrics::Metrics;
@@ -25,6 +26,7 @@ pub(crate) struct Release {
     pub(crate) dispatch: Arc<Dispatch>,
     pub(crate) escalator: Arc<Escalator>,
     pub(crate) tickets: Arc<Tickets>,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<EventRing>,
@@ -44,6 +46,7 @@ impl Release {
             }
             // Whoever waited may have gone; what was asked for is on disk all the same.
             Released::Told(told) => drop(told.send(())),
+            Released::Token(token) => self.tokens.put(token),
             Released::Written(waiter) => drop(waiter.send(Ok(()))),
             Released::View(view) => drop(self.view.send_replace(view)),
         }

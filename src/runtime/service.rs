@@ -8,7 +8,7 @@ use crate::api::ring::EventRing;
 use crate::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
-use crate::core::query::{Answer, Query, Role, TokenRecord};
+use crate::core::query::{Answer, Query, Role};
 use crate::core::time::Timestamp;
 use crate::core::view::View;
 use crate::runtime::beats::Beats;
@@ -19,10 +19,10 @@ use crate::runtime::inbox::{Gone, Inbox, Incoming};
 use crate::runtime::intake::Intake;
 use crate::runtime::reads::Reads;
 use crate::runtime::tickets::Tickets;
+use crate::runtime::tokens::Tokens;
 use crate::store::reachability::Reachability;
 use crate::telemetry::metrics::{Metrics, Scrape};
-use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{oneshot, watch};
@@ -49,7 +49,7 @@ pub(crate) struct Front {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<EventRing>,
     pub(crate) view: watch::Receiver<Arc<View>>,
-    pub(crate) tokens: RwLock<BTreeMap<[u8; 32], TokenRecord>>,
+    pub(crate) tokens: Arc<Tokens>,
     pub(crate) policy_trouble: watch::Receiver<Option<PolicyTrouble>>,
     pub(crate) reachability: Option<Arc<dyn Reachability>>,
 }
@@ -65,20 +65,9 @@ impl Front {
 
     async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
         self.intake.check(1)?;
-        let token = match &change {
-            Change::Token(token) => Some(token.clone()),
-            Change::Contacts(_) => None,
-        };
         let (waiter, written) = oneshot::channel();
         self.put(Incoming::Change { who, change, waiter }).await?;
-        on_disk(written).await??;
-        if let Some(token) = token {
-            let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-            // A token of the same name is replaced, as in the store.
-            tokens.retain(|_, other| other.name != token.name);
-            tokens.insert(token.hash, token);
-        }
-        Ok(())
+        on_disk(written).await?
     }
 
     async fn hook(&self, name: &str, request: HookRequest) -> Result<Option<HookAnswer>, Trouble> {
@@ -109,18 +98,22 @@ impl Front {
 
     /// Says whether there is any token yet.
     pub(crate) fn has_tokens(&self) -> bool {
-        !self.tokens.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.tokens.is_empty()
     }
 
     fn readiness(&self) -> Readiness {
         let stuck = self.beats.stuck(self.clock.now());
         let mut why: Vec<String> = stuck.iter().map(|thread| format!("the {thread} does not move")).collect();
         let healthy = why.is_empty();
-        if let Err(trouble) = self.intake.check(1) {
-            why.push(trouble.to_string());
-        }
+        why.extend(self.intake.check(1).err().filter(keeps_from_work).map(|trouble| trouble.to_string()));
         Readiness { healthy, ready: why.is_empty(), why }
     }
+}
+
+/// Says whether somebody who spreads calls should pass by. Not where only the disk is full: each caller is told, and what
+/// was accepted still needs its receipts and its pages.
+fn keeps_from_work(trouble: &Trouble) -> bool {
+    !matches!(trouble, Trouble::DiskFull)
 }
 
 /// Waits for what becomes durable with a turn.
@@ -171,8 +164,7 @@ impl Service for Front {
     }
 
     fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)> {
-        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
-        tokens.get(hash).map(|token| (token.name.clone(), token.role))
+        self.tokens.find(hash)
     }
 
     fn hook(&self, gateway: &str, request: HookRequest) -> Doing<'_, Result<Option<HookAnswer>, Trouble>> {

@@ -283,7 +283,7 @@ async fn first_token(running: &Running) -> Result<String, SiteError> {
     let record = TokenRecord { name: "admin".into(), role: Role::Admin, hash, made_at };
     running
         .service()
-        .change("wasl".into(), Change::Token(record))
+        .change("wasl".into(), Change::Token { record, replace: false })
         .await
         .map_err(SiteError::Token)?;
     Ok(token)

@@ -21,13 +21,14 @@ use crate::runtime::retainer::Retainer;
 use crate::runtime::service::Front;
 use crate::runtime::supervisor::Supervisor;
 use crate::runtime::tickets::Tickets;
+use crate::runtime::tokens::{Names, Tokens};
 use crate::runtime::turn::{Cadence, Turns};
 use crate::runtime::writer::{Fatal, Slot, Writer};
 use crate::store::outbox::{Outbox, ReadError, Retention};
 use crate::store::reachability::{Cell, CellRow, Reachability};
 use crate::store::space::Space;
 use crate::telemetry::metrics::Metrics;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -103,7 +104,8 @@ impl Wasl {
 
         let clock = parts.clock;
         let reader = parts.outbox.reader();
-        let tokens = reader.tokens()?.value.into_iter().map(|token| (token.hash, token)).collect();
+        let tokens = reader.tokens()?.value;
+        let (names, tokens) = (Names::new(&tokens), Arc::new(Tokens::new(tokens)));
         let (inbox, outlet) = inbox();
         let gateways = Arc::new(Gateways::default());
         gateways.put(parts.lineup, |name| core.gateway_id(name));
@@ -134,6 +136,7 @@ impl Wasl {
             dispatch: Arc::clone(&dispatch),
             escalator: Arc::new(escalator),
             tickets: Arc::clone(&tickets),
+            tokens: Arc::clone(&tokens),
             gateways: Arc::clone(&gateways),
             metrics: Arc::clone(&metrics),
             events: Arc::clone(&events),
@@ -162,6 +165,7 @@ impl Wasl {
             needles: needles_out,
             configured,
             pace: Cadence::begin(now),
+            names,
             changes: 0,
             barriers: Vec::new(),
         };
@@ -182,7 +186,7 @@ impl Wasl {
             metrics,
             events,
             view,
-            tokens: RwLock::new(tokens),
+            tokens,
             policy_trouble,
             reachability: parts.reachability.clone(),
         });

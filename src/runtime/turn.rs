@@ -15,6 +15,7 @@ use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
 use crate::runtime::gateways::Gateways;
 use crate::runtime::inbox::{Files, Gone, Incoming, Outlet};
+use crate::runtime::tokens::Names;
 use crate::runtime::writer::{Group, Released, Slot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(crate) struct Turns {
     pub(crate) pace: Cadence,
     /// How many changes were taken that are none of the core's.
     pub(crate) changes: u64,
+    /// The tokens, as decided.
+    pub(crate) names: Names,
     /// Those of this turn: told after everything else of it.
     pub(crate) barriers: Vec<oneshot::Sender<()>>,
 }
@@ -108,10 +111,14 @@ impl Turns {
             self.pace.stale = true;
             match incoming {
                 Incoming::Input(input) => self.core.handle(input, now),
-                Incoming::Change { who, change, waiter } => {
-                    self.changes += 1;
-                    group.change(now, self.changes, who, change, waiter);
-                }
+                Incoming::Change { who, change, waiter } => match self.names.admit(&change) {
+                    Ok(()) => {
+                        self.changes += 1;
+                        group.change(now, self.changes, who, change, waiter);
+                    }
+                    // Whoever asked may have gone; nothing was changed.
+                    Err(refused) => drop(waiter.send(Err(refused))),
+                },
                 Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(files, told) => self.line_up(*files, told, now),
                 Incoming::Rest => self.rest(now),

@@ -8,6 +8,7 @@
 
 use crate::api::service::{Change, Trouble};
 use crate::core::effect::{Effect, Event};
+use crate::core::query::TokenRecord;
 use crate::core::record::{Audit, Record};
 use crate::core::time::Timestamp;
 use crate::core::view::View;
@@ -46,6 +47,8 @@ pub(crate) enum Released {
     Events(Timestamp, Vec<Arc<Event>>),
     /// Somebody who waits for what came before to be on disk.
     Told(oneshot::Sender<()>),
+    /// A token that comes into force.
+    Token(TokenRecord),
     /// Somebody who waits for a change.
     Written(Waiter),
     /// The picture.
@@ -126,7 +129,7 @@ impl Group {
     pub(crate) fn change(&mut self, now: Timestamp, nth: u64, who: String, change: Change, waiter: Waiter) {
         let (act, on) = match &change {
             Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len())),
-            Change::Token(token) => ("token", token.name.clone()),
+            Change::Token { record, .. } => ("token", record.name.clone()),
         };
         // Numbers above the core's own, so that acts of one millisecond stay apart.
         let number = 1 << 63 | nth;
@@ -140,7 +143,10 @@ impl Group {
         }));
         match change {
             Change::Contacts(contacts) => self.puts.extend(contacts.into_iter().map(Put::Contact)),
-            Change::Token(token) => self.puts.push(Put::Token(token)),
+            Change::Token { record, .. } => {
+                self.puts.push(Put::Token(record.clone()));
+                self.released.push(Released::Token(record));
+            }
         }
         self.released.push(Released::Written(waiter));
     }

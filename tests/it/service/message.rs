@@ -3,16 +3,19 @@
 use super::house::{
     Does, PATIENCE, Scripted, accept, delivery, ended, flood, gateway, person, start, start_by,
 };
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wasl::adapter::HookRequest;
-use wasl::api::service::Change;
+use wasl::api::service::{Change, Trouble};
 use wasl::core::channel::Channel;
 use wasl::core::message::Status;
 use wasl::core::outcome::{DeliveryResult, Outcome, Reason};
-use wasl::core::query::{Answer, DeliveryStory, Query};
-use wasl::core::record::Repeat;
+use wasl::core::query::{Answer, DeliveryStory, Query, Role, TokenRecord};
+use wasl::core::record::{Loaded, Repeat};
+use wasl::core::time::Timestamp;
 use wasl::runtime::clock::Source;
 use wasl::store::outbox::memory::MemoryOutbox;
+use wasl::store::outbox::{CommitError, Outbox, Position, Put, ReadError, Reader, Retained, Retention};
 
 fn taken(story: &DeliveryStory) -> bool {
     story.attempts.iter().any(|a| matches!(a.outcome, Some((Outcome::Accepted { .. }, _))))
@@ -162,11 +165,108 @@ async fn a_stop_waits_for_what_is_out_and_takes_nothing_new() {
             Err(trouble) => break trouble,
         }
     };
-    assert_eq!(refused, wasl::api::service::Trouble::Stopping);
+    assert_eq!(refused, Trouble::Stopping);
     assert!(!service.readiness().ready);
     stop.await.unwrap().unwrap();
     let story = delivery(&service, message, |_| true).await;
     assert!(taken(&story), "its answer was waited for and is on disk: {story:?}");
+}
+
+/// An outbox whose disk is as told.
+struct Moody {
+    inner: MemoryOutbox,
+    disk: Arc<Mutex<Option<CommitError>>>,
+}
+
+impl Outbox for Moody {
+    fn load(&self) -> Result<Loaded, ReadError> {
+        self.inner.load()
+    }
+
+    fn commit(&mut self, batch: &[Put]) -> Result<Position, CommitError> {
+        match self.disk.lock().unwrap().clone() {
+            Some(error) => Err(error),
+            None => self.inner.commit(batch),
+        }
+    }
+
+    fn retain(&mut self, keep: &Retention, now: Timestamp, limit: usize) -> Result<Retained, CommitError> {
+        self.inner.retain(keep, now, limit)
+    }
+
+    fn reader(&self) -> Arc<dyn Reader> {
+        self.inner.reader()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_closes_the_intake_and_the_rest_stays_in_service() {
+    let disk = Arc::new(Mutex::new(None));
+    let running = start(vec![], Moody { inner: MemoryOutbox::new(), disk: Arc::clone(&disk) });
+    let service = running.service();
+    assert!(service.readiness().ready);
+    *disk.lock().unwrap() = Some(CommitError::Full);
+    let waiting = {
+        let service = Arc::clone(&service);
+        tokio::spawn(async move { service.change("amal".into(), Change::Contacts(vec![])).await })
+    };
+    let until = async |what: &str, holds: &dyn Fn() -> bool| {
+        let began = std::time::Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < PATIENCE, "{what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // What comes before the disk is known to be full waits with the first.
+    let refused = async || {
+        let change = service.change("basil".into(), Change::Contacts(vec![]));
+        tokio::time::timeout(Duration::from_millis(100), change).await == Ok(Err(Trouble::DiskFull))
+    };
+    let began = std::time::Instant::now();
+    while !refused().await {
+        assert!(began.elapsed() < PATIENCE, "the intake stays open");
+    }
+    let readiness = service.readiness();
+    assert!(readiness.ready && readiness.healthy, "hooks and pages go on: {readiness:?}");
+    *disk.lock().unwrap() = Some(CommitError::Unavailable("EIO".into()));
+    until("a store that does not answer is ready", &|| !service.readiness().ready).await;
+    *disk.lock().unwrap() = None;
+    waiting.await.unwrap().unwrap();
+    until("it works again", &|| service.readiness().ready).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_who_want_a_name_at_once_one_gets_it_and_the_last_admin_stays() {
+    let running = start(vec![], MemoryOutbox::new());
+    let service = running.service();
+    let token = |name: &str, role, seed: u8, replace| {
+        let record = TokenRecord {
+            name: name.into(),
+            role,
+            hash: [seed; 32],
+            made_at: Timestamp::from_ms(i64::from(seed)),
+        };
+        service.change("root".into(), Change::Token { record, replace })
+    };
+    token("root", Role::Admin, 1, false).await.unwrap();
+    let (one, other) =
+        tokio::join!(token("desk", Role::Sender, 2, false), token("desk", Role::Viewer, 3, false));
+    let won = if one.is_ok() { 2 } else { 3 };
+    let refused = one.err().or(other.err()).expect("one of them came second");
+    assert!(matches!(&refused, Trouble::Refused(why) if why.contains("--replace")), "{refused:?}");
+    assert!(service.token(&[won; 32]).is_some() && service.token(&[5 - won; 32]).is_none());
+    let last = token("root", Role::Sender, 4, true).await.unwrap_err();
+    assert!(matches!(last, Trouble::Refused(_)), "{last:?}");
+    token("second", Role::Admin, 5, false).await.unwrap();
+    // Two admins who step down at once: one must stay.
+    let (one, other) =
+        tokio::join!(token("root", Role::Viewer, 6, true), token("second", Role::Viewer, 7, true));
+    assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+    token("desk", Role::Approver, 8, true).await.unwrap();
+    assert_eq!(service.token(&[won; 32]), None, "the one that was replaced opens nothing");
+    assert_eq!(service.token(&[8; 32]), Some(("desk".into(), Role::Approver)));
+    running.stop().await.unwrap();
 }
 
 /// A clock that stands: two turns at one time.
