@@ -3,7 +3,7 @@
 use super::access::Caller;
 use super::form;
 use super::problem::{Kind, Problem};
-use crate::diag::nearest;
+use crate::diag::{did_you_mean, nearest};
 use crate::settings::Network;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
@@ -137,6 +137,19 @@ impl QueryPairs {
         let read =
             |text: &str| text.parse().map_err(|_| bad_value(name, "the parameter's value cannot be read"));
         self.text(name).map(read).transpose()
+    }
+
+    /// Reads one of a few words; another is refused with the nearest.
+    pub(crate) fn word<T: Copy>(
+        &self,
+        name: &str,
+        known: &[T],
+        word_of: fn(T) -> &'static str,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let found = known.iter().copied().find(|value| word_of(*value) == text);
+        let unknown = || bad_value(name, did_you_mean(text, known.iter().map(|value| word_of(*value))));
+        found.map(Some).ok_or_else(unknown)
     }
 
     /// Reads how many rows a list may give.

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -99,6 +100,31 @@ fn check_all(rows: Vec<Row>) -> Result<Vec<Contact>, Problem> {
     let detail = format!("{} of the rows cannot be used; nothing was stored", bad.len());
     bad.truncate(BAD_ROWS_MAX);
     Err(Problem::new(Kind::BadValue, detail).with("rows", bad))
+}
+
+/// Says what the service would refuse in this row, each key with the reason: nothing where it would take it. So who
+/// sends many rows knows before the first is stored.
+pub(crate) fn refusals(row: &Map<String, Value>) -> Vec<(String, String)> {
+    let (mut left, mut found) = (Cow::Borrowed(row), Vec::new());
+    while let Some((key, why)) = refusal(&left) {
+        // Without the key at fault the rest is looked at, as far as it can be.
+        let goes_on = left.to_mut().remove(&key).is_some();
+        found.push((key, why));
+        if !goes_on {
+            break;
+        }
+    }
+    found
+}
+
+fn refusal(row: &Map<String, Value>) -> Option<(String, String)> {
+    match Row::deserialize(row) {
+        Ok(row) => row
+            .check()
+            .err()
+            .map(|problem| (problem.key().unwrap_or_default().to_owned(), problem.detail().to_owned())),
+        Err(error) => Some((String::new(), error.to_string())),
+    }
 }
 
 impl Row {

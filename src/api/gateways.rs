@@ -1,18 +1,23 @@
 //! Gateways, channels, outages and the queue as they are now; an operator's stop, and planned work.
 
 use super::App;
-use super::call::{Answer, BODY_BYTES_MAX, Call, json, not_found};
+use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, json, not_found};
 use super::intake::later_than;
 use super::messages::{ReasonBody, carry_out, checked_reason};
 use super::problem::Problem;
 use super::show;
-use crate::core::channel::GatewayId;
+use crate::core::channel::{Channel, GatewayId};
 use crate::core::input::Command;
 use crate::core::query::{Answer as Found, Query};
+use crate::core::record::{Outage, OutageOf};
+use crate::core::view::{GatewayView, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+
+/// How many outages one call looks at for those that it was asked for; `next` says where the following call goes on.
+const OUTAGES_LOOKED_AT_MAX: usize = 10 * PAGE_ROWS_MAX;
 
 /// `GET /v1/status`: the whole picture at one instant.
 pub(crate) async fn status(app: Arc<App>, call: Call) -> Answer {
@@ -27,8 +32,15 @@ pub(crate) async fn status(app: Arc<App>, call: Call) -> Answer {
 
 /// `GET /v1/gateways`.
 pub(crate) async fn gateways(app: Arc<App>, call: Call) -> Answer {
-    call.query(&[])?;
-    Ok(json(StatusCode::OK, &json!({"gateways": show::gateways(&app.service.view())})))
+    let query = call.query(&["state", "channel"])?;
+    let state = query.word("state", &State::ALL, State::name)?;
+    let channel = query.word("channel", &Channel::ALL, Channel::name)?;
+    let asked = |gateway: &&GatewayView| {
+        state.is_none_or(|state| gateway.state == state)
+            && channel.is_none_or(|channel| gateway.channel == channel)
+    };
+    let gateways: Vec<_> = app.service.view().gateways.iter().filter(asked).map(show::gateway).collect();
+    Ok(json(StatusCode::OK, &json!({"gateways": gateways})))
 }
 
 /// `GET /v1/channels`.
@@ -46,15 +58,42 @@ pub(crate) async fn queue(app: Arc<App>, call: Call) -> Answer {
 
 /// `GET /v1/outages`.
 pub(crate) async fn outages(app: Arc<App>, call: Call) -> Answer {
-    let query = call.query(&["before", "limit"])?;
-    let (before, limit) = (query.get("before")?, query.limit()?);
-    let outages = match app.service.read(Query::Outages { before, limit }).await? {
-        Found::Outages(outages) => outages,
-        _ => Vec::new(),
+    let query = call.query(&["before", "limit", "state", "channel"])?;
+    let (mut before, limit) = (query.get("before")?, query.limit()?);
+    let is_open = query.word("state", &[true, false], outage_state)?;
+    let channel = query.word("channel", &Channel::ALL, Channel::name)?;
+    let asked = |outage: &Outage| {
+        is_open.is_none_or(|is_open| outage.recovered.is_none() == is_open)
+            // Our own line is no channel's.
+            && channel.is_none_or(|channel| outage.channel == channel && !matches!(outage.of, OutageOf::Uplink(_)))
     };
-    let next = (outages.len() == limit).then(|| outages.last().map(|outage| outage.id.to_string())).flatten();
-    let rows: Vec<_> = outages.iter().map(show::outage).collect();
+    let page = if is_open.or(channel.map(|_| true)).is_some() { PAGE_ROWS_MAX } else { limit };
+    let (mut rows, mut looked_at, mut next) = (Vec::new(), 0, None);
+    while rows.len() < limit && looked_at < OUTAGES_LOOKED_AT_MAX {
+        let outages = match app.service.read(Query::Outages { before, limit: page }).await? {
+            Found::Outages(outages) => outages,
+            _ => Vec::new(),
+        };
+        let is_last = outages.len() < page;
+        looked_at += outages.len();
+        before = outages.last().map(|outage| outage.id);
+        next = before.filter(|_| !is_last);
+        rows.extend(outages.into_iter().filter(asked));
+        if is_last {
+            break;
+        }
+    }
+    if rows.len() > limit {
+        rows.truncate(limit);
+        next = rows.last().map(|outage| outage.id);
+    }
+    let (rows, next): (Vec<_>, _) = (rows.iter().map(show::outage).collect(), next.map(|id| id.to_string()));
     Ok(json(StatusCode::OK, &json!({"outages": rows, "next": next})))
+}
+
+/// Returns the word for an outage that goes on, or is over.
+pub(crate) fn outage_state(is_open: bool) -> &'static str {
+    if is_open { "open" } else { "closed" }
 }
 
 /// `POST /v1/gateways/{name}/hold`.

@@ -32,6 +32,8 @@ pub(crate) const TAGS_MAX: usize = 32;
 pub(crate) const PARAMS_MAX: usize = 64;
 /// The longest code of a template's language: providers have five letters, seldom a script besides.
 pub(crate) const LANGUAGE_CODE_MAX: usize = 16;
+/// The longest tag of a language. Cites: RFC 5646 section 4.4.1.
+pub(crate) const LANGUAGE_TAG_MAX: usize = 35;
 /// The longest parameter of a template. Cites: WhatsApp's template body, 1,024 characters.
 pub(crate) const PARAM_CHARS_MAX: usize = 1_024;
 
@@ -261,7 +263,7 @@ pub(crate) fn check_language(key: &str, tag: &str) -> Result<(), Problem> {
     let good = (2..=3).contains(&first.len())
         && first.bytes().all(|b| b.is_ascii_lowercase())
         && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
-        && tag.len() <= 35;
+        && tag.len() <= LANGUAGE_TAG_MAX;
     if good { Ok(()) } else { Err(bad_value(key, "a language is a tag as `ar`, `en` or `ar-EG`")) }
 }
 

@@ -8,7 +8,7 @@
 pub mod access;
 pub mod address;
 pub(crate) mod call;
-mod contacts;
+pub(crate) mod contacts;
 mod correct;
 mod events;
 mod form;

@@ -190,6 +190,7 @@ pub static ROUTES: &[Route] = &[
         path: "/v1/gateways",
         summary: "Lists the gateways.",
         id: "listGateways",
+        params: &["gateway_state", "channel"],
         gives: Gives::Json(200, "Gateways"),
         run: run!(gateways::gateways),
         ..READ
@@ -204,9 +205,9 @@ pub static ROUTES: &[Route] = &[
     },
     Route {
         path: "/v1/outages",
-        summary: "Lists outages, newest first.",
+        summary: "Lists outages, newest first. Where `next` is given there may be more, even below `limit`.",
         id: "listOutages",
-        params: &["before_outage", "limit"],
+        params: &["before_outage", "limit", "outage_state", "channel"],
         gives: Gives::Json(200, "Outages"),
         run: run!(gateways::outages),
         ..READ
@@ -291,11 +292,11 @@ pub static ROUTES: &[Route] = &[
     Route {
         path: "/v1/tokens",
         access: Access::Role(Role::Admin),
-        summary: "Makes a token; it is shown this once.",
+        summary: "Makes a token; it is shown this once. A name that is taken is refused, unless it is to be replaced.",
         id: "makeToken",
         takes: Takes::Json("NewToken"),
         gives: Gives::Json(201, "Token"),
-        problems: &[Kind::TooMany, Kind::DiskFull],
+        problems: &[Kind::Refused, Kind::TooMany, Kind::DiskFull],
         run: run!(tokens::put),
         ..ACT
     },

@@ -1,7 +1,13 @@
 //! The shapes of what goes in and out, as JSON Schema; the bounds are the constants that the code holds to.
+//!
+//! Invariant: what the program takes, the schema of what goes in takes too: a caller who checks by it is never stopped from
+//! sending what would have been sent. The other way round it may be wider, where a pattern cannot say it.
 
 use super::contacts::{AUDIENCES_MAX, CONTACT_ROWS_MAX};
-use super::intake::{NAME_CHARS_MAX, PARAM_CHARS_MAX, PARAMS_MAX, TAGS_MAX, TEXT_CHARS_MAX, TO_MAX};
+use super::gateways::outage_state;
+use super::intake::{
+    LANGUAGE_TAG_MAX, NAME_CHARS_MAX, PARAM_CHARS_MAX, PARAMS_MAX, TAGS_MAX, TEXT_CHARS_MAX, TO_MAX,
+};
 use super::messages::{IDEMPOTENCY_KEY_CHARS_MAX, REASON_CHARS_MAX};
 use super::problem::Kind;
 use super::tokens::TOKEN_NAME_CHARS_MAX;
@@ -17,12 +23,22 @@ const NAME: &str =
     r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
 /// A text: more than spaces, no control characters but line breaks and tabs.
 const TEXT: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+/// What is printable, blank or not.
+const PRINTABLE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// A language's tag.
-const LANGUAGE: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8}){0,3}$";
+const LANGUAGE: &str = "^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$";
 /// A message's id.
 const MESSAGE_ID: &str = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$";
-/// A number in its normal form; others are understood.
+/// A number in its normal form.
 const E164: &str = r"^\+[1-9][0-9]{6,14}$";
+/// Digits of any script that is read, with what people write between them.
+const DIGITS: &str = r"^[^A-Za-z@]*[0-9\u0660-\u0669\u06f0-\u06f9][^A-Za-z@]*$";
+/// An e-mail address as most are.
+const MAILBOX: &str = r"^[A-Za-z0-9_%+-]{1,20}(\.[A-Za-z0-9_%+-]{1,20}){0,2}@([a-z0-9]{1,20}(-[a-z0-9]{1,20})?\.){1,3}[a-z]{2,10}$";
+/// What can be one: a part before the `@`, and a domain of two labels or more.
+const MAILBOX_LIKE: &str = r"^[\s]*[^\s@]{1,64}@([^\s@.]{1,63}\.)+[^\s@.]{1,63}[\s]*$";
+/// What has no form of its own: a word.
+const WORD: &str = r"^[\s]*[^\s\u0000-\u001f\u007f-\u009f]+[\s]*$";
 
 /// Every schema by its name.
 pub(super) fn all() -> Value {
@@ -87,31 +103,56 @@ fn given(required: &[&str], members: Value) -> Value {
     json!({"type": "object", "required": required, "properties": members, "additionalProperties": false})
 }
 
+/// A text of one of these forms, the usual one first.
+fn of_forms(forms: &[&str]) -> Value {
+    let forms: Vec<_> = forms.iter().map(|form| json!({"type": "string", "pattern": form})).collect();
+    json!({"anyOf": forms})
+}
+
 /// The channels' keys, each with the form of its addresses.
 fn addresses() -> Map<String, Value> {
+    let described = |mut schema: Value, description: &str, example: &str| {
+        schema["description"] = description.into();
+        schema["examples"] = json!([example]);
+        schema
+    };
     let form = |channel| match channel {
-        Channel::Whatsapp | Channel::Signal | Channel::Sms | Channel::Voice => json!({
-            "type": "string", "pattern": E164, "examples": ["+970599000001"],
-            "description": "Brought to E.164: spaces, dashes, 00 and Arabic digits are understood.",
-        }),
-        Channel::Telegram => json!({
-            "anyOf": [{"type": "string", "pattern": "^-?[1-9][0-9]{0,17}$"},
-                      {"type": "integer", "minimum": 1, "maximum": (1i64 << 52) - 1}],
-            "description": "A chat id.", "examples": ["81234567"],
-        }),
-        Channel::Email => json!({
-            "type": "string", "maxLength": 256,
-            "pattern": r"^[A-Za-z0-9_%+-]{1,60}@[a-z0-9]{1,60}\.[a-z]{2,10}$", "examples": ["amal@example.org"],
-        }),
-        Channel::Imessage => json!({"type": "string", "pattern": E164}),
-        _ => json!({"type": "string", "pattern": "^[!-~]{1,256}$"}),
+        Channel::Whatsapp | Channel::Signal | Channel::Sms | Channel::Voice => described(
+            of_forms(&[E164, DIGITS]),
+            "Brought to E.164: spaces, dashes, 00 and Arabic digits are understood.",
+            "+970599000001",
+        ),
+        Channel::Telegram => described(
+            json!({"anyOf": [
+                {"type": "string", "pattern": "^-?[1-9][0-9]{0,17}$"}, {"type": "string", "pattern": DIGITS},
+                {"type": "integer", "minimum": 1}, {"type": "integer", "maximum": -1},
+            ]}),
+            "A chat id.",
+            "81234567",
+        ),
+        Channel::Email => {
+            described(of_forms(&[MAILBOX, MAILBOX_LIKE]), "At most 256 bytes.", "amal@example.org")
+        }
+        Channel::Imessage => described(
+            of_forms(&[E164, MAILBOX, DIGITS, MAILBOX_LIKE]),
+            "A number, as for `sms`, or an e-mail address.",
+            "+970599000001",
+        ),
+        _ => described(
+            of_forms(&["^[!-~]{1,256}$", WORD]),
+            "A word of at most 256 bytes, as it is known there.",
+            "r-7f3a",
+        ),
     };
     Channel::ALL.into_iter().map(|channel| (channel.name().to_owned(), form(channel))).collect()
 }
 
 fn person() -> Map<String, Value> {
     let mut members = addresses();
-    members.insert("language".into(), json!({"type": "string", "pattern": LANGUAGE, "examples": ["ar"]}));
+    members.insert(
+        "language".into(),
+        json!({"type": "string", "maxLength": LANGUAGE_TAG_MAX, "pattern": LANGUAGE, "examples": ["ar"]}),
+    );
     members.insert("region".into(), name());
     members.insert("sector".into(), name());
     members
@@ -129,16 +170,16 @@ fn inputs() -> Value {
     contact.insert("audiences".into(), json!({"type": "array", "maxItems": AUDIENCES_MAX, "items": name()}));
     contact.insert(
         "consent".into(),
-        json!({"type": "string", "maxLength": NAME_CHARS_MAX, "pattern": "^[ -~]*$"}),
+        json!({"type": "string", "maxLength": NAME_CHARS_MAX, "pattern": PRINTABLE}),
     );
-    contact.insert("deputy".into(), name());
+    contact.insert("deputy".into(), json!({"anyOf": [name(), {"const": ""}]}));
     let reason = json!({
         "type": "string", "minLength": 1, "maxLength": REASON_CHARS_MAX, "pattern": NAME,
         "description": "Why; kept in the record.",
     });
     let texts = json!({
-        "type": "object", "minProperties": 1, "maxProperties": LANGUAGES_MAX,
-        "propertyNames": {"pattern": LANGUAGE},
+        "type": "object", "maxProperties": LANGUAGES_MAX,
+        "propertyNames": {"maxLength": LANGUAGE_TAG_MAX, "pattern": LANGUAGE},
         "additionalProperties": {"type": "string", "minLength": 1, "maxLength": TEXT_CHARS_MAX, "pattern": TEXT},
         "examples": [{"ar": "غادروا الآن نحو المدرسة.", "en": "Leave now for the school."}],
     });
@@ -159,12 +200,20 @@ fn inputs() -> Value {
             },
         }),
     );
-    message["anyOf"] = json!([{"required": ["text"]}, {"required": ["template"]}]);
+    message["anyOf"] = json!([
+        {"required": ["text"], "properties": {"text": {"minProperties": 1}}},
+        {"required": ["template"], "properties": {"template": {"type": "object"}}},
+    ]);
     let mut correction = message.clone();
     correction["required"] = json!(["reason"]);
     if let Some(keys) = correction["properties"].as_object_mut() {
         for key in ["to", "status", "incident"] {
             keys.remove(key);
+        }
+        // What is not said stays as it was, and null says nothing.
+        for key in ["severity", "tags"] {
+            let kept = keys.remove(key).map(or_null);
+            keys.extend(kept.map(|schema| (key.to_owned(), schema)));
         }
         keys.insert("reason".into(), reason.clone());
     }
@@ -180,10 +229,8 @@ fn inputs() -> Value {
             })),
             "params": {
                 "type": "object", "maxProperties": PARAMS_MAX,
-                "propertyNames": {"pattern": "^[a-z0-9_]{1,64}$"},
-                "additionalProperties": {
-                    "type": "string", "maxLength": PARAM_CHARS_MAX, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
-                },
+                "propertyNames": {"maxLength": NAME_CHARS_MAX, "pattern": NAME},
+                "additionalProperties": {"type": "string", "maxLength": PARAM_CHARS_MAX, "pattern": PRINTABLE},
             },
         })),
         "Reason": given(&["reason"], json!({"reason": reason})),
@@ -195,6 +242,11 @@ fn inputs() -> Value {
         "NewToken": given(&["name", "role"], json!({
             "name": {"type": "string", "pattern": "^[a-z0-9._-]+$", "minLength": 1, "maxLength": TOKEN_NAME_CHARS_MAX},
             "role": words(Role::ALL.map(Role::name)),
+            "replace": {
+                "type": "boolean", "default": false,
+                "description": "End the token that has this name, and put the new one in its place. Without it a name that \
+                    is taken is refused; the last admin is never replaced by a weaker role.",
+            },
         })),
     })
 }
@@ -380,6 +432,9 @@ pub(super) fn parameter(name: &str) -> Value {
             "limit",
             json!({"type": "integer", "minimum": 1, "maximum": super::call::PAGE_ROWS_MAX}),
         ),
+        "gateway_state" => ("query", "state", words(State::ALL.map(State::name))),
+        "outage_state" => ("query", "state", words([true, false].map(outage_state))),
+        "channel" => ("query", "channel", words(Channel::ALL.map(Channel::name))),
         "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
         "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
         "next" => ("query", "next", json!({"type": "string"})),
@@ -392,3 +447,6 @@ pub(super) fn parameter(name: &str) -> Value {
     };
     json!({"name": written, "in": place, "required": place == "path", "schema": schema})
 }
+
+#[cfg(test)]
+mod tests;

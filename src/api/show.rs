@@ -48,7 +48,8 @@ pub(crate) fn gateways(view: &View) -> Vec<Value> {
     view.gateways.iter().map(gateway).collect()
 }
 
-fn gateway(gateway: &GatewayView) -> Value {
+/// Shows a gateway.
+pub(crate) fn gateway(gateway: &GatewayView) -> Value {
     let quotas: Map<_, _> =
         gateway.quotas.iter().map(|(name, left)| (name.clone(), share(*left).into())).collect();
     json!({

@@ -1,7 +1,7 @@
 //! `wasl contacts import FILE.csv` and `export`: the address book, through the running service.
 //!
-//! Every row is checked here before anything is sent, so that a file with a mistake changes nothing; each mistake is
-//! shown with its line and column.
+//! Every row is checked before anything is sent, by what the service itself checks, so that a file with a mistake changes
+//! nothing; each mistake is shown with its line and column.
 
 use super::client::{At, Client};
 use super::csv::{Cell, Mistake, Rows, cell, plain};
@@ -9,6 +9,7 @@ use super::status::rows;
 use super::table::{self, text};
 use super::{Done, Failure};
 use crate::api::address::normalise;
+use crate::api::contacts::{CONTACT_ROWS_MAX, CONTACTS_BYTES_MAX, refusals};
 use crate::core::channel::Channel;
 use crate::diag::did_you_mean;
 use serde_json::{Map, Value, json};
@@ -17,8 +18,8 @@ use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// How many rows go in one call: the most that the service takes.
-const BATCH_ROWS: usize = 1_000;
+/// How many bytes of rows go in one call: what the service takes, without what stands around them.
+const BATCH_BYTES: usize = CONTACTS_BYTES_MAX - 1_024;
 /// The largest file: a million rows of the longest kind.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// How many mistakes are printed; the rest are counted.
@@ -149,9 +150,9 @@ fn tell(args: &Import, good: usize, mistakes: &[Mistake]) -> Failure {
 }
 
 fn put_all(client: &Client, contacts: &[Value]) -> Done {
-    for (at, batch) in contacts.chunks(BATCH_ROWS).enumerate() {
+    let mut stored = 0;
+    for batch in batches(contacts) {
         client.post("/v1/contacts", &json!({"contacts": batch})).map_err(|failure| {
-            let stored = at * BATCH_ROWS;
             let text = format!(
                 "{failure}; {stored} of {} contacts are stored; the import may be repeated",
                 contacts.len()
@@ -161,8 +162,25 @@ fn put_all(client: &Client, contacts: &[Value]) -> Done {
                 _ => Failure::No(text),
             }
         })?;
+        stored += batch.len();
     }
     Ok(())
+}
+
+/// Splits contacts into calls that the service takes.
+fn batches(mut contacts: &[Value]) -> impl Iterator<Item = &[Value]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |contact: &&Value| {
+            bytes += contact.to_string().len() + 1;
+            bytes <= BATCH_BYTES
+        };
+        // One alone always fits: its longest cells are a hundredth of it.
+        let rows = contacts.iter().take(CONTACT_ROWS_MAX).take_while(fits).count().max(1);
+        let (batch, rest) = contacts.split_at_checked(rows)?;
+        contacts = rest;
+        Some(batch)
+    })
 }
 
 /// Reads every row, and every mistake.
@@ -253,9 +271,15 @@ fn contact(columns: &[&'static str], cells: &[Cell<'_>]) -> Result<(String, Valu
         }
     }
     let id = contact.get("id").map_or("", text).to_string();
-    if mistakes.is_empty() && id.is_empty() {
+    if !id.is_empty() {
+        mistakes.extend(refusals(&contact).into_iter().map(|(key, why)| {
+            let at = columns.iter().zip(cells).find(|(column, _)| **column == key);
+            mistake(at.map_or(line, |(_, cell)| cell.line), at.map_or(1, |(_, cell)| cell.column), why)
+        }));
+    } else if mistakes.is_empty() {
         mistakes.push(mistake(line, 1, "id: every contact needs one"));
     }
+    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
     if mistakes.is_empty() { Ok((id, contact.into())) } else { Err(mistakes) }
 }
 
@@ -354,6 +378,33 @@ mod tests {
         assert_eq!(places, [(2, 5), (2, 10), (3, 1), (5, 1), (6, 5)], "{mistakes:?}");
         assert_eq!(contacts.len(), 1);
         assert!(mistakes[0].why.contains("country") && mistakes[3].why.contains("line 4"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn what_the_service_refuses_is_a_mistake_before_anything_is_sent() {
+        let long = "x".repeat(201);
+        let many = (0..51).map(|n| format!("a-{n}")).collect::<Vec<_>>().join(";");
+        let file = format!(
+            "id,language,region,audiences,sms\nc-1,arabic,{long},,0599\nc-2,ar,,{many},\nc-3,ar-PS,east,a;b,\n"
+        );
+        let (contacts, mistakes) = check(&file);
+        let places: Vec<_> = mistakes.iter().map(|m| (m.line, m.column)).collect();
+        assert_eq!(places, [(2, 5), (2, 12), (2, 215), (3, 9)], "{mistakes:?}");
+        assert!(mistakes[0].why.contains("`language`: a language is a tag"), "{mistakes:?}");
+        assert_eq!(contacts.len(), 1);
+    }
+
+    #[test]
+    fn a_call_is_no_larger_than_the_service_takes() {
+        let wide = json!({"id": "c", "region": "x".repeat(200), "sector": "x".repeat(9_000)});
+        let contacts = vec![wide; 1_500];
+        let sizes: Vec<_> =
+            batches(&contacts).map(|batch| (batch.len(), json!({"contacts": batch}))).collect();
+        assert!(sizes.iter().all(|(_, body)| body.to_string().len() <= CONTACTS_BYTES_MAX));
+        assert_eq!(sizes.iter().map(|(rows, _)| rows).sum::<usize>(), 1_500);
+        let small = vec![json!({"id": "c"}); 2_001];
+        assert_eq!(batches(&small).map(<[Value]>::len).collect::<Vec<_>>(), [1_000, 1_000, 1]);
+        assert_eq!(batches(&[]).count(), 0);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! `wasl correct`: other words to exactly those who may have got a message, and its end for the rest.
 
 use super::client::At;
+use super::policy::{severity, urgency};
 use super::table::{self, text};
 use super::words::{Pairs, Template, Words};
 use super::{Done, Failure};
+use crate::core::message::{Severity, Urgency};
 use serde::Serialize;
 
 /// What may be given.
@@ -14,11 +16,11 @@ pub(super) struct Args {
     #[command(flatten)]
     words: Words,
     /// How grave it is now; as before unless given
-    #[arg(long)]
-    severity: Option<String>,
+    #[arg(long, value_parser = severity)]
+    severity: Option<Severity>,
     /// How soon to act now; as before unless given
-    #[arg(long)]
-    urgency: Option<String>,
+    #[arg(long, value_parser = urgency)]
+    urgency: Option<Urgency>,
     /// When the correction is worth nothing any more, as 2026-11-22T18:00:00Z
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
@@ -39,9 +41,9 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<&'a str>,
+    severity: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    urgency: Option<&'a str>,
+    urgency: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires: Option<&'a str>,
     text: Pairs,
@@ -53,8 +55,8 @@ struct Body<'a> {
 /// Corrects it.
 pub(super) fn run(args: &Args) -> Done {
     let body = Body {
-        severity: args.severity.as_deref(),
-        urgency: args.urgency.as_deref(),
+        severity: args.severity.map(Severity::name),
+        urgency: args.urgency.map(Urgency::name),
         expires: args.expires.as_deref(),
         text: args.words.texts()?,
         template: args.words.template()?,

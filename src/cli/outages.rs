@@ -4,6 +4,7 @@ use super::Done;
 use super::client::At;
 use super::status::{named, rows};
 use super::table::{self, Cell, Tone, ago, lay_out, text};
+use crate::core::ids::OutageId;
 use serde_json::Value;
 
 /// What may be given.
@@ -13,13 +14,17 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
     limit: u16,
     /// Only older than this outage
-    #[arg(long, value_name = "OUTAGE")]
-    before: Option<String>,
+    #[arg(long, value_name = "OUTAGE", value_parser = outage)]
+    before: Option<OutageId>,
     /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     at: At,
+}
+
+fn outage(text: &str) -> Result<OutageId, &'static str> {
+    text.parse().map_err(|_| "an outage is named by its number, as o-17")
 }
 
 /// Prints them.

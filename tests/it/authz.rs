@@ -24,6 +24,7 @@ use wasl::core::effect::Reply;
 use wasl::core::input::Command;
 use wasl::core::message::Recipient;
 use wasl::core::query::{Contact, Role};
+use wasl::core::record::OutageOf;
 use wasl::core::time::Span;
 
 /// The interface over a stand-in.
@@ -386,11 +387,63 @@ async fn contacts_and_tokens_are_an_admins() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     let shown = made.json()["token"].as_str().unwrap().to_owned();
     let changes = house.service.changes.lock().unwrap();
-    let Change::Token(record) = &changes[1].1 else { panic!("a token was put") };
-    assert_eq!((record.hash, record.role), (wasl::api::session::hash(&shown), Role::Sender));
+    let Change::Token { record, replace } = &changes[1].1 else { panic!("a token was put") };
+    assert_eq!((record.hash, record.role, *replace), (wasl::api::session::hash(&shown), Role::Sender, false));
     drop(changes);
     let near = house.call("POST", "/v1/tokens", Some(Role::Admin), r#"{"name":"x","role":"sendr"}"#).await;
     assert!(near.body.contains("did you mean `sender`?"), "{}", near.body);
+}
+
+#[tokio::test]
+async fn lists_give_what_is_asked_for() {
+    let house = House::plain();
+    let names = async |path: &str, list: &str, name: &str| -> Vec<String> {
+        let told = house.call("GET", path, Some(Role::Viewer), "").await;
+        assert_eq!(told.status, StatusCode::OK, "{path}: {}", told.body);
+        let rows = told.json()[list].as_array().unwrap().clone();
+        rows.iter().map(|row| row[name].as_str().unwrap().to_owned()).collect()
+    };
+    let gateways = async |query: &str| names(&format!("/v1/gateways{query}"), "gateways", "name").await;
+    assert_eq!(gateways("").await.len(), 5);
+    assert_eq!(gateways("?state=down").await, ["whatsapp-main"]);
+    assert_eq!(gateways("?channel=sms").await, ["sms-smsc", "sms-modem"]);
+    assert_eq!(gateways("?channel=sms&state=unknown").await, ["sms-modem"]);
+    let outages = async |query: &str| names(&format!("/v1/outages{query}"), "outages", "id").await;
+    assert_eq!(outages("").await, ["o-2", "o-1"]);
+    assert_eq!(outages("?state=open").await, ["o-2"]);
+    assert_eq!(outages("?state=closed").await, ["o-1"]);
+    assert_eq!(outages("?channel=whatsapp").await, ["o-2"], "our own line is no channel's");
+    for (path, near) in [("/v1/gateways?state=dwn", "down"), ("/v1/outages?state=opne", "open")] {
+        let told = house.call("GET", path, Some(Role::Viewer), "").await;
+        assert_eq!(told.problem(), "bad-value");
+        assert!(told.body.contains(&format!("`{near}`")), "{}", told.body);
+    }
+}
+
+#[tokio::test]
+async fn a_filtered_list_is_paged_to_its_end() {
+    let mut view = stand_in::meta_is_gone();
+    // Each hundredth goes on.
+    let of = || OutageOf::Gateway("whatsapp-main".into());
+    let one = |id: u64| stand_in::outage(id, of(), 900, 880, (id % 100 != 0).then_some(0));
+    view.outages = (1..=4_500).rev().map(one).collect();
+    let house = House::new(StandIn::new(view), ApiConfig::default());
+    let (mut seen, mut calls, mut after) = (Vec::new(), 0, String::new());
+    loop {
+        let path = format!("/v1/outages?state=open&limit=3{after}");
+        let told = house.call("GET", &path, Some(Role::Viewer), "").await.json();
+        let rows = told["outages"].as_array().unwrap();
+        assert!(rows.len() <= 3);
+        seen.extend(rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+        calls += 1;
+        match told["next"].as_str() {
+            Some(next) => after = format!("&before={next}"),
+            None => break,
+        }
+    }
+    let expected: Vec<_> = (1..=45).rev().map(|n| format!("o-{}", n * 100)).collect();
+    assert_eq!(seen, expected);
+    assert!(calls <= 17, "{calls}");
 }
 
 #[tokio::test]

@@ -123,7 +123,17 @@ fn the_command_says_how_it_went_by_its_exit_code() {
     let (code, shown) = wasl(&["policy", "explain", "--severity", "extreme", "--offline"]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("Right now it would go through `signal-a`."), "{shown}");
-    assert_eq!(wasl(&["policy", "explain", "--severity", "extrem"]).0, Some(2));
+    // A wrong word is wrong usage, whoever reads it; nobody was asked: there is no service here.
+    for wrong in [
+        &["policy", "explain", "--severity", "extrem"][..],
+        &["send", "--severity", "extrem", "--audience", "a", "--text", "x"],
+        &["send", "--severity", "extreme", "--urgency", "soon", "--audience", "a", "--text", "x"],
+        &["correct", "01M", "--severity", "extrem", "--reason", "x", "--text", "x"],
+        &["token", "new", "--name", "desk", "--role", "sendr"],
+        &["outages", "--before", "junk"],
+    ] {
+        assert_eq!(wasl(wrong).0, Some(2), "{wrong:?}");
+    }
     write(folder.path(), "policies/all.toml", &RULE.replace("signal", "signall"));
     let (code, shown) = wasl(&["check", "--json"]);
     let json: serde_json::Value = serde_json::from_str(&shown).expect("JSON");

@@ -99,7 +99,10 @@ impl StandIn {
                 Some((body, message, deliveries)) => Answer::Idempotency(*body, *message, *deliveries),
                 None => Answer::Nothing,
             },
-            Query::Outages { .. } => Answer::Outages(self.view.outages.clone()),
+            Query::Outages { before, limit } => {
+                let earlier = |outage: &&Outage| before.is_none_or(|before| outage.id < before);
+                Answer::Outages(self.view.outages.iter().filter(earlier).take(*limit).cloned().collect())
+            }
             _ => Answer::Nothing,
         }
     }
@@ -353,7 +356,8 @@ pub(crate) fn meta_is_gone() -> View {
     }
 }
 
-fn outage(number: u64, of: OutageOf, onset: i64, detected: i64, recovered: Option<i64>) -> Outage {
+/// An outage so many seconds ago.
+pub(crate) fn outage(number: u64, of: OutageOf, onset: i64, detected: i64, recovered: Option<i64>) -> Outage {
     Outage {
         id: OutageId(number),
         of,
