@@ -12,6 +12,7 @@ mod authz;
 mod browser;
 mod configuration;
 mod contract_suite;
+mod dashboards;
 mod demo;
 mod diagnostics;
 mod emulators;
