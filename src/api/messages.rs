@@ -31,9 +31,9 @@ pub(crate) const REASON_CHARS_MAX: usize = 500;
 const DELIVERIES_PAGE_MAX: usize = 200;
 const _: () = assert!(DELIVERIES_PAGE_MAX <= ROWS_MAX);
 
-/// `POST /v1/messages`.
+/// `POST /v1/messages`. With `dry_run=true` nothing is stored or sent: the answer is a forecast.
 pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
-    call.query(&[])?;
+    let dry_run = call.query(&["dry_run"])?.get::<bool>("dry_run")?.unwrap_or(false);
     call.expect_json()?;
     // Few large bodies at a time, so that memory stays bounded; the small ones never wait.
     let _place = match call.length().is_none_or(|length| length > LARGE_BODY_BYTES) {
@@ -42,32 +42,34 @@ pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
     };
     let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
     let idempotency = idempotency_key(&call, &bytes)?;
-    if let Some(answer) = known(&app, idempotency).await? {
+    if !dry_run && let Some(answer) = known(&app, idempotency).await? {
         return answer;
     }
     let checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
     let (People { recipients, audiences, without_address }, _crowd) =
         people::gather(&app, checked.to).await?;
-    let reply = app
-        .service
-        .accept(Accept {
-            ticket: NO_TICKET,
-            author: call.caller.who,
-            severity: checked.severity,
-            urgency: checked.urgency,
-            status: checked.status,
-            incident: checked.incident,
-            expires: checked.expires,
-            text: checked.text,
-            template: checked.template,
-            tags: checked.tags,
-            audiences,
-            recipients,
-            corrects: None,
-            idempotency,
-        })
-        .await?;
-    match reply {
+    let accept = Accept {
+        ticket: NO_TICKET,
+        author: call.caller.who,
+        severity: checked.severity,
+        urgency: checked.urgency,
+        status: checked.status,
+        incident: checked.incident,
+        expires: checked.expires,
+        text: checked.text,
+        template: checked.template,
+        tags: checked.tags,
+        audiences,
+        recipients,
+        corrects: None,
+        idempotency,
+    };
+    if dry_run {
+        let forecasted = app.service.forecast(accept).await?;
+        let shown = super::forecast::shown(forecasted, app.service.now(), without_address)?;
+        return Ok(json(StatusCode::OK, &shown));
+    }
+    match app.service.accept(accept).await? {
         Reply::Accepted { message, deliveries } => {
             Ok(accepted(message, deliveries, &[("without_address", without_address)]))
         }

@@ -11,6 +11,7 @@ pub(crate) mod call;
 pub(crate) mod contacts;
 mod correct;
 mod events;
+mod forecast;
 mod form;
 mod gateways;
 mod health;

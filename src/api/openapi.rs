@@ -98,11 +98,13 @@ fn reference(schema: &str) -> Value {
 /// Lists every status that a call may be answered with.
 fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
+    let json = |schema| json!({"description": "Done.", "content": {"application/json": {"schema": reference(schema)}}});
     let (status, good) = match route.gives {
-        Gives::Json(status, schema) => (
-            status,
-            json!({"description": "Done.", "content": {"application/json": {"schema": reference(schema)}}}),
-        ),
+        Gives::Json(status, schema) => (status, json(schema)),
+        Gives::Either([(status, schema), (other, its)]) => {
+            responses.insert(other.to_string(), json(its));
+            (status, json(schema))
+        }
         Gives::Text(media) => {
             (200, json!({"description": "Done.", "content": {media: {"schema": {"type": "string"}}}}))
         }
@@ -131,7 +133,7 @@ fn problem(route: &Route, status: u16, names: &[&str]) -> Value {
     match route.gives {
         Gives::Text("text/plain") => content["text/plain"] = json!({"schema": {"type": "string"}}),
         Gives::Elsewhere => content["text/html"] = json!({"schema": {"type": "string"}}),
-        Gives::Text(_) | Gives::Json(..) => {}
+        Gives::Text(_) | Gives::Json(..) | Gives::Either(_) => {}
     }
     let mut answer = json!({"description": format!("{}.", names.join(", ")), "content": content});
     if matches!(status, 429 | 503) {

@@ -64,6 +64,8 @@ pub(crate) enum Takes {
 pub(crate) enum Gives {
     /// JSON of this schema, with this status.
     Json(u16, &'static str),
+    /// JSON, one or the other.
+    Either([(u16, &'static str); 2]),
     /// Text of this media type.
     Text(&'static str),
     /// Another place to go.
@@ -121,11 +123,11 @@ pub static ROUTES: &[Route] = &[
         verb: Verb::Post,
         path: "/v1/messages",
         access: Access::Role(Role::Sender),
-        summary: "Accepts a message; answered once it is on disk.",
+        summary: "Accepts a message; answered once it is on disk. A dry run answers with a forecast, and nothing is stored.",
         id: "acceptMessage",
-        params: &["Idempotency-Key"],
+        params: &["dry_run", "Idempotency-Key"],
         takes: Takes::Json("Message"),
-        gives: Gives::Json(202, "Accepted"),
+        gives: Gives::Either([(202, "Accepted"), (200, "Forecast")]),
         problems: &[Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
         run: run!(messages::accept),
     },

@@ -360,6 +360,20 @@ fn pictures() -> Value {
             "oldest_since": {"type": "object", "additionalProperties": at()},
             "oldest": list(to("OpenDelivery")),
         })),
+        "Forecast": whole(json!({
+            "deliveries": count(), "without_address": count(), "ahead": count(),
+            "steps": list(whole(json!({
+                "step": count(),
+                "gateways": list(whole(json!({
+                    "gateway": text(), "channel": channel(), "deliveries": count(), "copies": count(),
+                    "segments": or_null(count()), "cost": {"type": "number", "minimum": 0},
+                }))),
+            }))),
+            "done_in_seconds": or_null(json!({"type": "number", "minimum": 0})), "done_at": or_null(at()),
+            "late": count(),
+            "lost": list(whole(json!({"result": text(), "reason": to("Why"), "deliveries": count()}))),
+            "not_forecast": count(), "cost": {"type": "number", "minimum": 0},
+        })),
         "Status": whole(json!({
             "at": at(), "turn": count(), "policy": text(), "held": to("Overlay"),
             "policy_trouble": or_null(whole(json!({"at": at(), "report": text()}))),

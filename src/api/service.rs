@@ -4,7 +4,9 @@
 
 use super::ring::EventRing;
 use crate::adapter::{HookAnswer, HookRequest};
+use crate::core::channel::Channel;
 use crate::core::effect::Reply;
+use crate::core::forecast::{Forecast, Load};
 use crate::core::input::{Accept, Command, Ticket};
 use crate::core::query::{Answer, Contact, Query, Role, TokenRecord};
 use crate::core::time::Timestamp;
@@ -74,6 +76,39 @@ pub struct PolicyTrouble {
     pub report: String,
 }
 
+/// A forecast with what only the adapters know: how many segments, and what it costs.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Forecasted {
+    /// It would go like this.
+    Forecast {
+        /// What the core says.
+        forecast: Forecast,
+        /// Each gateway's share, by step.
+        shares: Vec<Share>,
+        /// The cost in all, in the unit of the gateways' `cost`.
+        cost: f64,
+    },
+    /// It would not be accepted.
+    Refused(Reply),
+}
+
+/// What one gateway would carry in one step.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Share {
+    /// The step of the rule, from 0.
+    pub step: u8,
+    /// The gateway's name.
+    pub gateway: String,
+    /// The channel.
+    pub channel: Channel,
+    /// How many, first copies and further ones.
+    pub load: Load,
+    /// How many SMS segments, on a channel that has them.
+    pub segments: Option<u64>,
+    /// What it costs.
+    pub cost: f64,
+}
+
 /// The service behind the interface.
 pub trait Service: Send + Sync {
     /// Returns the latest picture.
@@ -82,6 +117,8 @@ pub trait Service: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Hands a message to the core; answers once it is on disk. The ticket in it is replaced.
     fn accept(&self, accept: Accept) -> Doing<'_, Result<Reply, Trouble>>;
+    /// Forecasts a message without sending it: nothing is written.
+    fn forecast(&self, accept: Accept) -> Doing<'_, Result<Forecasted, Trouble>>;
     /// Hands a command to the core; answers once it is on disk.
     fn command(&self, who: String, command: Command) -> Doing<'_, Result<Reply, Trouble>>;
     /// Reads from the store on a blocking thread.

@@ -19,7 +19,7 @@ pub(crate) fn time(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.ms()).map_or_else(|_| String::new(), |at| format!("{at:.3}"))
 }
 
-fn reason(reason: Option<Reason>) -> Value {
+pub(super) fn reason(reason: Option<Reason>) -> Value {
     reason.map_or(Value::Null, |reason| json!({"name": reason.name(), "fault": reason.fault().name()}))
 }
 

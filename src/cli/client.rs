@@ -111,6 +111,11 @@ impl Client {
         self.call(Method::POST, path, Some(body.to_string()), None)
     }
 
+    /// Asks for something by a body that is written already.
+    pub(super) fn post_text(&self, path: &str, body: String) -> Result<Value, Failure> {
+        self.call(Method::POST, path, Some(body), None)
+    }
+
     /// Posts what is to be done once, however often it is asked for: under a key, the caller's or one of its own.
     pub(super) fn post_surely(
         &self,

@@ -2,11 +2,12 @@
 
 use super::client::{At, Client};
 use super::policy::{severity, urgency};
-use super::table::{self, text};
+use super::table::{self, Cell, Tone, text};
 use super::words::{Pairs, Template, Words, pairs};
 use super::{Done, Failure};
 use crate::core::channel::Channel;
 use crate::core::message::{Severity, Urgency};
+use crate::core::time::Span;
 use crate::diag::did_you_mean;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -49,6 +50,9 @@ pub(super) struct Args {
     /// Make it once, however often this is called with the same key
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
+    /// Send nothing: say when each step would be done, what it would cost, and who cannot be reached and why
+    #[arg(long, conflicts_with = "wait")]
+    dry_run: bool,
     /// Wait until every delivery has ended; exit 1 if one did not get through
     #[arg(long)]
     wait: bool,
@@ -63,6 +67,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> Done {
     let body = serde_json::to_string(&body(args)?).map_err(|error| Failure::Usage(error.to_string()))?;
     let client = args.at.client()?;
+    if args.dry_run {
+        return forecast(args.json, &client.post_text("/v1/messages?dry_run=true", body)?);
+    }
     let accepted = client.post_surely("/v1/messages", body, args.key.clone())?;
     let id = text(&accepted["id"]).to_string();
     let deliveries = table::count(&accepted["deliveries"], "delivery", "deliveries");
@@ -77,6 +84,52 @@ pub(super) fn run(args: &Args) -> Done {
     let ended = wait(&client, &id)?;
     show(args.json, &ended, || table::print(&format!("{}\n", results(&ended))))?;
     match got_through(&ended) {
+        true => Ok(()),
+        false => Err(Failure::Told),
+    }
+}
+
+/// Shows a forecast. Exit 1 where somebody would not be reached.
+fn forecast(as_json: bool, told: &Value) -> Done {
+    show(as_json, told, || {
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        table::print(&format!("{}\n", table::count(&told["deliveries"], "delivery", "deliveries")));
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        for step in told["steps"].as_array().into_iter().flatten() {
+            for share in step["gateways"].as_array().into_iter().flatten() {
+                let plain = |text: String| Cell(text, Tone::Plain);
+                rows.push(vec![
+                    plain((count(&step["step"]) + 1).to_string()),
+                    plain(text(&share["gateway"]).into()),
+                    plain(share["deliveries"].to_string()),
+                    plain(share["copies"].to_string()),
+                    plain(share["segments"].as_u64().map_or_else(String::new, |n| n.to_string())),
+                    plain(format!("{:.2}", share["cost"].as_f64().unwrap_or(0.0))),
+                ]);
+            }
+        }
+        let heads = ["STEP", "GATEWAY", "DELIVERIES", "COPIES", "SEGMENTS", "COST"];
+        table::print(&table::lay_out(&heads, &rows, table::coloured()));
+        if let Some(secs) = told["done_in_seconds"].as_f64() {
+            let span = Span::from_ms((secs * 1000.0) as i64);
+            table::print(&format!("the last is handed over after {span}, at {}\n", text(&told["done_at"])));
+        }
+        if count(&told["ahead"]) > 0 {
+            table::print(&format!("ahead of it, and not counted: {}\n", told["ahead"]));
+        }
+        if count(&told["late"]) > 0 {
+            table::print(&format!("late: {}\n", told["late"]));
+        }
+        for lost in told["lost"].as_array().into_iter().flatten() {
+            let why = lost["reason"]["name"].as_str().unwrap_or("nothing may take it");
+            let (result, count) = (text(&lost["result"]), &lost["deliveries"]);
+            table::print(&format!("not reached: {count} {result}, {}\n", why.replace('_', " ")));
+        }
+        if count(&told["without_address"]) > 0 {
+            table::print(&format!("without any address: {}\n", told["without_address"]));
+        }
+    })?;
+    match told["lost"].as_array().is_none_or(Vec::is_empty) && told["without_address"] == json!(0) {
         true => Ok(()),
         false => Err(Failure::Told),
     }

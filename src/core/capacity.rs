@@ -12,6 +12,8 @@ const LEARN_AFTER: usize = 200;
 const LEARN_FROM: usize = 1_000;
 /// The learned time-out is computed anew after so many answers.
 const LEARN_EVERY: usize = 50;
+/// How long an answer is taken to need before there was one: a provider's interface over the internet.
+const USUAL_UNKNOWN: Span = Span::from_ms(250);
 const TIME_OUT_FIRST: Span = Span::from_secs(5);
 const TIME_OUT_MIN: Span = Span::from_secs(1);
 const TIME_OUT_MAX: Span = Span::from_secs(10);
@@ -165,6 +167,18 @@ impl Capacity {
 
     pub(crate) fn time_out(&self) -> Span {
         self.latencies.time_out
+    }
+
+    /// Returns how long an answer usually takes: the median of the last ones, else a guess.
+    pub(crate) fn usual(&self) -> Span {
+        let mut sorted = self.latencies.ring.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).map_or(USUAL_UNKNOWN, |ms| Span::from_ms(i64::from(*ms)))
+    }
+
+    /// Frees the window: on a copy, what is in flight is never answered.
+    pub(crate) fn forget_in_flight(&mut self) {
+        self.in_flight = 0;
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

@@ -155,16 +155,24 @@ pub struct Recipient {
 // === impl Message ===
 
 impl Message {
-    /// Returns the text to use for `language`: that language, its base (`ar` for `ar-EG`), English, or the first.
+    /// Returns the text to use for `language`: see [`text_for`].
     pub fn text_for(&self, language: Option<&str>) -> Option<(&str, &str)> {
-        let base = language.map(|l| l.split(['-', '_']).next().unwrap_or(l));
-        [language, base, Some("en")]
-            .into_iter()
-            .flatten()
-            .find_map(|l| self.text.get_key_value(l))
-            .or_else(|| self.text.iter().next())
-            .map(|(l, t)| (l.as_str(), t.as_str()))
+        text_for(&self.text, language)
     }
+}
+
+/// Returns the text to use for `language`: that language, its base (`ar` for `ar-EG`), English, or the first.
+pub fn text_for<'a>(
+    text: &'a BTreeMap<String, String>,
+    language: Option<&str>,
+) -> Option<(&'a str, &'a str)> {
+    let base = language.map(|l| l.split(['-', '_']).next().unwrap_or(l));
+    [language, base, Some("en")]
+        .into_iter()
+        .flatten()
+        .find_map(|l| text.get_key_value(l))
+        .or_else(|| text.iter().next())
+        .map(|(l, t)| (l.as_str(), t.as_str()))
 }
 
 impl Recipient {

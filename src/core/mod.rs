@@ -9,6 +9,7 @@
 pub mod channel;
 pub mod effect;
 pub mod evidence;
+pub mod forecast;
 pub mod gateway;
 pub mod ids;
 pub mod input;

@@ -23,6 +23,7 @@ mod beats;
 mod dispatch;
 mod escalate;
 mod feed;
+mod forecast;
 mod guard;
 mod hooks;
 mod inbox;

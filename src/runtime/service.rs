@@ -5,7 +5,7 @@
 
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
-use crate::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
+use crate::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Trouble};
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
 use crate::core::query::{Answer, Query, Role};
@@ -13,6 +13,7 @@ use crate::core::time::Timestamp;
 use crate::core::view::View;
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
+use crate::runtime::forecast::Forecasts;
 use crate::runtime::gateways::Gateways;
 use crate::runtime::hooks;
 use crate::runtime::inbox::{Gone, Inbox, Incoming};
@@ -44,6 +45,7 @@ pub(crate) struct Front {
     pub(crate) reads: Reads,
     pub(crate) intake: Arc<Intake>,
     pub(crate) gateways: Arc<Gateways>,
+    pub(crate) forecasts: Forecasts,
     pub(crate) clock: Arc<Clock>,
     pub(crate) beats: Arc<Beats>,
     pub(crate) metrics: Arc<Metrics>,
@@ -144,6 +146,15 @@ impl Service for Front {
             let accept = Accept { ticket: given.ticket, ..accept };
             self.put(Incoming::Input(Input::Accept(Box::new(accept)))).await?;
             on_disk(&mut given.reply).await
+        })
+    }
+
+    fn forecast(&self, accept: Accept) -> Doing<'_, Result<Forecasted, Trouble>> {
+        Box::pin(async move {
+            let (told, copied) = oneshot::channel();
+            self.put(Incoming::Copy(accept.severity, told)).await?;
+            let (core, ahead) = copied.await.map_err(|_| Trouble::Stopping)?;
+            self.forecasts.make(core, ahead, accept, Arc::clone(&self.gateways)).await
         })
     }
 

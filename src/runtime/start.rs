@@ -11,6 +11,7 @@ use crate::runtime::clock::Clock;
 use crate::runtime::dispatch::Dispatch;
 use crate::runtime::escalate::Escalator;
 use crate::runtime::feed::Feed;
+use crate::runtime::forecast::Forecasts;
 use crate::runtime::gateways::{Gateways, Lineup};
 use crate::runtime::inbox::{Files, Inbox, Incoming, inbox};
 use crate::runtime::intake::Intake;
@@ -181,6 +182,7 @@ impl Wasl {
             reads,
             intake,
             gateways,
+            forecasts: Forecasts::new(),
             clock,
             beats,
             metrics,

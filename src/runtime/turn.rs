@@ -119,6 +119,11 @@ impl Turns {
                     // Whoever asked may have gone; nothing was changed.
                     Err(refused) => drop(waiter.send(Err(refused))),
                 },
+                Incoming::Copy(severity, told) => {
+                    // Who asked may have gone.
+                    let _ =
+                        told.send((Box::new(self.core.copy_for_forecast()), self.core.ahead_of(severity)));
+                }
                 Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(files, told) => self.line_up(*files, told, now),
                 Incoming::Rest => self.rest(now),

@@ -274,8 +274,11 @@ async fn what_cannot_be_understood_is_said_plainly() {
     check(house.post_message(&[], r#"{"sevrity":"minor"}"#).await, 422, "unknown-key");
     check(house.post_message(&[("content-type", "text/plain")], MESSAGE).await, 415, "wrong-media");
     // What asks for a forecast must not send.
-    let dry = request("POST", "/v1/messages?dry_run=true", Some(Role::Sender), &[], MESSAGE);
-    check(house.send(dry).await, 422, "unknown-key");
+    let asked =
+        |query: &str| request("POST", &format!("/v1/messages?{query}"), Some(Role::Sender), &[], MESSAGE);
+    check(house.send(asked("dryrun=true")).await, 422, "unknown-key");
+    check(house.send(asked("dry_run=yes")).await, 422, "bad-value");
+    assert_eq!(house.send(asked("dry_run=true")).await.status, StatusCode::OK);
     assert!(house.service.accepted.lock().unwrap().is_empty());
     check(house.call("GET", "/v1/outages?limit=0", Some(Role::Viewer), "").await, 422, "bad-value");
     check(house.call("GET", "/v1/outages?limi=5", Some(Role::Viewer), "").await, 422, "unknown-key");

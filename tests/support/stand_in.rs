@@ -7,11 +7,12 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use wasl::adapter::{HookAnswer, HookRequest};
 use wasl::api::ring::EventRing;
-use wasl::api::service::{Change, Doing, PolicyTrouble, Readiness, Service, Trouble};
+use wasl::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble};
 use wasl::api::session;
 use wasl::core::channel::{Channel, GatewayId};
 use wasl::core::effect::{Event, Reply};
 use wasl::core::evidence::{Layer, Phase, Verdict};
+use wasl::core::forecast::{Forecast, Load};
 use wasl::core::gateway::Receipts;
 use wasl::core::ids::{DeliveryId, MessageId, OutageId};
 use wasl::core::input::{Accept, Command};
@@ -131,6 +132,25 @@ impl Service for StandIn {
         }
         self.accepted.lock().unwrap().push(accept);
         ready(Ok(Reply::Accepted { message, deliveries }))
+    }
+
+    fn forecast(&self, accept: Accept) -> Doing<'_, Result<Forecasted, Trouble>> {
+        if let Some(refusal) = &self.refusal {
+            return ready(refusal.clone().map(Forecasted::Refused));
+        }
+        let deliveries = accept.recipients.len() as u32;
+        let load = Load { first: deliveries, copies: 0 };
+        let share = Share {
+            step: 0,
+            gateway: "sms".into(),
+            channel: Channel::Sms,
+            load,
+            segments: Some(1),
+            cost: 0.04,
+        };
+        let done_in = Some(Span::from_secs(1));
+        let forecast = Forecast { deliveries, done_in, ..Forecast::default() };
+        ready(Ok(Forecasted::Forecast { forecast, shares: vec![share], cost: 0.04 }))
     }
 
     fn command(&self, who: String, command: Command) -> Doing<'_, Result<Reply, Trouble>> {

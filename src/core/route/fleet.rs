@@ -21,7 +21,7 @@ const QUOTA_LOOK: Span = Span::from_secs(10);
 const RANK_STEP: i32 = 5_00;
 
 /// One gateway, alive.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Gateway {
     pub(crate) config: GatewayConfig,
     pub(crate) configured: bool,
@@ -37,7 +37,7 @@ pub(crate) struct Gateway {
 }
 
 /// All of them, by id.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Fleet {
     pub(crate) gateways: Vec<Gateway>,
     pub(crate) held_all: Option<Overlay>,

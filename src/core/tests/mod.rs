@@ -2,6 +2,7 @@
 
 mod attempts;
 mod commands;
+mod forecasts;
 mod messages;
 mod outages;
 mod receipts;
@@ -161,7 +162,17 @@ impl World {
         key: Option<IdempotencyKey>,
         corrects: Option<MessageId>,
     ) {
-        let accept = Accept {
+        let accept = World::message(severity, recipients, key, corrects);
+        self.input(Input::Accept(Box::new(accept)));
+    }
+
+    fn message(
+        severity: Severity,
+        recipients: Vec<Recipient>,
+        key: Option<IdempotencyKey>,
+        corrects: Option<MessageId>,
+    ) -> Accept {
+        Accept {
             ticket: Ticket(1),
             author: "duty".into(),
             severity,
@@ -176,8 +187,7 @@ impl World {
             recipients,
             corrects,
             idempotency: key,
-        };
-        self.input(Input::Accept(Box::new(accept)));
+        }
     }
 
     fn answer(&mut self, order: &Order, outcome: Outcome) {

@@ -212,6 +212,38 @@ async fn a_correction_goes_to_whom_the_first_words_reached_and_stops_them_for_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_says_how_it_would_go_and_leaves_no_trace() {
+    let yard = Yard::new().await;
+    let site = yard.open().await;
+    until(&site, "/v1/gateways", |_| yard.smsc.bound_count() == 1).await;
+    let long = "غادروا الآن نحو المدرسة. ".repeat(4);
+    let message = json!({
+        "severity": "severe", "text": {"ar": long, "en": "Leave"},
+        "to": [
+            {"whatsapp": "+970599000001", "sms": "+970599000001", "language": "ar"},
+            {"sms": "+970599000002", "language": "ar"},
+            {"sms": "+970599000003", "language": "en"},
+            {"email": "nobody@example.org"},
+        ],
+    });
+    let told = call(&site, "POST", "/v1/messages?dry_run=true", message).await;
+    let share = |gateway: &str| {
+        let steps = told["steps"].as_array().unwrap().iter();
+        let mut shares = steps.flat_map(|step| step["gateways"].as_array().unwrap());
+        shares.find(|share| share["gateway"] == gateway).cloned()
+    };
+    let sms = share("sms").unwrap_or_else(|| panic!("{told:#}"));
+    // A hundred Arabic characters are two segments, the English text one.
+    assert_eq!((&sms["deliveries"], &sms["segments"]), (&json!(2), &json!(3)), "{told:#}");
+    assert_eq!(share("wa").unwrap()["deliveries"], json!(1));
+    assert_eq!((&told["deliveries"], &told["lost"][0]["deliveries"]), (&json!(4), &json!(1)), "{told:#}");
+    assert!(told["done_in_seconds"].as_f64().unwrap() < 5.0, "{told:#}");
+    assert_eq!(call(&site, "GET", "/v1/messages", Value::Null).await["messages"], json!([]));
+    assert!(yard.smsc.received().is_empty() && yard.whatsapp.received().is_empty());
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_edit_changes_nothing_and_a_good_one_keeps_what_stands() {
     let yard = Yard::new().await;
     let mut site = yard.open().await;
