@@ -162,11 +162,7 @@ impl Run {
                     let after = self.roads.get(usize::from(order.gateway.0)).map_or(Span::ZERO, |r| r.after);
                     self.agenda.insert((self.now + after, self.last), (order.attempt, order.gateway));
                 }
-                Effect::Event(event) => {
-                    if let Event::DeadlineMissed { deliveries, .. } = event {
-                        self.forecast.late += deliveries;
-                    }
-                }
+                Effect::Event(Event::DeadlineMissed { deliveries, .. }) => self.forecast.late += deliveries,
                 _ => {}
             }
         }

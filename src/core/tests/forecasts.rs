@@ -62,7 +62,8 @@ fn what_is_down_or_held_takes_nothing_and_what_waits_is_ahead() {
     let hold = Command::Hold { gateway: None, reason: "x".into() };
     w.input(Input::Command { ticket: Ticket(2), who: "ali".into(), command: hold });
     assert!(matches!(w.replies.last(), Some(Reply::Done { .. })));
-    (w.orders.clear(), w.records.clear());
+    w.orders.clear();
+    w.records.clear();
     assert!(w.core.ahead_of(Severity::Severe) > 0);
     assert_eq!(w.core.ahead_of(Severity::Extreme), 0);
     let told = forecast(&w, vec![person("ar"); 3]);
