@@ -428,7 +428,7 @@ async fn a_filtered_list_is_paged_to_its_end() {
     let mut view = stand_in::meta_is_gone();
     // Each hundredth goes on.
     let of = || OutageOf::Gateway("whatsapp-main".into());
-    let one = |id: u64| stand_in::outage(id, of(), 900, 880, (id % 100 != 0).then_some(0));
+    let one = |id: u64| stand_in::outage(id, of(), 900, 880, (!id.is_multiple_of(100)).then_some(0));
     view.outages = (1..=4_500).rev().map(one).collect();
     let house = House::new(StandIn::new(view), ApiConfig::default());
     let (mut seen, mut calls, mut after) = (Vec::new(), 0, String::new());
