@@ -252,8 +252,7 @@ pub(crate) mod tests {
         std::fs::write(&path, head + keys).expect("written");
         let mut diags = Diagnostics::default();
         let settings = crate::settings::Settings::read(&path, &kinds(), &mut diags).expect("TOML");
-        let net =
-            Net::new(&[crate::settings::Resolver::At(([127, 0, 0, 1], 53).into())]).expect("a resolver");
+        let net = Net::new(&[crate::settings::Resolver::At(([127, 0, 0, 1], 53).into())]);
         let gateway = settings.gateways.into_iter().next().expect("one gateway");
         let adapter = build(gateway, &net, &mut diags);
         (adapter.filter(|_| !diags.has_errors()), diags.render())

@@ -2,7 +2,9 @@
 //! its own.
 //!
 //! Limits: [`PHASE_TIME_OUT`] for the name and the port together, and again for TLS. Addresses are tried side by
-//! side, a quarter of a second apart, so that a dead address family costs that much and not the attempt.
+//! side, a quarter of a second apart, so that a dead address family costs that much and not the attempt. The machine's
+//! name servers are looked at again after [`SYSTEM_REREAD`]: a machine that changes networks changes them, and one that
+//! starts before its network has none yet.
 //!
 //! Invariant: whatever fails here fails before a byte of a message has left the machine.
 
@@ -17,7 +19,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -29,6 +31,7 @@ use trust_dns_resolver::config::{ConnectionConfig, LookupIpStrategy, NameServerC
 use trust_dns_resolver::net::runtime::TokioRuntimeProvider;
 use trust_dns_resolver::net::{DnsError, NetError};
 use trust_dns_resolver::proto::op::ResponseCode;
+use trust_dns_resolver::proto::rr::Name;
 use trust_dns_resolver::system_conf::read_system_conf;
 
 /// How long finding and opening a port may take, and TLS over it: a way across the world takes 0.3 s, and a lost
@@ -51,13 +54,46 @@ const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
 /// the way, the rest of a name server's time would be waited out. Cites: RFC 8305, section 3.
 const OTHER_FAMILY: Duration = Duration::from_millis(50);
 
+/// How long what the machine says of its name servers is believed: a small file, and an outage that lasts no longer
+/// than the change of a network does.
+const SYSTEM_REREAD: Duration = Duration::from_secs(5);
+
 /// How many addresses of a name are tried.
 const ADDRESSES_MAX: usize = 8;
 
 /// Our own way out, shared by all adapters.
 #[derive(Clone)]
-pub struct Net {
-    /// Finds addresses of the fourth version, and of the sixth: each by itself, so that one need not wait for the other.
+pub struct Net(Arc<Names>);
+
+/// Who is asked for addresses.
+struct Names {
+    configured: Vec<Resolver>,
+    /// Reads what the machine says, if it says anything.
+    read: Box<dyn Fn() -> Option<Machine> + Send + Sync>,
+    known: Mutex<Known>,
+}
+
+/// What was last found out about it.
+#[derive(Default)]
+struct Known {
+    /// When the machine was last looked at.
+    looked: Option<Instant>,
+    machine: Option<Machine>,
+    /// `None`: there is nobody to ask.
+    families: Option<Families>,
+}
+
+/// The machine's own configuration.
+#[derive(Clone)]
+struct Machine {
+    domain: Option<Name>,
+    search: Vec<Name>,
+    servers: Vec<NameServerConfig>,
+}
+
+/// Finds addresses of the fourth version, and of the sixth: each by itself, so that one need not wait for the other.
+#[derive(Clone)]
+struct Families {
     v4: TokioResolver,
     v6: TokioResolver,
 }
@@ -66,15 +102,9 @@ pub struct Net {
 #[derive(Clone)]
 pub struct Tls(Arc<ClientConfig>);
 
-/// Why the way out cannot be set up.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
-    /// The system's configuration cannot be read, and nothing else is configured.
-    #[error("the system's name servers cannot be read: name others under [net] resolvers")]
-    NoResolver,
-    /// The resolver refuses its configuration.
-    #[error("the resolver cannot be started: {0}")]
-    Resolver(String),
     /// The file cannot be read.
     #[error("`{0}` cannot be read as PEM certificates: {1}")]
     CaFile(String, String),
@@ -89,40 +119,10 @@ pub enum SetUpError {
 // === impl Net ===
 
 impl Net {
-    /// Builds the way out over these name servers.
-    ///
-    /// # Errors
-    /// There is none, or the library refuses its options.
-    pub fn new(resolvers: &[Resolver]) -> Result<Net, SetUpError> {
-        let mut config = ResolverConfig::from_name_servers(Vec::new());
-        for resolver in resolvers {
-            match resolver {
-                Resolver::At(address) => config.add_name_server(name_server(*address)),
-                // What the system lacks the others may have.
-                Resolver::System => {
-                    let Ok((system, _)) = read_system_conf() else { continue };
-                    let (domain, search, servers) = system.into_parts();
-                    domain.into_iter().for_each(|d| config.set_domain(d));
-                    search.into_iter().for_each(|s| config.add_search(s));
-                    servers.into_iter().for_each(|s| config.add_name_server(s));
-                }
-            }
-        }
-        if config.name_servers().is_empty() {
-            return Err(SetUpError::NoResolver);
-        }
-        let of = |family: LookupIpStrategy| {
-            let provider = TokioRuntimeProvider::default();
-            let mut builder = TokioResolver::builder_with_config(config.clone(), provider);
-            let options = builder.options_mut();
-            options.timeout = NAME_SERVER_TIME_OUT;
-            options.attempts = 1;
-            options.ip_strategy = family;
-            options.positive_max_ttl = Some(DNS_POSITIVE_MAX);
-            options.negative_max_ttl = Some(DNS_NEGATIVE_MAX);
-            builder.build().map_err(|e| SetUpError::Resolver(e.to_string()))
-        };
-        Ok(Net { v4: of(LookupIpStrategy::Ipv4Only)?, v6: of(LookupIpStrategy::Ipv6Only)? })
+    /// Builds the way out over these name servers; without any, the machine's own. That there is none yet, or none any
+    /// more, is found out by who looks for a name, as a name server that is silent.
+    pub fn new(resolvers: &[Resolver]) -> Net {
+        Net(Arc::new(Names::new(resolvers, Machine::read)))
     }
 
     /// Connects to a host by name or address.
@@ -146,7 +146,8 @@ impl Net {
     }
 
     async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Reason> {
-        let (mut v4, mut v6) = (pin!(find(&self.v4, host)), pin!(find(&self.v6, host)));
+        let Families { v4, v6 } = self.0.families(Instant::now()).ok_or(Reason::DnsTimeout)?;
+        let (mut v4, mut v6) = (pin!(find(&v4, host)), pin!(find(&v6, host)));
         let (v4, v6) = tokio::select! {
             found = &mut v4 => { let other = beside(&found, v6).await; (found, other) }
             found = &mut v6 => { let other = beside(&found, v4).await; (other, found) }
@@ -156,6 +157,82 @@ impl Net {
             (one, other) => [one.unwrap_or_default(), other.unwrap_or_default()].concat(),
         };
         Ok(found.into_iter().take(ADDRESSES_MAX).map(|ip| SocketAddr::new(ip, port)).collect())
+    }
+}
+
+// === impl Names ===
+
+impl Names {
+    fn new(resolvers: &[Resolver], read: impl Fn() -> Option<Machine> + Send + Sync + 'static) -> Names {
+        let configured = if resolvers.is_empty() { vec![Resolver::System] } else { resolvers.to_vec() };
+        Names { configured, read: Box::new(read), known: Mutex::default() }
+    }
+
+    /// Returns who is to be asked now. Answers that were kept are forgotten where somebody else is to be asked.
+    fn families(&self, now: Instant) -> Option<Families> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let follows_machine = self.configured.iter().any(|r| matches!(r, Resolver::System));
+        let first = known.looked.is_none();
+        let due = known.looked.is_none_or(|at| now.saturating_duration_since(at) >= SYSTEM_REREAD);
+        if first || (due && follows_machine) {
+            known.looked = Some(now);
+            // A file that says nothing may be one that is just being written: the last word stands.
+            let machine = if follows_machine { (self.read)() } else { None };
+            let is_news = match (&machine, &known.machine) {
+                (Some(machine), Some(old)) => !machine.says_same(old),
+                (machine, _) => machine.is_some(),
+            };
+            if first || is_news {
+                known.families = self.build(machine.as_ref());
+                known.machine = machine;
+            }
+        }
+        known.families.clone()
+    }
+
+    fn build(&self, machine: Option<&Machine>) -> Option<Families> {
+        let mut config = ResolverConfig::from_name_servers(Vec::new());
+        for resolver in &self.configured {
+            match (resolver, machine) {
+                (Resolver::At(address), _) => config.add_name_server(name_server(*address)),
+                (Resolver::System, Some(machine)) => {
+                    let Machine { domain, search, servers } = machine.clone();
+                    domain.into_iter().for_each(|d| config.set_domain(d));
+                    search.into_iter().for_each(|s| config.add_search(s));
+                    servers.into_iter().for_each(|s| config.add_name_server(s));
+                }
+                // What the machine lacks the others may have.
+                (Resolver::System, None) => {}
+            }
+        }
+        if config.name_servers().is_empty() {
+            return None;
+        }
+        let of = |family: LookupIpStrategy| {
+            let provider = TokioRuntimeProvider::default();
+            let mut builder = TokioResolver::builder_with_config(config.clone(), provider);
+            let options = builder.options_mut();
+            options.timeout = NAME_SERVER_TIME_OUT;
+            options.attempts = 1;
+            options.ip_strategy = family;
+            options.positive_max_ttl = Some(DNS_POSITIVE_MAX);
+            options.negative_max_ttl = Some(DNS_NEGATIVE_MAX);
+            builder.build().ok()
+        };
+        Some(Families { v4: of(LookupIpStrategy::Ipv4Only)?, v6: of(LookupIpStrategy::Ipv6Only)? })
+    }
+}
+
+impl Machine {
+    /// Says whether both are the same; the library's name servers can be compared by what they show only.
+    fn says_same(&self, other: &Machine) -> bool {
+        let said = |machine: &Machine| format!("{:?}", machine.servers);
+        self.domain == other.domain && self.search == other.search && said(self) == said(other)
+    }
+
+    fn read() -> Option<Machine> {
+        let (domain, search, servers) = read_system_conf().ok()?.0.into_parts();
+        (!servers.is_empty()).then_some(Machine { domain, search, servers })
     }
 }
 
@@ -370,11 +447,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_way_out_needs_a_name_server() {
-        assert!(matches!(Net::new(&[]), Err(SetUpError::NoResolver)));
+    fn a_name_server_is_asked_at_its_port() {
         let address = SocketAddr::from(([127, 0, 0, 1], 5353));
-        assert!(Net::new(&[Resolver::At(address)]).is_ok());
         assert!(name_server(address).connections.iter().all(|c| c.port == 5353));
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_changes_networks_is_asked_for_its_name_servers_again() {
+        let here = || tokio::net::UdpSocket::bind("127.0.0.1:0");
+        let (first, second) = (here().await.expect("a port"), here().await.expect("a port"));
+        let says = Arc::new(Mutex::new(None));
+        let says_of = |socket: &tokio::net::UdpSocket| {
+            let servers = vec![name_server(socket.local_addr().expect("an address"))];
+            *says.lock().expect("held by nobody else") =
+                Some(Machine { domain: None, search: vec![], servers });
+        };
+        let read = {
+            let says = Arc::clone(&says);
+            move || says.lock().expect("held by nobody else").clone()
+        };
+        let net = Net(Arc::new(Names::new(&[], read)));
+
+        // A machine that has no network yet: a lookup that fails, and no more.
+        assert_eq!(net.connect("provider.example", 443).await.err(), Some(Reason::DnsTimeout));
+
+        let start = Instant::now();
+        let asked = async |after: Duration, socket: &tokio::net::UdpSocket| {
+            let families = net.0.families(start + after).expect("somebody to ask");
+            let mut query = [0; 512];
+            tokio::select! {
+                read = socket.recv(&mut query) => read.is_ok_and(|length| length > 12),
+                _ = families.v4.lookup_ip("provider.example.") => false,
+            }
+        };
+        says_of(&first);
+        assert!(net.0.families(start).is_none(), "not looked at before its time");
+        assert!(asked(SYSTEM_REREAD * 2, &first).await);
+        says_of(&second);
+        assert!(asked(SYSTEM_REREAD * 2, &first).await, "not looked at before its time");
+        assert!(asked(SYSTEM_REREAD * 3, &second).await);
+        // A file that is being written says nothing for a moment.
+        *says.lock().expect("held by nobody else") = None;
+        assert!(asked(SYSTEM_REREAD * 4, &second).await);
     }
 
     #[test]

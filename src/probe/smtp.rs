@@ -128,6 +128,7 @@ impl SmtpProbe {
                 let offers = talk.greet(&self.ehlo).await?;
                 self.finish(&mut talk, &offers).await
             };
+            let all = async { judged(all.await) };
             return trace.phase(Layer::Api, limit, Reason::Timeout, all).await;
         };
         let greeting = async {
@@ -138,7 +139,12 @@ impl SmtpProbe {
             }
             talk.ask("STARTTLS", 220).await
         };
-        let (_, earlier) = trace.prelude(Layer::Api, limit, Reason::Timeout, greeting).await?;
+        let greeting = async { judged(greeting.await.map(|_| Verdict::Fine)) };
+        let (greeted, earlier) = trace.prelude(Layer::Api, limit, Reason::Timeout, greeting).await?;
+        if greeted != Verdict::Fine {
+            let over = async { Ok(greeted) };
+            return trace.phase_after(Layer::Api, earlier, limit, Reason::Timeout, over).await;
+        }
         // What stood in the buffer was said before TLS, by anybody: it is dropped with it.
         let secret = handshake.shake(talk.0.into_inner(), trace, &self.road.limits).await?;
         let mut talk = Talk::over(secret);
@@ -146,6 +152,7 @@ impl SmtpProbe {
             let offers = talk.hello(&self.ehlo).await?;
             self.finish(&mut talk, &offers).await
         };
+        let rest = async { judged(rest.await) };
         trace.phase_after(Layer::Api, earlier, limit, Reason::Timeout, rest).await
     }
 
@@ -158,6 +165,14 @@ impl SmtpProbe {
         // A courtesy; whether it is answered says nothing more.
         let _ = talk.say("QUIT").await;
         Ok(Verdict::Fine)
+    }
+}
+
+/// Weighs how a dialogue ended: a server that asks for patience (4xx) is there, and takes letters later.
+fn judged(ended: Result<Verdict, Reason>) -> Result<Verdict, Reason> {
+    match ended {
+        Err(Reason::ProviderFault) => Ok(Verdict::Limited(Reason::ProviderFault)),
+        other => other,
     }
 }
 

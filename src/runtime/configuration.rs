@@ -131,10 +131,7 @@ fn build(
         None => Arc::new(probe::Context::new(&settings.resolvers)),
     };
     let probes = probes(&settings, known, &probing, diags);
-    let net = match before {
-        Some(before) => Some(before.net.clone()),
-        None => net(&settings, diags),
-    }?;
+    let net = before.map_or_else(|| Net::new(&settings.resolvers), |before| before.net.clone());
     let built: Vec<_> = settings.gateways.iter().map(|g| built(g, &net, before, diags)).collect();
     let (lineup, made_from) = built.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
     Some(Configuration { policy: policy?, lineup, probes, probing, tls, net, made_from, settings })
@@ -198,18 +195,6 @@ fn probes(
     }
     let adapters: Vec<&str> = kinds.iter().map(|kind| kind.name).collect();
     probe::resolve(&definitions, &targets, &adapters, context, diags)
-}
-
-fn net(settings: &Settings, diags: &mut Diagnostics) -> Option<Net> {
-    Net::new(&settings.resolvers)
-        .map_err(|why| {
-            diags.push(
-                Diagnostic::error("no-resolver", why.to_string())
-                    .in_file(settings.file.display().to_string())
-                    .help("write `[net]` and `resolvers = [\"9.9.9.9\"]`"),
-            );
-        })
-        .ok()
 }
 
 fn built(

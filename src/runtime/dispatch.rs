@@ -205,12 +205,17 @@ fn put_together(
         None => return Err(Reason::NoText),
     };
     let text = words::text(message.status, language, text);
+    let template = message.template.as_ref().and_then(|t| words::template(message.status, language, t));
+    // A drill's template that cannot say that it is one does not go, and nothing else is there to go instead.
+    if text.is_empty() && template.is_none() {
+        return Err(Reason::NoText);
+    }
     Ok(Outgoing {
         status: message.status,
         address: address.clone(),
         language: language.to_string(),
         subject: words::subject(&text),
-        template: message.template.as_ref().and_then(|t| words::template(message.status, language, t)),
+        template,
         text,
         order,
         left,
@@ -234,7 +239,7 @@ fn unknown(reason: Reason, took: Duration) -> Answered {
 mod tests {
     use super::*;
     use crate::core::channel::Channel;
-    use crate::core::message::{Severity, Status, Urgency};
+    use crate::core::message::{Severity, Status, Template, Urgency};
     use std::collections::BTreeMap;
 
     const LEFT: Span = Span::from_hours(1);
@@ -295,5 +300,19 @@ mod tests {
         };
         check(Channel::Email, &[("ar", "غادروا")], Reason::BadAddress);
         check(Channel::Sms, &[], Reason::NoText);
+    }
+
+    #[test]
+    fn a_drill_of_a_template_alone_says_so_there_or_does_not_go() {
+        let go = |params: &[(&str, &str)]| {
+            let params = params.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            let template = Some(Template { name: "evacuate".into(), language: None, params });
+            let drill = Message { template, ..message(Status::Exercise, &[]) };
+            put_together(order(Channel::Sms), LEFT, &drill, &recipient())
+        };
+        let out = go(&[("area", "الشرق")]).unwrap();
+        assert_eq!((out.text.as_str(), out.subject.as_str()), ("", ""), "a prefix is no text");
+        assert_eq!(out.template.unwrap().params[0].1, "تمرين – الشرق");
+        assert_eq!(go(&[]).err(), Some(Reason::NoText));
     }
 }

@@ -16,8 +16,11 @@ use tokio::sync::OnceCell;
 /// How much is kept, in estimated bytes. A mass alert is drained chunk by chunk, so a few chunks are enough; the
 /// rest keeps the last ten thousand single messages from being read back.
 const WEIGHT_MAX: usize = 24 * 1024 * 1024;
-/// What a person weighs beside the strings: the maps, the names, the allocator's rounding.
+/// What a person weighs: the maps, the names, an address or two, the allocator's rounding.
 const PERSON_BYTES: usize = 320;
+/// What a text, a tag or a parameter weighs beside its letters: two strings, their place in a map, the allocator's
+/// rounding.
+const PAIR_BYTES: usize = 96;
 /// What an entry weighs beside its content.
 const ENTRY_BYTES: usize = 200;
 
@@ -92,7 +95,15 @@ pub(crate) fn place(delivery: DeliveryId) -> (u32, usize) {
 }
 
 fn message_weight(message: &Message) -> usize {
-    ENTRY_BYTES + message.text.values().map(String::len).sum::<usize>() * 2
+    let pair = |(key, value): (&String, &String)| PAIR_BYTES + key.len() + value.len();
+    let texts: usize = message.text.iter().map(pair).sum();
+    let tags: usize = message.tags.iter().map(pair).sum();
+    let template = message.template.as_ref().map_or(0, |template| {
+        let params: usize = template.params.iter().map(|(key, value)| pair((key, value))).sum();
+        params + template.name.len()
+    });
+    let audiences: usize = message.audiences.iter().map(|name| PAIR_BYTES + name.len()).sum();
+    ENTRY_BYTES + texts + tags + template + audiences
 }
 
 fn people_weight(people: &People) -> usize {
@@ -168,6 +179,7 @@ impl<K, V> Default for Shelf<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::message::{Severity, Status, Template, Urgency};
     use crate::core::time::Timestamp;
 
     fn id(n: u64) -> MessageId {
@@ -224,6 +236,35 @@ mod tests {
             one.await.unwrap().unwrap();
         }
         assert_eq!(times.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn all_that_a_sender_may_make_long_has_its_weight() {
+        let bare = Message {
+            id: id(1),
+            author: "desk".into(),
+            accepted_at: Timestamp::default(),
+            severity: Severity::Minor,
+            urgency: Urgency::Past,
+            status: Status::Actual,
+            incident: None,
+            expires: None,
+            text: BTreeMap::new(),
+            template: None,
+            tags: BTreeMap::new(),
+            recipients: 1,
+            audiences: vec![],
+        };
+        let weight = message_weight(&bare);
+        let long = || "x".repeat(4_000);
+        let heavier = |message: Message| assert!(message_weight(&message) > weight + 4_000);
+        heavier(Message { text: [("en".into(), long())].into(), ..bare.clone() });
+        heavier(Message { tags: [("sector".into(), long())].into(), ..bare.clone() });
+        heavier(Message { audiences: vec![long()], ..bare.clone() });
+        let template = |params| Some(Template { name: "t".into(), language: None, params });
+        heavier(Message { template: template(vec![("area".into(), long())]), ..bare.clone() });
+        let many = vec![(String::new(), String::new()); 100];
+        heavier(Message { template: template(many), ..bare });
     }
 
     #[test]

@@ -15,16 +15,16 @@ fn drill_prefix(language: &str) -> &'static str {
     }
 }
 
-/// Returns the text as it leaves: an exercise says so.
+/// Returns the text as it leaves: an exercise says so. No text stays none: a prefix alone would pass for one.
 pub(crate) fn text(status: Status, language: &str, text: &str) -> String {
     match status {
-        Status::Exercise => format!("{}{text}", drill_prefix(language)),
+        Status::Exercise if !text.trim().is_empty() => format!("{}{text}", drill_prefix(language)),
         _ => text.to_string(),
     }
 }
 
 /// Returns the template as it leaves. An exercise says so in the first parameter; a template that has none cannot
-/// say it, so the text goes instead.
+/// say it, so the text goes instead, where there is one.
 pub(crate) fn template(status: Status, language: &str, template: &Template) -> Option<Template> {
     let mut template = template.clone();
     if status == Status::Exercise {
@@ -69,6 +69,7 @@ mod tests {
         assert_eq!(text(Status::Exercise, "ar-EG", "غادروا"), "تمرين – غادروا");
         assert_eq!(text(Status::Exercise, "so", "Bax"), "DRILL – Bax");
         assert_eq!(text(Status::Actual, "ar", "غادروا"), "غادروا");
+        assert_eq!(text(Status::Exercise, "ar", ""), "");
         let with = |params: &[(&str, &str)]| Template {
             language: None,
             name: "evacuate".into(),

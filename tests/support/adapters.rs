@@ -35,7 +35,7 @@ impl Sender {
         std::fs::write(&path, gateway.to_string()).unwrap();
         let mut diags = Diagnostics::default();
         let settings = Settings::read(&path, &adapter::kinds(), &mut diags).expect("TOML");
-        let net = Net::new(&[Resolver::At(resolver)]).unwrap();
+        let net = Net::new(&[Resolver::At(resolver)]);
         let gateway = settings.gateways.into_iter().next();
         let channel = gateway.as_ref().map(|gateway| gateway.config.channel);
         let adapter = gateway.and_then(|gateway| adapter::build(gateway, &net, &mut diags));

@@ -75,7 +75,7 @@ fn from_file(folder: &Path, gateway: &str) -> Arc<dyn Adapter> {
     let mut diags = Diagnostics::default();
     let settings = Settings::read(&file, &kinds(), &mut diags);
     let gateway = settings.and_then(|mut settings| settings.gateways.pop());
-    let net = Net::new(&[Resolver::At("127.0.0.1:9".parse().expect("an address"))]).expect("a way out");
+    let net = Net::new(&[Resolver::At("127.0.0.1:9".parse().expect("an address"))]);
     let adapter = gateway.and_then(|gateway| build(gateway, &net, &mut diags));
     adapter.filter(|_| !diags.has_errors()).unwrap_or_else(|| panic!("{}", diags.render()))
 }

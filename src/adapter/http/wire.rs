@@ -110,12 +110,12 @@ impl Wire {
         let body = Limited::new(body, bytes_max).collect();
         match timeout(patience, self.connection.drive(body)).await {
             Ok(Ok(body)) => Ok(Response { body: body.to_bytes().into(), is_cut: false, ..without_body }),
-            _ if reading == Reading::Status => Ok(without_body),
+            // The status of a refusal says enough without its body; a success without one says nothing.
+            _ if reading == Reading::Status || !head.status.is_success() => Ok(without_body),
             Err(_) => Err(self.failure(before, Reason::TcpTimeout, Reason::Timeout)),
             Ok(Err(error)) => match error.downcast::<hyper::Error>() {
-                // The status of a refusal says enough without its body; a success without one says nothing.
-                Ok(error) if head.status.is_success() => Err(self.broken(before, &error)),
-                _ => Ok(without_body),
+                Ok(error) => Err(self.broken(before, &error)),
+                Err(_longer_than_allowed) => Ok(without_body),
             },
         }
     }
@@ -164,5 +164,41 @@ impl Stream {
                 return Some(bytes);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Called, Client, Request};
+    use super::*;
+    use crate::adapter::net::Net;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Asks a server that says this and then nothing more.
+    async fn asked(said: &'static str) -> Result<Response, Failure> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let origin = format!("http://{}", listener.local_addr().expect("an address"));
+        let client = Client::new(Net::new(&[]), origin.parse().expect("an origin"), None).expect("a client");
+        let server = async {
+            let (mut wire, _) = listener.accept().await.expect("a connection");
+            let _ = wire.read(&mut [0; 1024]).await;
+            wire.write_all(said.as_bytes()).await.expect("written");
+            std::future::pending::<()>().await
+        };
+        let (request, time_out) = (Request::get("/".into()), Span::from_ms(200));
+        tokio::select! {
+            Called { answer, .. } = client.call(&request, time_out, Span::from_hours(1)) => answer,
+            () = server => unreachable!("it waits for ever"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_whose_body_stays_away_is_one() {
+        let refused = asked("HTTP/1.1 429 Slow\r\nretry-after: 7\r\ncontent-length: 9\r\n\r\n{").await;
+        let retry_after = Some(Span::from_secs(7));
+        assert_eq!(refused, Ok(Response { status: 429, retry_after, body: Vec::new(), is_cut: true }));
+        let taken = asked("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{").await;
+        assert_eq!(taken, Err(Failure::Sent(Reason::Timeout)));
     }
 }

@@ -6,54 +6,92 @@ use super::provider_id;
 use crate::core::outcome::{Receipt, ReceiptKind, ReceiptRef};
 use crate::core::time::Timestamp;
 use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The most recipients of whom is remembered how their messages name them: a large audience, at about 200 bytes each.
+const NAMED_MAX: usize = 20_000;
 
 /// The longest line of a stream: an inbound message of some kilobytes, and then some.
 const LINE_BYTES_MAX: usize = 256 * 1024;
 
-/// Cuts a stream's bytes into the data of its events.
+/// Cuts a stream's bytes into the data of its events. An event that is too long is left out; those around it stand.
 #[derive(Default)]
 pub(super) struct Events {
     line: Vec<u8>,
     data: String,
+    /// Whether the event at hand is too long to be kept.
+    too_long: bool,
 }
-
-/// The stream holds a line that nobody would send.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct LineTooLong;
 
 impl Events {
     /// Takes the next bytes and returns the data of each event that they end.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Vec<String>, LineTooLong> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut ended = Vec::new();
         for byte in bytes {
             if *byte != b'\n' {
-                if self.line.len() == LINE_BYTES_MAX {
-                    return Err(LineTooLong);
+                match self.line.len() < LINE_BYTES_MAX {
+                    true => self.line.push(*byte),
+                    false => self.too_long = true,
                 }
-                self.line.push(*byte);
                 continue;
             }
             let line = std::mem::take(&mut self.line);
             let line = String::from_utf8_lossy(&line);
             let line = line.strip_suffix('\r').unwrap_or(&line);
             if line.is_empty() {
-                if !self.data.is_empty() {
-                    ended.push(std::mem::take(&mut self.data));
+                let data = std::mem::take(&mut self.data);
+                let too_long = std::mem::take(&mut self.too_long);
+                if !data.is_empty() && !too_long {
+                    ended.push(data);
                 }
             } else if let Some(data) = line.strip_prefix("data:") {
-                if self.data.len() + data.len() > LINE_BYTES_MAX {
-                    return Err(LineTooLong);
+                self.too_long |= self.data.len() + data.len() > LINE_BYTES_MAX;
+                if !self.too_long {
+                    self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
                 }
-                self.data.push_str(data.strip_prefix(' ').unwrap_or(data));
             }
         }
-        Ok(ended)
+        ended
+    }
+}
+
+/// By which of its names a recipient stands in the ids of its messages: the daemon answers with an account's UUID or, where
+/// it does not know that, with the number, and tells of receipts by both, or by one of them.
+///
+/// Limits: [`NAMED_MAX`] numbers, the oldest forgotten first; nothing is stored. Who is not known here goes by the UUID.
+#[derive(Default)]
+pub(super) struct Named {
+    by_number: BTreeMap<String, String>,
+    order: VecDeque<String>,
+}
+
+impl Named {
+    /// Learns from what was answered to a send to this address.
+    pub(super) fn learn(&mut self, address: &str, provider_id: &str) {
+        let Some((name, _)) = provider_id.rsplit_once(':') else { return };
+        if self.by_number.insert(address.to_owned(), name.to_owned()).is_none() {
+            self.order.push_back(address.to_owned());
+        }
+        if self.order.len() > NAMED_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_number.remove(&oldest);
+        }
+    }
+
+    /// Returns the name by which the sender of an event stands in our ids. Another account that has come to the number
+    /// of one does not speak for it.
+    fn sender<'a>(&'a self, envelope: &'a Value) -> Option<&'a str> {
+        let named = |key: &str| envelope[key].as_str().filter(|name| !name.is_empty());
+        let (uuid, number) = (named("sourceUuid"), named("sourceNumber"));
+        let known = number.and_then(|number| self.by_number.get(number)).map(String::as_str);
+        known.filter(|known| Some(*known) == number).or(uuid).or(known).or(number).or(named("source"))
     }
 }
 
 /// Returns the receipts of one event for our account: those that the recipient's device sends, and a quote of one of
 /// our messages or a reaction to it, which acknowledge it.
-pub(super) fn receipts(data: &str, account: &str) -> Vec<Receipt> {
+pub(super) fn receipts(data: &str, account: &str, named: &Named) -> Vec<Receipt> {
     let Ok(event) = serde_json::from_str::<Value>(data) else { return Vec::new() };
     let inner = [&event, &event["params"], &event["params"]["result"]];
     let Some(holder) = inner.into_iter().find(|value| value["envelope"].is_object()) else {
@@ -63,8 +101,7 @@ pub(super) fn receipts(data: &str, account: &str) -> Vec<Receipt> {
         return Vec::new();
     }
     let envelope = &holder["envelope"];
-    let sender = ["sourceUuid", "sourceNumber", "source"].iter().find_map(|key| envelope[key].as_str());
-    let Some(sender) = sender.filter(|sender| !sender.is_empty()) else { return Vec::new() };
+    let Some(sender) = named.sender(envelope) else { return Vec::new() };
     let receipt = |sent: &Value, kind, at: &Value| {
         let of = ReceiptRef::Provider(provider_id(sender, sent.as_i64()?)?);
         Some(Receipt { of, kind, reason: None, at: at.as_i64().map(Timestamp::from_ms) })
@@ -105,19 +142,35 @@ mod tests {
         for size in [1, 2, 7, 1000] {
             let mut events = Events::default();
             let pieces = stream.as_bytes().chunks(size);
-            let all: Vec<_> = pieces.flat_map(|piece| events.push(piece).expect("short lines")).collect();
+            let all: Vec<_> = pieces.flat_map(|piece| events.push(piece)).collect();
             assert_eq!(all, expected, "{size}");
         }
-        assert_eq!(Events::default().push(&vec![b'x'; LINE_BYTES_MAX + 1]), Err(LineTooLong));
+    }
+
+    #[test]
+    fn an_event_that_is_too_long_costs_itself_alone() {
+        let long_line = format!("data:{}\n", "x".repeat(LINE_BYTES_MAX + 1));
+        let many_lines = format!("data:{}\n", "x".repeat(1000)).repeat(300);
+        for long in [long_line, many_lines] {
+            let mut events = Events::default();
+            let stream = format!("data:before\n\n{long}data:of it\n\ndata:after\n\n");
+            assert_eq!(events.push(stream.as_bytes()), ["before", "after"]);
+            let pieces = stream.as_bytes().chunks(7);
+            assert_eq!(pieces.flat_map(|piece| events.push(piece)).collect::<Vec<_>>(), ["before", "after"]);
+        }
         let mut endless = Events::default();
-        let line = format!("data:{}\n", "x".repeat(1000));
-        assert!((0..300).any(|_| endless.push(line.as_bytes()).is_err()));
+        (0..3).for_each(|_| assert!(endless.push(&vec![b'x'; LINE_BYTES_MAX]).is_empty()));
+        assert!(endless.line.len() <= LINE_BYTES_MAX, "what nobody ends takes no more room");
     }
 
     const ME: &str = "+15550001111";
 
     fn check(event: Value, expected: &[(&str, ReceiptKind)]) {
-        let found = receipts(&event.to_string(), ME);
+        check_for(&Named::default(), event, expected);
+    }
+
+    fn check_for(named: &Named, event: Value, expected: &[(&str, ReceiptKind)]) {
+        let found = receipts(&event.to_string(), ME, named);
         let found: Vec<_> = found
             .iter()
             .map(|r| match &r.of {
@@ -155,7 +208,31 @@ mod tests {
         let mut other = both;
         other["account"] = json!("+15550002222");
         check(other, &[]);
-        assert_eq!(receipts("{", ME), []);
+        assert_eq!(receipts("{", ME, &Named::default()), []);
+    }
+
+    #[test]
+    fn a_recipient_is_known_by_the_name_that_its_messages_have() {
+        let by = |uuid: Value, number: Value| {
+            let told = json!({"isDelivery": true, "timestamps": [5]});
+            json!({"envelope": {"sourceUuid": uuid, "sourceNumber": number, "receiptMessage": told}})
+        };
+        let mut named = Named::default();
+        let (a, b, c) = (json!("+15551230000"), json!("+15551230001"), json!("+15551230002"));
+        named.learn("+15551230000", "+15551230000:5");
+        named.learn("+15551230001", "c0ffee:5");
+        let delivered = |id| (id, ReceiptKind::Delivered);
+        let check = |event, expected: &[_]| check_for(&named, event, expected);
+        check(by(json!("u"), a), &[delivered("+15551230000:5")]);
+        check(by(Value::Null, b.clone()), &[delivered("c0ffee:5")]);
+        check(by(json!("other"), b), &[delivered("other:5")]);
+        check(by(json!("u"), c.clone()), &[delivered("u:5")]);
+        check(by(json!(""), c), &[delivered("+15551230002:5")]);
+        for n in 0..NAMED_MAX {
+            named.learn(&n.to_string(), "u:5");
+        }
+        assert_eq!((named.by_number.len(), named.order.len()), (NAMED_MAX, NAMED_MAX));
+        assert!(!named.by_number.contains_key("+15551230000"));
     }
 
     #[test]

@@ -20,12 +20,12 @@ use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason};
 use crate::core::time::Span;
 use crate::diag::Diagnostics;
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings};
-use events::Events;
+use events::{Events, Named};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// The kind's row in [`ADAPTERS`](super::ADAPTERS).
 pub(super) const KIND: Kind = Kind {
@@ -59,13 +59,19 @@ struct SignalCli {
     client: Client,
     account: String,
     turn: Mutex<()>,
+    named: std::sync::Mutex<Named>,
 }
 
 fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
     let client = settings::client(gateway, net, None, diags);
     let wanted = "a number such as `+15550001111`";
     let account = settings::required(&mut gateway.rest, "account", wanted, is_number, diags);
-    Some(Arc::new(SignalCli { client: client?, account: account?, turn: Mutex::new(()) }))
+    Some(Arc::new(SignalCli {
+        client: client?,
+        account: account?,
+        turn: Mutex::new(()),
+        named: Default::default(),
+    }))
 }
 
 fn is_number(text: &str) -> bool {
@@ -161,6 +167,24 @@ fn of_internal_error(text: &str) -> Outcome {
 }
 
 impl SignalCli {
+    /// Sends in its turn. What that takes is taken off the life of the message.
+    async fn in_turn(&self, outgoing: &Outgoing) -> Answered {
+        let unsent =
+            |retry_after| Answered { outcome: deferred(Reason::Busy, retry_after), took: Span::ZERO };
+        let came = Instant::now();
+        let Ok(_turn) = timeout(TURN_WAIT_MAX, self.turn.lock()).await else { return unsent(Some(BUSY)) };
+        let waited = Span::from_ms(i64::try_from(came.elapsed().as_millis()).unwrap_or(i64::MAX));
+        if waited >= outgoing.left {
+            return unsent(None);
+        }
+        let outgoing = Outgoing { left: Span::from_ms(outgoing.left.ms() - waited.ms()), ..outgoing.clone() };
+        self.client.send(request(&outgoing, &self.account), &outgoing, outcome).await
+    }
+
+    fn named(&self) -> MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hears one stream out. Returns why it ended.
     async fn hear(&self, ear: &dyn Ear, was_up: &mut bool) -> Reason {
         let account = self.account.replace('+', "%2B");
@@ -181,8 +205,12 @@ impl SignalCli {
                 Ok(None) => return Reason::ConnectionLost,
                 Err(_) => return Reason::Timeout,
             };
-            let Ok(ended) = events.push(&bytes) else { return Reason::Unreadable };
-            for receipt in ended.iter().flat_map(|data| events::receipts(data, &self.account)) {
+            let ended = events.push(&bytes);
+            let receipts: Vec<_> = {
+                let named = self.named();
+                ended.iter().flat_map(|data| events::receipts(data, &self.account, &named)).collect()
+            };
+            for receipt in receipts {
                 ear.receipt(receipt).await;
             }
         }
@@ -206,10 +234,11 @@ impl SignalCli {
 impl Adapter for SignalCli {
     fn send(&self, outgoing: Outgoing) -> Doing<'_, Answered> {
         Box::pin(async move {
-            let Ok(_turn) = timeout(TURN_WAIT_MAX, self.turn.lock()).await else {
-                return Answered { outcome: deferred(Reason::Busy, Some(BUSY)), took: Span::ZERO };
-            };
-            self.client.send(request(&outgoing, &self.account), &outgoing, outcome).await
+            let answered = self.in_turn(&outgoing).await;
+            if let Outcome::Accepted { provider_id: Some(id) } = &answered.outcome {
+                self.named().learn(outgoing.address.trim(), id);
+            }
+            answered
         })
     }
 
@@ -236,6 +265,26 @@ mod tests {
             "params": {"account": "+15550001111", "recipient": ["+15551230000"], "message": "Leave now"},
         });
         assert_eq!(body, expected);
+    }
+
+    #[tokio::test]
+    async fn what_expires_while_it_waits_for_its_turn_stays_here() {
+        // Nobody listens there: what is sent all the same is refused, and not deferred.
+        let origin = "http://127.0.0.1:9".parse().expect("an origin");
+        let client = Client::new(Net::new(&[]), origin, None).expect("a client");
+        let turn = Mutex::new(());
+        let signal = SignalCli { client, account: "+15550001111".into(), turn, named: Default::default() };
+        let brief = Outgoing { left: Span::from_ms(2), ..outgoing("+15551230000", "Leave now") };
+        let held = signal.turn.lock().await;
+        let pass = async {
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_millis(3) {
+                tokio::task::yield_now().await;
+            }
+            drop(held);
+        };
+        let (answered, ()) = tokio::join!(signal.in_turn(&brief), pass);
+        assert_eq!(answered.outcome, deferred(Reason::Busy, None));
     }
 
     #[test]

@@ -151,6 +151,7 @@ struct Handed {
 impl SmsSmpp {
     async fn deliver(&self, outgoing: Outgoing) -> Answered {
         let refused = |reason| Answered { outcome: Outcome::Rejected { reason }, took: Span::ZERO };
+        let came = Instant::now();
         if let Some(reason) = self.shared.standing.why_not() {
             return refused(barring(reason));
         }
@@ -160,12 +161,14 @@ impl SmsSmpp {
             Err(reason) => return refused(reason),
         };
         let order = &outgoing.order;
-        let by = Instant::now() + order.time_out.to_std();
+        let by = came + order.time_out.to_std();
+        // What does not expire has a life beyond any clock's reach.
+        let until = came.checked_add(outgoing.left.to_std()).map(Instant::into_std);
         if units.len() > 1 {
-            return self.deliver_parts(order.attempt, units, by, order.time_out).await;
+            return self.deliver_parts(order.attempt, units, by, order.time_out, until).await;
         }
         match units.pop() {
-            Some(unit) => self.hand(order.attempt, unit, None).wait(by).await,
+            Some(unit) => self.hand(order.attempt, unit, None, until).wait(by).await,
             None => refused(Reason::NoText),
         }
     }
@@ -177,6 +180,7 @@ impl SmsSmpp {
         units: Vec<SubmitSm>,
         by: Instant,
         time_out: Span,
+        until: Option<std::time::Instant>,
     ) -> Answered {
         let total = u8::try_from(units.len()).unwrap_or(u8::MAX);
         let group = Open { shared: &self.shared, no: self.shared.parts().open(attempt, total) };
@@ -184,9 +188,14 @@ impl SmsSmpp {
         let Some((first, number)) = units.next() else {
             return Answered { outcome: Outcome::Rejected { reason: Reason::NoText }, took: Span::ZERO };
         };
-        let mut whole = self.hand(attempt, first, Some((group.no, number))).wait(by).await;
-        if !matches!(whole.outcome, Outcome::Accepted { .. }) {
-            return whole;
+        let mut whole = self.hand(attempt, first, Some((group.no, number)), until).wait(by).await;
+        match whole.outcome {
+            Outcome::Accepted { .. } => {}
+            Outcome::Rejected { .. } | Outcome::Deferred { .. } => {
+                self.shared.parts().refused(group.no);
+                return whole;
+            }
+            Outcome::Unknown { .. } => return whole,
         }
         let by = by + time_out.min(LATER_PARTS_MAX).to_std();
         let mut pause = THROTTLED_PAUSE;
@@ -195,7 +204,7 @@ impl SmsSmpp {
             let handed: Vec<_> = left
                 .into_iter()
                 .map(|(unit, number)| {
-                    (self.hand(attempt, unit.clone(), Some((group.no, number))), unit, number)
+                    (self.hand(attempt, unit.clone(), Some((group.no, number)), None), unit, number)
                 })
                 .collect();
             left = Vec::new();
@@ -222,11 +231,17 @@ impl SmsSmpp {
         }
     }
 
-    /// Gives a unit to the link.
-    fn hand(&self, attempt: AttemptId, submit: SubmitSm, part: Option<(GroupNo, u8)>) -> Handed {
+    /// Gives a unit to the link, to be written before `until`.
+    fn hand(
+        &self,
+        attempt: AttemptId,
+        submit: SubmitSm,
+        part: Option<(GroupNo, u8)>,
+        until: Option<std::time::Instant>,
+    ) -> Handed {
         let (reply, answer) = oneshot::channel();
         let stage = Stage::default();
-        let job = Job { submit, attempt, part, stage: stage.clone(), reply };
+        let job = Job { submit, attempt, part, until, stage: stage.clone(), reply };
         if let Err(TrySendError::Full(job) | TrySendError::Closed(job)) = self.to_link.try_send(job) {
             let outcome = Outcome::Rejected { reason: Reason::Busy };
             // Whoever waits is us.

@@ -4,7 +4,7 @@
 //! its parts is, and has failed when one has. The same memory serves a message whose id came after the attempt was
 //! given up: its receipts name the attempt beside the id.
 //!
-//! Limits: [`IDS_MAX`] ids, the oldest message forgotten first; nothing is stored. After a restart, or when
+//! Limits: [`IDS_MAX`] ids and [`GROUPS_MAX`] messages, the oldest message forgotten first; nothing is stored. After a restart, or when
 //! forgotten, the first part's receipt stands for the whole, and the others' belong to nobody.
 //! What waits here has been acknowledged to the SMSC: a process that is killed loses at most [`EARLY_MAX`] receipts of
 //! the last [`EARLY_KEPT`], and those deliveries end as handed over, or at another step. Holding the acknowledgement
@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 /// The most ids that are remembered: a mass alert of 100,000 in two parts, at about 100 bytes each.
 const IDS_MAX: usize = 200_000;
+/// The most messages that are remembered: each has an id, but for those that wait for their first answer.
+const GROUPS_MAX: usize = IDS_MAX;
 /// The most receipts that are kept while a part's own id may still come.
 const EARLY_MAX: usize = 1_000;
 /// How long such a receipt is kept. Cites: SMSCs send receipts before the response by less than a second.
@@ -60,7 +62,24 @@ impl Parts {
         let (delivered, failed) = (BTreeSet::new(), BTreeSet::new());
         self.groups.insert(no, Group { attempt, total, ids: Vec::new(), delivered, failed });
         self.open.insert(no);
+        while self.groups.len() > GROUPS_MAX
+            && let Some(oldest) = self.groups.keys().next().copied()
+        {
+            self.forget(oldest);
+        }
         no
+    }
+
+    /// Notes that a part was certainly not taken. A message of which no part was leaves nothing to wait for.
+    pub(super) fn refused(&mut self, no: GroupNo) {
+        if self.groups.get(&no).is_some_and(|group| group.ids.is_empty()) {
+            self.forget(no);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.groups.is_empty() && self.ids.is_empty()
     }
 
     /// Expects no further id of this message; a late one is still taken.
@@ -143,7 +162,10 @@ impl Parts {
     fn forget(&mut self, no: GroupNo) {
         self.open.remove(&no);
         for id in self.groups.remove(&no).into_iter().flat_map(|group| group.ids) {
-            self.ids.remove(&id);
+            // An SMSC that has used up its ids begins again: the id is the later message's then.
+            if self.ids.get(&id).is_some_and(|(holder, _)| *holder == no) {
+                self.ids.remove(&id);
+            }
         }
     }
 }
@@ -245,6 +267,46 @@ mod tests {
         let now = Instant::now();
         assert_eq!(shown(parts.hear(report("a", ReceiptKind::Delivered), now)), ["a/2 delivered"]);
         assert!(parts.groups.is_empty());
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_is_the_later_messages() {
+        let mut parts = Parts::default();
+        let now = Instant::now();
+        let ids = [(1, "a"), (2, "b")];
+        for n in [1, 2] {
+            let no = parts.open(attempt(n), 2);
+            ids.iter().for_each(|(number, id)| assert!(parts.learn(no, *number, id).is_empty()));
+            parts.close(no);
+        }
+        parts.forget(GroupNo(1));
+        assert_eq!(parts.hear(report("a", ReceiptKind::Delivered), now), None);
+        assert_eq!(shown(parts.hear(report("b", ReceiptKind::Delivered), now)), ["a/2 delivered"]);
+        assert!(parts.groups.is_empty() && parts.ids.is_empty());
+    }
+
+    #[test]
+    fn a_message_that_was_refused_leaves_nothing_behind() {
+        let mut parts = Parts::default();
+        let no = parts.open(attempt(1), 2);
+        parts.refused(no);
+        parts.close(no);
+        assert!(parts.groups.is_empty() && parts.open.is_empty());
+        // A later part that is refused takes nothing from the first.
+        let no = parts.open(attempt(1), 2);
+        parts.learn(no, 1, "a");
+        parts.refused(no);
+        assert!(parts.groups.contains_key(&no) && parts.ids.contains_key("a"));
+    }
+
+    #[test]
+    fn messages_without_an_answer_are_bounded() {
+        let mut parts = Parts::default();
+        for _ in 0..=GROUPS_MAX {
+            let no = parts.open(attempt(1), 2);
+            parts.close(no);
+        }
+        assert_eq!((parts.groups.len(), parts.groups.contains_key(&GroupNo(1))), (GROUPS_MAX, false));
     }
 
     #[test]

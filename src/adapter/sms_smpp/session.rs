@@ -68,6 +68,8 @@ pub(super) struct Job {
     pub(super) attempt: AttemptId,
     /// Which part of which message, where it is one of several.
     pub(super) part: Option<(GroupNo, u8)>,
+    /// When it is too late to write it, where that can be. A message that has begun is finished.
+    pub(super) until: Option<Instant>,
     pub(super) stage: Stage,
     pub(super) reply: oneshot::Sender<Answered>,
 }
@@ -167,8 +169,14 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Submits, unless it was withdrawn meanwhile.
+    /// Submits, unless it was withdrawn or has expired meanwhile.
     pub(super) fn submit(&mut self, job: Job, now: Instant) {
+        if job.until.is_some_and(|until| now >= until) {
+            let outcome = Outcome::Deferred { reason: Reason::Busy, retry_after: None };
+            // Whoever waited may have left, and knows by the stage that it was not sent.
+            let _ = job.reply.send(Answered { outcome, took: Span::ZERO });
+            return;
+        }
         if !job.stage.write() {
             return;
         }
@@ -291,11 +299,17 @@ impl<'a> Session<'a> {
         self.note_unnamed(status);
         self.window.learn(&outcome);
         let mut receipts = Vec::new();
-        if let Outcome::Accepted { provider_id: Some(id) } = &mut outcome {
-            *id = self.shared.dialect.ids.of_response(id);
-            if let Some((no, number)) = part {
-                receipts = self.shared.parts().learn(no, number, id);
+        match (&mut outcome, part) {
+            (Outcome::Accepted { provider_id: Some(id) }, part) => {
+                *id = self.shared.dialect.ids.of_response(id);
+                if let Some((no, number)) = part {
+                    receipts = self.shared.parts().learn(no, number, id);
+                }
             }
+            (Outcome::Rejected { .. } | Outcome::Deferred { .. }, Some((no, _))) => {
+                self.shared.parts().refused(no);
+            }
+            _ => {}
         }
         let took = now.saturating_duration_since(at).as_millis();
         let took = Span::from_ms(i64::try_from(took).unwrap_or(i64::MAX));

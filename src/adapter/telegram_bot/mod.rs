@@ -139,6 +139,8 @@ fn outcome(response: &Response) -> Outcome {
         (None, _) => match response.status {
             504 => unknown(Reason::Timeout),
             500..=599 => rejected(Reason::ServiceDown),
+            // Whose fault it is stood in the body.
+            400 | 403 if response.is_cut => deferred(Reason::ProviderFault, response.retry_after),
             _ => by_status(response),
         },
     }
@@ -353,6 +355,10 @@ mod tests {
         check(504, json!("Gateway Timeout"), unknown(Reason::Timeout));
         check(200, json!("<html>"), unknown(Reason::Unreadable));
         check(302, json!(""), rejected(Reason::Configuration));
+        for status in [400, 403] {
+            let cut = Response { status, is_cut: true, ..Response::default() };
+            assert_eq!(outcome(&cut), deferred(Reason::ProviderFault, None), "{status}");
+        }
     }
 
     #[test]

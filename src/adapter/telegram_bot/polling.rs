@@ -125,8 +125,34 @@ fn news(response: &Response) -> Result<Vec<Value>, Missed> {
         return Err(Missed::TooLong);
     }
     let mut body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    match body["result"].take() {
-        Value::Array(updates) if body["ok"] == true => Ok(updates),
+    let is_ok = body["ok"] == true;
+    // By `get_mut`, since to write at a key panics where the body is no object.
+    match body.get_mut("result").map(Value::take) {
+        Some(Value::Array(updates)) if is_ok => Ok(updates),
         _ => Err(Missed::Failed(super::outcome(response))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_updates_or_says_why_not() {
+        let check = |body: &str, expected: Result<usize, Missed>| {
+            let response = Response { status: 200, body: body.into(), ..Response::default() };
+            assert_eq!(news(&response).map(|updates| updates.len()), expected, "{body}");
+        };
+        check(r#"{"ok":true,"result":[{"update_id":1},{}]}"#, Ok(2));
+        check(r#"{"ok":true,"result":[]}"#, Ok(0));
+        let unreadable = || Err(Missed::Failed(Outcome::Unknown { reason: Reason::Unreadable }));
+        // Something between us and Telegram may answer anything.
+        for body in
+            ["", "null", "[1]", "\"no\"", "1", "true", r#"{"ok":true,"result":1}"#, r#"{"result":[]}"#]
+        {
+            check(body, unreadable());
+        }
+        let cut = Response { status: 200, is_cut: true, ..Response::default() };
+        assert_eq!(news(&cut), Err(Missed::TooLong));
     }
 }

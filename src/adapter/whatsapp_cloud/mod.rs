@@ -136,6 +136,8 @@ fn outcome(response: &Response) -> Outcome {
             Outcome::Accepted { provider_id: (id.len() <= PROVIDER_ID_BYTES_MAX).then(|| id.to_owned()) }
         }
         (200..=299, _) => unknown(Reason::Unreadable),
+        // Nearly every refusal is a 400, and whose fault it is stood in the body.
+        (400, _) if response.is_cut => deferred(Reason::ProviderFault, response.retry_after),
         _ => by_status(response),
     }
 }
@@ -256,5 +258,7 @@ mod tests {
         check(429, "slow down", deferred(Reason::Throttled, after));
         check(503, "", deferred(Reason::ProviderFault, after));
         check(504, "", unknown(Reason::Timeout));
+        let cut = Response { status: 400, is_cut: true, ..Response::default() };
+        assert_eq!(outcome(&cut), deferred(Reason::ProviderFault, None));
     }
 }

@@ -111,7 +111,9 @@ type Case = (&'static [(&'static str, &'static str)], &'static str, Option<Layer
 async fn a_mail_server_greets_and_offers_or_says_why_not() {
     let context = plain();
     let hello = ("EHLO", "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n");
-    let cases: [Case; 9] = [
+    // It is there, and asks for patience.
+    let limited = Verdict::Limited(Reason::ProviderFault);
+    let cases: [Case; 11] = [
         (
             Box::leak(Box::new([hello, ("AUTH PLAIN AG9wcwBwdw==", "235 ok\r\n"), ("NOOP", "250 ok\r\n")])),
             "none",
@@ -148,7 +150,21 @@ async fn a_mail_server_greets_and_offers_or_says_why_not() {
             failed(Reason::TlsFailed),
             &[Tcp, Tls],
         ),
-        (&[("", "421 4.3.2 closing\r\n")], "none", Some(Tcp), failed(Reason::ProviderFault), &[Tcp, Api]),
+        (&[("", "421 4.3.2 closing\r\n")], "none", Some(Api), limited, &[Tcp, Api]),
+        (
+            Box::leak(Box::new([hello, ("STARTTLS", "454 4.7.0 later\r\n")])),
+            "starttls",
+            Some(Api),
+            limited,
+            &[Tcp, Api],
+        ),
+        (
+            Box::leak(Box::new([hello, ("AUTH", "454 4.7.0 later\r\n")])),
+            "none",
+            Some(Api),
+            limited,
+            &[Tcp, Api],
+        ),
         (&[("", "hello\r\n")], "none", Some(Tcp), failed(Reason::Unreadable), &[Tcp, Api]),
         (&[("", "")], "none", Some(Tcp), failed(Reason::Timeout), &[Tcp, Api]),
         (&[("EHLO", "")], "none", Some(Tcp), failed(Reason::Timeout), &[Tcp, Api]),
@@ -187,7 +203,7 @@ async fn the_ready_file_speaks_to_a_submission_server() {
     check(&reports[0], Some(Api), Verdict::Fine, &[Tcp, Tls, Api]);
     check(&reports[1], Some(Tls), failed(Reason::Credentials), &[Tcp, Tls, Api]);
     server.reply_at(Stage::Banner, Some(Reply::new(421, "4.3.2 closing")));
-    check(&ready().await[0], Some(Tcp), failed(Reason::ProviderFault), &[Tcp, Api]);
+    check(&ready().await[0], Some(Api), Verdict::Limited(Reason::ProviderFault), &[Tcp, Api]);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl<'a> World<'a> {
             data_coding: 0,
             content: Content::Short(b"hello".to_vec()),
         };
-        (Job { submit, attempt: attempt(n), part, stage: Stage::default(), reply }, answer)
+        (Job { submit, attempt: attempt(n), part, until: None, stage: Stage::default(), reply }, answer)
     }
 
     fn submit(&mut self, n: u16) -> Answer {
@@ -369,4 +369,36 @@ fn sequence_numbers_begin_again() {
     let _answers = [world.submit(1), world.submit(2)];
     let said: Vec<u32> = world.said().into_iter().map(|(_, sequence, _)| sequence).collect();
     assert_eq!(said, [pdu::SEQUENCE_MAX, 1]);
+}
+
+#[test]
+fn what_has_expired_in_the_queue_is_not_written() {
+    let shared = shared(10);
+    let mut world = World::bound(&shared);
+    let (mut late, mut late_answer) = world.job(1, None);
+    let (mut timely, mut timely_answer) = world.job(2, None);
+    late.until = Some(world.now);
+    timely.until = Some(world.now + Duration::from_millis(1));
+    world.session.submit(late, world.now);
+    world.session.submit(timely, world.now);
+    assert_eq!(world.said(), [(CommandId::SubmitSm, 2, 0)]);
+    let unsent = Outcome::Deferred { reason: Reason::Busy, retry_after: None };
+    assert_eq!(late_answer.try_recv().map(|answered| answered.outcome), Ok(unsent));
+    assert_eq!(timely_answer.try_recv(), Err(TryRecvError::Empty));
+}
+
+#[test]
+fn a_first_part_that_is_refused_is_not_remembered() {
+    let shared = shared(10);
+    let mut world = World::bound(&shared);
+    for (n, sequence) in (1..=3).zip(2..) {
+        let group = shared.parts().open(attempt(n), 2);
+        let (job, answer) = world.job(n, Some((group, 1)));
+        // Also one that nobody waits for any more.
+        let _answer = (n != 3).then_some(answer);
+        world.session.submit(job, world.now);
+        world.answered(0x58, sequence, "").expect("a session");
+        shared.parts().close(group);
+    }
+    assert!(shared.parts().is_empty());
 }
