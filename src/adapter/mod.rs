@@ -191,6 +191,12 @@ pub trait Adapter: Send + Sync {
         Vec::new()
     }
 
+    /// Returns once no attempt that was handed over needs what [`Adapter::run`] keeps for its answer; at once where none
+    /// ever does.
+    fn drained(&self) -> Doing<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Keeps what must stand (a bind, an event stream, long polling) until dropped; returns never, or at once where
     /// there is nothing to keep.
     fn run<'a>(&'a self, _ear: &'a dyn Ear) -> Doing<'a, ()> {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Contacts are told again of a deadline that was missed before a start only while the key of the first telling is
 /// surely known: half of the time for which keys are kept.
-const TELL_AGAIN_WITHIN: Span = Span::from_hours(12);
+pub(crate) const TELL_AGAIN_WITHIN: Span = Span::from_hours(12);
 
 /// How many corrections are remembered, so that two callers at once cannot correct one message twice. What lies further
 /// back is on disk for whoever asks before it hands over a correction.

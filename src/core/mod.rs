@@ -40,6 +40,8 @@ mod slab;
 mod tests;
 mod watch;
 
+pub(crate) use accept::TELL_AGAIN_WITHIN;
+
 use channel::{ChannelSet, GatewayId};
 use effect::{Effect, Event};
 use gateway::GatewayConfig;

@@ -248,6 +248,7 @@ mod tests {
             urgency: Urgency::Past,
             status: Status::Actual,
             incident: None,
+            corrects: None,
             expires: None,
             text: BTreeMap::new(),
             template: None,

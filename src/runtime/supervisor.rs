@@ -2,7 +2,8 @@
 //!
 //! Invariant: one run loop a gateway at a time. A loop that ends or panics is started again, later each time; a
 //! gateway whose settings changed gets a new one, a gateway that is gone keeps its own until the service stops, so
-//! that receipts on its open attempts are heard.
+//! that receipts on its open attempts are heard. A loop that makes way stays beside the new one, for [`DRAIN_MAX`] at
+//! most, while attempts wait for answers by it: cut off, they would be repeated.
 
 use crate::adapter::{Doing, Ear};
 use crate::core::channel::GatewayId;
@@ -12,36 +13,49 @@ use crate::runtime::gateways::{Gateway, Gateways};
 use crate::runtime::guard::guarded;
 use crate::runtime::inbox::{Inbox, Incoming};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, timeout};
 
 /// The wait before a loop that ended is started again: the first, doubled up to the last.
 const AGAIN_FIRST: Duration = Duration::from_millis(500);
 const AGAIN_LAST: Duration = Duration::from_secs(60);
 /// A loop that held for so long starts from the first wait again.
 const HELD: Duration = Duration::from_secs(60);
+/// How long a loop that makes way may stay: an attempt's time-out, and as much again for its later parts.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Keeps the run loops.
 pub(crate) struct Supervisor {
     gateways: Arc<Gateways>,
     inbox: Inbox,
     tasks: Handle,
-    loops: Mutex<BTreeMap<String, Loop>>,
+    loops: Mutex<Loops>,
+}
+
+#[derive(Default)]
+struct Loops {
+    running: BTreeMap<String, Loop>,
+    /// Those that have made way, and may not have ended.
+    leaving: Vec<AbortHandle>,
 }
 
 struct Loop {
     gateway: Gateway,
     task: JoinHandle<()>,
+    is_leaving: Arc<AtomicBool>,
 }
 
 /// Where one gateway's adapter leaves what it hears.
 struct GatewayEar {
     gateway: GatewayId,
     inbox: Inbox,
+    /// Whether another loop speaks for the gateway's link by now.
+    is_leaving: Arc<AtomicBool>,
 }
 
 impl Supervisor {
@@ -55,22 +69,38 @@ impl Supervisor {
         let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
         for (place, gateway) in self.gateways.all().iter().enumerate() {
             let name = gateway.config.name.clone();
-            if loops.get(&name).is_some_and(|l| Arc::ptr_eq(&l.gateway.adapter, &gateway.adapter)) {
+            if loops.running.get(&name).is_some_and(|l| Arc::ptr_eq(&l.gateway.adapter, &gateway.adapter)) {
                 continue;
             }
-            let ear = GatewayEar { gateway: GatewayId(place as u8), inbox: self.inbox.clone() };
-            let task = self.tasks.spawn(keep(gateway.clone(), ear));
-            let started = Loop { gateway: gateway.clone(), task };
-            if let Some(old) = loops.insert(name, started) {
-                old.task.abort();
+            if let Some(old) = loops.running.remove(&name) {
+                loops.leaving.retain(|leaving| !leaving.is_finished());
+                loops.leaving.push(old.task.abort_handle());
+                old.is_leaving.store(true, Ordering::Release);
+                self.tasks.spawn(old.leave());
             }
+            let is_leaving = Arc::new(AtomicBool::new(false));
+            let id = GatewayId(place as u8);
+            let ear =
+                GatewayEar { gateway: id, inbox: self.inbox.clone(), is_leaving: Arc::clone(&is_leaving) };
+            let task = self.tasks.spawn(keep(gateway.clone(), ear));
+            loops.running.insert(name, Loop { gateway: gateway.clone(), task, is_leaving });
         }
     }
 
     /// Stops every loop.
     pub(crate) fn stop(&self) {
         let mut loops = self.loops.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *loops).into_values().for_each(|l| l.task.abort());
+        let Loops { running, leaving } = std::mem::take(&mut *loops);
+        running.into_values().for_each(|l| l.task.abort());
+        leaving.into_iter().for_each(|leaving| leaving.abort());
+    }
+}
+
+impl Loop {
+    /// Ends it once nothing waits for answers by it; new orders go to the new adapter by now.
+    async fn leave(self) {
+        let _ = timeout(DRAIN_MAX, guarded(self.gateway.adapter.drained())).await;
+        self.task.abort();
     }
 }
 
@@ -111,7 +141,111 @@ impl Ear for GatewayEar {
     }
 
     fn link(&self, up: bool, reason: Option<Reason>) {
+        if self.is_leaving.load(Ordering::Acquire) {
+            return;
+        }
         let down = (!up).then(|| reason.unwrap_or(Reason::NotConnected));
         let _ = self.inbox.put_now(Incoming::Input(Input::Link { gateway: self.gateway, down }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::{Adapter, Answered, Outgoing};
+    use crate::core::channel::Channel;
+    use crate::core::gateway::{GatewayConfig, Receipts};
+    use crate::core::outcome::Outcome;
+    use crate::core::time::Span;
+    use crate::runtime::inbox::inbox;
+    use tokio::sync::{Notify, watch};
+
+    /// Keeps a line whose state it tells as it is told to, until dropped.
+    #[derive(Default)]
+    struct Bind {
+        runs: watch::Sender<bool>,
+        drained: Notify,
+        say: Notify,
+        said: Notify,
+    }
+
+    struct Runs<'a>(&'a Bind);
+
+    impl Drop for Runs<'_> {
+        fn drop(&mut self) {
+            self.0.runs.send_replace(false);
+        }
+    }
+
+    impl Adapter for Bind {
+        fn send(&self, _outgoing: Outgoing) -> Doing<'_, Answered> {
+            let outcome = Outcome::Unknown { reason: Reason::Timeout };
+            Box::pin(async { Answered { outcome, took: Span::ZERO } })
+        }
+
+        fn drained(&self) -> Doing<'_, ()> {
+            Box::pin(self.drained.notified())
+        }
+
+        fn run<'a>(&'a self, ear: &'a dyn Ear) -> Doing<'a, ()> {
+            Box::pin(async move {
+                self.runs.send_replace(true);
+                let _runs = Runs(self);
+                loop {
+                    self.say.notified().await;
+                    ear.link(false, Some(Reason::ConnectionLost));
+                    self.said.notify_one();
+                }
+            })
+        }
+    }
+
+    impl Bind {
+        async fn is_running(&self, expected: bool) {
+            let mut runs = self.runs.subscribe();
+            let soon = runs.wait_for(|runs| *runs == expected);
+            timeout(Duration::from_secs(5), soon).await.expect("in time").expect("a bind");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_loop_that_makes_way_stays_while_answers_are_awaited_and_speaks_for_the_link_no_more() {
+        let (sender, outlet) = inbox();
+        let gateways = Arc::new(Gateways::default());
+        let supervisor = Supervisor::new(Arc::clone(&gateways), sender, Handle::current());
+        let put = |adapter: &Arc<Bind>| {
+            let config = GatewayConfig {
+                name: "sms-a".into(),
+                channel: Channel::Sms,
+                failure_domains: Vec::new(),
+                rate: None,
+                quotas: Vec::new(),
+                cost: 0.0,
+                receipts: Receipts::Delivered,
+                window: 1,
+                can_ask: false,
+                connect_time_out: Span::from_secs(1),
+            };
+            let adapter: Arc<dyn Adapter> = adapter.clone();
+            gateways.put(vec![Gateway { config, adapter }], |_| Some(GatewayId(0)));
+            supervisor.start();
+        };
+        let (old, new, last) = (Arc::<Bind>::default(), Arc::<Bind>::default(), Arc::<Bind>::default());
+        put(&old);
+        old.is_running(true).await;
+        put(&new);
+        new.is_running(true).await;
+        assert!(*old.runs.borrow(), "somebody waits for an answer by it");
+        old.say.notify_one();
+        old.said.notified().await;
+        assert!(matches!(outlet.take(Duration::ZERO), Ok(None)), "the new one speaks for the link");
+        old.drained.notify_one();
+        old.is_running(false).await;
+        assert!(*new.runs.borrow());
+        put(&last);
+        last.is_running(true).await;
+        supervisor.stop();
+        new.is_running(false).await;
+        last.is_running(false).await;
     }
 }

@@ -49,7 +49,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// The kind's row in [`ADAPTERS`](super::ADAPTERS).
@@ -99,6 +99,24 @@ struct SmsSmpp {
     jobs: tokio::sync::Mutex<mpsc::Receiver<Job>>,
     /// Joins the parts of a message at the handset.
     mark: AtomicU16,
+    /// How many attempts are handed over and not answered.
+    out: watch::Sender<usize>,
+}
+
+/// An attempt that is handed over, until it is answered or given up.
+struct Out<'a>(&'a watch::Sender<usize>);
+
+impl Out<'_> {
+    fn of(out: &watch::Sender<usize>) -> Out<'_> {
+        out.send_modify(|out| *out += 1);
+        Out(out)
+    }
+}
+
+impl Drop for Out<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|out| *out -= 1);
+    }
 }
 
 fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
@@ -132,7 +150,8 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
     let (bind, writing) = (settings.bind, settings.writing);
     // A start by the clock: a restart does not join its parts to those of a moment ago.
     let mark = AtomicU16::new(now().ms() as u16);
-    Some(Arc::new(SmsSmpp { shared, peer, bind, writing, to_link, jobs, mark }))
+    let out = watch::Sender::new(0);
+    Some(Arc::new(SmsSmpp { shared, peer, bind, writing, to_link, jobs, mark, out }))
 }
 
 #[allow(clippy::disallowed_methods, reason = "a message's validity is counted from the wall clock")]
@@ -293,7 +312,17 @@ fn barring(down: Reason) -> Reason {
 
 impl Adapter for SmsSmpp {
     fn send(&self, outgoing: Outgoing) -> Doing<'_, Answered> {
-        Box::pin(self.deliver(outgoing))
+        Box::pin(async move {
+            let _out = Out::of(&self.out);
+            self.deliver(outgoing).await
+        })
+    }
+
+    fn drained(&self) -> Doing<'_, ()> {
+        Box::pin(async {
+            // It cannot end before us.
+            let _ = self.out.subscribe().wait_for(|out| *out == 0).await;
+        })
     }
 
     fn run<'a>(&'a self, ear: &'a dyn Ear) -> Doing<'a, ()> {

@@ -112,7 +112,7 @@ async fn a_mail_server_greets_and_offers_or_says_why_not() {
     let context = plain();
     let hello = ("EHLO", "250-mx\r\n250-STARTTLS\r\n250 AUTH PLAIN LOGIN\r\n");
     // It is there, and asks for patience.
-    let limited = Verdict::Limited(Reason::ProviderFault);
+    let limited = || Verdict::Limited(Reason::ProviderFault);
     let cases: [Case; 11] = [
         (
             Box::leak(Box::new([hello, ("AUTH PLAIN AG9wcwBwdw==", "235 ok\r\n"), ("NOOP", "250 ok\r\n")])),
@@ -150,19 +150,19 @@ async fn a_mail_server_greets_and_offers_or_says_why_not() {
             failed(Reason::TlsFailed),
             &[Tcp, Tls],
         ),
-        (&[("", "421 4.3.2 closing\r\n")], "none", Some(Api), limited, &[Tcp, Api]),
+        (&[("", "421 4.3.2 closing\r\n")], "none", Some(Api), limited(), &[Tcp, Api]),
         (
             Box::leak(Box::new([hello, ("STARTTLS", "454 4.7.0 later\r\n")])),
             "starttls",
             Some(Api),
-            limited,
+            limited(),
             &[Tcp, Api],
         ),
         (
             Box::leak(Box::new([hello, ("AUTH", "454 4.7.0 later\r\n")])),
             "none",
             Some(Api),
-            limited,
+            limited(),
             &[Tcp, Api],
         ),
         (&[("", "hello\r\n")], "none", Some(Tcp), failed(Reason::Unreadable), &[Tcp, Api]),
