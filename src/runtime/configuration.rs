@@ -12,7 +12,7 @@ use crate::policy::{self, CheckedPolicy, PolicyFiles};
 use crate::probe::{self, ProbeSet, Target};
 use crate::runtime::gateways::{Gateway, Lineup};
 use crate::runtime::listener;
-use crate::settings::{GatewaySettings, Resolver, Settings};
+use crate::settings::{GatewaySettings, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -140,8 +140,8 @@ fn build(
 /// Tells what else is wrong with settings that have an error already: their certificate, their adapters' own keys.
 fn alone(settings: &Settings, diags: &mut Diagnostics) {
     tls(settings, diags);
-    // Nobody is asked for a name here; what is wrong with the resolvers was told.
-    let Ok(net) = Net::new(&[Resolver::At(([127, 0, 0, 1], 53).into())]) else { return };
+    // Nobody is asked for a name here.
+    let net = Net::new(&settings.resolvers);
     for gateway in &settings.gateways {
         drop(adapter::build(gateway.clone(), &net, diags));
     }
