@@ -12,7 +12,7 @@ mod session;
 
 use super::net::{Net, Tls};
 use super::settings;
-use super::verdict::{deferred, rejected};
+use super::verdict::rejected;
 use super::{Adapter, Answered, Doing, Ear, Kind, Outgoing};
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
@@ -157,7 +157,8 @@ impl EmailSmtp {
             };
             if handed_over.elapsed() >= outgoing.left.to_std() {
                 self.keep(session);
-                return nothing(deferred(Reason::Busy, None));
+                // Its own life ran out, which says nothing of the server.
+                return nothing(rejected(Reason::Busy));
             }
             let start = Instant::now();
             let Handed { outcome, usable, stale } =

@@ -163,7 +163,8 @@ impl Failure {
     pub(super) fn outcome(self) -> Outcome {
         match self {
             Failure::NotSent(reason) => Outcome::Rejected { reason },
-            Failure::Expired => Outcome::Deferred { reason: Reason::Busy, retry_after: None },
+            // Its own life ran out, which says nothing of the gateway.
+            Failure::Expired => Outcome::Rejected { reason: Reason::Busy },
             Failure::Sent(reason) => Outcome::Unknown { reason },
         }
     }

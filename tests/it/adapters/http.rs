@@ -105,7 +105,7 @@ async fn what_expired_while_connecting_is_not_sent() {
     let mut late = sender.attempt("+15551230000", "Leave now", 1);
     late.left = Span::ZERO;
     let outcome = sender.adapter.send(late).await.outcome;
-    assert_eq!(outcome, Outcome::Deferred { reason: Reason::Busy, retry_after: None });
+    assert_eq!(outcome, rejected(Reason::Busy), "which says nothing of the gateway, and asks for no rest");
     assert_eq!(handle.requests_count(), 0);
 }
 

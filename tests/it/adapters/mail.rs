@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use wasl::adapter::Answered;
 use wasl::core::outcome::{Outcome, Reason};
+use wasl::core::time::Span;
 use wasl::emulator::smtp::{self, Handle, Reply, Security, Stage};
 use wasl::emulator::tls::{Authority, Certificate};
 use wasl::emulator::{Common, Fault, Mix, TlsFault};
@@ -116,6 +117,17 @@ async fn words_put_in_before_tls_are_not_taken_for_the_servers() {
     });
     let outcome = send(&plain(server, "starttls")).await.outcome;
     assert_eq!(outcome, rejected(Reason::TlsFailed));
+}
+
+#[tokio::test]
+async fn what_expired_while_connecting_is_not_sent() {
+    let handle = smtp::start(smtp::Options::default()).await.unwrap();
+    let sender = plain(handle.addr(), "none");
+    let mut late = sender.attempt("amal@example.net", "غادروا الآن", 1);
+    late.left = Span::ZERO;
+    let outcome = sender.adapter.send(late).await.outcome;
+    assert_eq!(outcome, rejected(Reason::Busy), "which says nothing of the server, and asks for no rest");
+    assert_eq!(handle.accepted_count(), 0);
 }
 
 #[tokio::test]
