@@ -3,10 +3,11 @@
 use super::App;
 use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, json, not_found};
 use super::intake::later_than;
-use super::messages::{ReasonBody, carry_out, checked_reason};
+use super::messages::{ReasonBody, carry_out, checked_reason, refusal};
 use super::problem::Problem;
 use super::show;
 use crate::core::channel::{Channel, GatewayId};
+use crate::core::effect::Reply;
 use crate::core::input::Command;
 use crate::core::query::{Answer as Found, Query};
 use crate::core::record::{Outage, OutageOf};
@@ -105,9 +106,9 @@ pub(crate) async fn hold(app: Arc<App>, mut call: Call) -> Answer {
 
 /// `POST /v1/gateways/{name}/release`.
 pub(crate) async fn release(app: Arc<App>, mut call: Call) -> Answer {
-    let gateway = Some(gateway_of(&app, &call)?);
+    let gateway = gateway_of(&app, &call)?;
     let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
-    carry_out(&app, call, Command::Release { gateway, reason }).await
+    let_go(&app, call, Some(gateway), reason).await
 }
 
 /// `POST /v1/hold`: the red button.
@@ -119,7 +120,28 @@ pub(crate) async fn hold_all(app: Arc<App>, mut call: Call) -> Answer {
 /// `POST /v1/release`.
 pub(crate) async fn release_all(app: Arc<App>, mut call: Call) -> Answer {
     let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
-    carry_out(&app, call, Command::Release { gateway: None, reason }).await
+    let_go(&app, call, None, reason).await
+}
+
+/// Releases one gateway, or all, and tells what still stops what was released: a hold on everything outlasts the release
+/// of one, and what lies over a single gateway the release of everything.
+async fn let_go(app: &App, call: Call, gateway: Option<GatewayId>, reason: String) -> Answer {
+    call.query(&[])?;
+    let changed = match app.service.command(call.caller.who, Command::Release { gateway, reason }).await? {
+        Reply::Done { changed } => changed,
+        other => return Err(refusal(other)),
+    };
+    // The picture may be older than the release, which has not touched what is looked at here.
+    let view = app.service.view();
+    let over = |name: Option<&str>, overlay| json!({"gateway": name, "overlay": show::overlay(overlay)});
+    let still_stopped: Vec<_> = match gateway {
+        Some(_) => view.held_all.iter().map(|overlay| over(None, overlay)).collect(),
+        None => {
+            let each = view.gateways.iter().filter(|gateway| gateway.configured);
+            each.filter_map(|gateway| Some(over(Some(&gateway.name), gateway.overlay.as_ref()?))).collect()
+        }
+    };
+    Ok(json(StatusCode::OK, &json!({"changed": changed, "still_stopped": still_stopped})))
 }
 
 #[derive(Deserialize)]

@@ -239,6 +239,7 @@ pub static ROUTES: &[Route] = &[
         id: "releaseGateway",
         params: &["gateway_name"],
         problems: &[Kind::NotFound, Kind::Refused],
+        gives: Gives::Json(200, "Released"),
         run: run!(gateways::release),
         ..ACT
     },
@@ -266,6 +267,7 @@ pub static ROUTES: &[Route] = &[
         access: Access::Role(Role::Admin),
         summary: "Lets everything go on.",
         id: "releaseAll",
+        gives: Gives::Json(200, "Released"),
         run: run!(gateways::release_all),
         ..ACT
     },

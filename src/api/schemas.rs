@@ -293,6 +293,10 @@ fn answers() -> Value {
             },
         },
         "Changed": whole(json!({"changed": count()})),
+        "Released": whole(json!({
+            "changed": count(),
+            "still_stopped": list(whole(json!({"gateway": or_null(json!({"type": "string"})), "overlay": to("Overlay")}))),
+        })),
         "ContactsPut": whole(json!({"stored": count(), "checked": count()})),
         "Token": whole(json!({
             "name": {"type": "string"},

@@ -114,7 +114,8 @@ fn uplink(uplink: &UplinkView) -> Value {
     })
 }
 
-fn overlay(overlay: &Overlay) -> Value {
+/// Shows what lies over a gateway, or over all.
+pub(crate) fn overlay(overlay: &Overlay) -> Value {
     let (kind, until) = match overlay.kind {
         OverlayKind::Held => ("held", None),
         OverlayKind::Maintenance { until } => ("maintenance", Some(time(until))),
@@ -391,8 +392,8 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
             ("outage_closed", json!({"outage": outage.to_string(), "of": of(what), "lasted_ms": lasted.ms()}))
         }
         Event::Uplink { uplink, up } => ("uplink", json!({"uplink": uplink, "up": up})),
-        Event::Overlay { gateway: g, word, who } => {
-            ("overlay", json!({"gateway": g.as_ref().map(gateway), "word": word, "who": who}))
+        Event::Overlay { gateway: g, act, who } => {
+            ("overlay", json!({"gateway": g.as_ref().map(gateway), "word": act.name(), "who": who}))
         }
         Event::ClockJumped { by } => ("clock_jumped", json!({"by_ms": by.ms()})),
         Event::PolicyInForce { hash } => ("policy_in_force", json!({"hash": hash})),
@@ -401,4 +402,25 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
         members.insert("at".into(), time(at).into());
     }
     (name, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::effect::OverlayAct;
+    use crate::core::{Core, CoreConfig, policy::Policy, time::Span};
+    use std::sync::Arc;
+
+    #[test]
+    fn what_lies_over_everything_is_told_by_the_words_of_the_calls() {
+        let config = CoreConfig { shard: 0, seed: 1, dwell: Span::from_secs(20), uplinks: vec![] };
+        let now = Timestamp::from_ms(1_000_000);
+        let view = Core::new(config, vec![], Arc::new(Policy::built_in()), now).view(now);
+        let words = OverlayAct::ALL.map(|act| {
+            let (name, body) = event(now, &Event::Overlay { gateway: None, act, who: "ali".into() }, &view);
+            assert_eq!((name, &body["gateway"], &body["who"]), ("overlay", &Value::Null, &json!("ali")));
+            body["word"].clone()
+        });
+        assert_eq!(words, ["hold", "release", "maintenance"]);
+    }
 }

@@ -5,6 +5,7 @@ use super::call::{Answer, BODY_BYTES_MAX, Call, bad_value, json};
 use super::problem::{Kind, Problem};
 use super::service::Change;
 use super::session::new_token;
+use crate::core::message::SERVICE;
 use crate::core::query::{Role, TokenRecord};
 use crate::diag::nearest;
 use axum::http::StatusCode;
@@ -31,6 +32,12 @@ pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     if !(1..=TOKEN_NAME_CHARS_MAX).contains(&name.len()) || !name.chars().all(plain) {
         let why = format!("a name has 1 to {TOKEN_NAME_CHARS_MAX} of a-z, 0-9, -, _ and .");
+        return Err(bad_value("name", why));
+    }
+    if name == SERVICE {
+        let why = format!(
+            "`{SERVICE}` is the service's own name, and what it sends is never escalated; choose another"
+        );
         return Err(bad_value("name", why));
     }
     let role = Role::from_name(&role).ok_or_else(|| {

@@ -49,7 +49,7 @@ impl Core {
             health: g.cell.health(),
             needles: g.cell.values(),
             reason: g.cell.reason(),
-            overlay: g.overlay.clone(),
+            overlay: g.overlay.as_ref().filter(|_| g.set_aside(now)).cloned(),
             deferred_until: g.deferred_until.filter(|until| *until > now),
             probes: g.cell.probes(now),
             in_flight: g.capacity.in_flight(),
@@ -72,7 +72,8 @@ impl Core {
             let usable = usable.count() as u32;
             // From the best to the worst; what is unknown is neither.
             let order = [State::Up, State::Recovering, State::Degraded, State::Unknown, State::Down];
-            let state = order.into_iter().find(|s| gateways.iter().any(|(_, g)| g.cell.state() == *s))?;
+            let state =
+                order.into_iter().find(|s| gateways.iter().any(|(_, g)| g.cell.state() == *s))?;
             Some(ChannelView { channel, state, gateways: gateways.len() as u32, usable })
         };
         Channel::ALL.into_iter().filter_map(of).collect()

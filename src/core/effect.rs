@@ -131,6 +131,17 @@ pub enum Reply {
     Refused(String),
 }
 
+/// What is done to what lies over a gateway, or over all of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum OverlayAct {
+    /// Stopped by hand.
+    Hold,
+    /// Let go on.
+    Release,
+    /// Planned work until a time.
+    Maintenance,
+}
+
 /// Something that happened: for metrics, the log and the feed. Carries no address and no text.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
@@ -249,13 +260,13 @@ pub enum Event {
         /// Whether it is up.
         up: bool,
     },
-    /// An operator laid something over a gateway, or lifted it.
+    /// An operator laid something over a gateway, or lifted it; or its time was over.
     Overlay {
         /// The gateway; `None`: all.
         gateway: Option<GatewayId>,
-        /// Held, maintenance or lifted.
-        word: &'static str,
-        /// Who.
+        /// What was done.
+        act: OverlayAct,
+        /// Who; [`SERVICE`](super::message::SERVICE) where the time was over.
         who: String,
     },
     /// The wall clock moved.
@@ -268,4 +279,20 @@ pub enum Event {
         /// Its hash.
         hash: String,
     },
+}
+
+// === impl OverlayAct ===
+
+impl OverlayAct {
+    /// Every act.
+    pub const ALL: [OverlayAct; 3] = [OverlayAct::Hold, OverlayAct::Release, OverlayAct::Maintenance];
+
+    /// Returns the word used in events and in the audit record.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OverlayAct::Hold => "hold",
+            OverlayAct::Release => "release",
+            OverlayAct::Maintenance => "maintenance",
+        }
+    }
 }

@@ -15,6 +15,9 @@ pub const RECIPIENTS_MAX: usize = 1_000_000;
 /// How many recipients lie in one stored chunk of a frozen audience, and are materialised in one turn.
 pub const CHUNK_RECIPIENTS: usize = 2_000;
 
+/// Who the author is of what the service itself sends, and who acts where nobody does. No token has this name.
+pub const SERVICE: &str = "wasl";
+
 macro_rules! words {
     ($(#[$doc:meta])* $kind:ident { $($(#[$vdoc:meta])* $variant:ident = $name:literal,)* }) => {
         $(#[$doc])*

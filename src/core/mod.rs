@@ -259,6 +259,7 @@ impl Core {
         self.now = self.now.max(now);
         self.turn += 1;
         self.more = false;
+        self.lift_what_is_over();
         self.judge();
         self.fire_timers();
         self.give_up_early();

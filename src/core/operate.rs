@@ -2,10 +2,11 @@
 
 use super::Core;
 use super::channel::GatewayId;
-use super::effect::{Event, Reply};
+use super::effect::{Event, OverlayAct, Reply};
 use super::gateway::GatewayConfig;
 use super::ids::MessageId;
 use super::input::{Command, Ticket};
+use super::message::SERVICE;
 use super::outbox::message::SETTLED;
 use super::outcome::DeliveryResult;
 use super::policy::Policy;
@@ -19,12 +20,14 @@ impl Core {
             Command::Cancel { message, reason } => self.cancel(who, message, reason),
             Command::Correct { message, reason } => self.make_way(who, message, reason),
             Command::Hold { gateway, reason } => {
-                self.overlay(who, "hold", gateway, Some(OverlayKind::Held), reason)
+                self.overlay(who, OverlayAct::Hold, gateway, Some(OverlayKind::Held), reason)
             }
-            Command::Release { gateway, reason } => self.overlay(who, "release", gateway, None, reason),
+            Command::Release { gateway, reason } => {
+                self.overlay(who, OverlayAct::Release, gateway, None, reason)
+            }
             Command::Maintenance { gateway, until, reason } => {
                 let kind = OverlayKind::Maintenance { until };
-                self.overlay(who, "maintenance", Some(gateway), Some(kind), reason)
+                self.overlay(who, OverlayAct::Maintenance, Some(gateway), Some(kind), reason)
             }
         };
         self.reply(ticket, reply);
@@ -67,37 +70,53 @@ impl Core {
     fn overlay(
         &mut self,
         who: &str,
-        act: &'static str,
+        act: OverlayAct,
         gateway: Option<GatewayId>,
         kind: Option<OverlayKind>,
         reason: String,
     ) -> Reply {
         let overlay =
             kind.map(|kind| Overlay { kind, who: who.into(), reason: reason.clone(), since: self.now });
-        let name = match gateway {
-            None => {
-                self.fleet.held_all = overlay.clone();
-                None
-            }
+        let (known, name) = match gateway {
+            None => (&mut self.fleet.held_all, None),
             Some(id) => {
                 let Some(g) = self.fleet.get_mut(id) else { return Reply::NotFound };
-                let held = g.overlay.as_ref().is_some_and(|o| o.kind == OverlayKind::Held);
-                if held && matches!(kind, Some(OverlayKind::Maintenance { .. })) {
-                    // Planned work ends by itself; what was stopped by hand must not.
-                    return Reply::Refused("it is held: release it first, then plan the work".into());
-                }
-                g.overlay = overlay.clone();
-                Some(g.config.name.clone())
+                (&mut g.overlay, Some(g.config.name.clone()))
             }
         };
+        if known.is_none() && overlay.is_none() {
+            // Nothing lay over it: there is nothing to record, and nothing to tell of.
+            return Reply::Done { changed: 0 };
+        }
+        let held = known.as_ref().is_some_and(|o| o.kind == OverlayKind::Held);
+        if held && matches!(kind, Some(OverlayKind::Maintenance { .. })) {
+            // Planned work ends by itself; what was stopped by hand must not.
+            return Reply::Refused("it is held: release it first, then plan the work".into());
+        }
+        known.clone_from(&overlay);
         let on = name.clone().unwrap_or_else(|| "all".into());
         self.store(Record::Overlay { gateway: name, overlay });
-        self.audit(who, act, on, reason);
-        self.event(Event::Overlay { gateway, word: act, who: who.into() });
+        self.audit(who, act.name(), on, reason);
+        self.event(Event::Overlay { gateway, act, who: who.into() });
         self.refresh_tiers();
         let changed =
             gateway.map_or(self.fleet.gateways.iter().filter(|g| g.configured).count() as u32, |_| 1);
         Reply::Done { changed }
+    }
+
+    /// Lifts planned work whose time is over.
+    pub(super) fn lift_what_is_over(&mut self) {
+        for place in 0..self.fleet.gateways.len() {
+            let g = &mut self.fleet.gateways[place];
+            if g.maintained_until().is_none_or(|until| until > self.now) {
+                continue;
+            }
+            g.overlay = None;
+            let (name, gateway) = (g.config.name.clone(), GatewayId(place as u8));
+            self.store(Record::Overlay { gateway: Some(name), overlay: None });
+            let who = SERVICE.to_owned();
+            self.event(Event::Overlay { gateway: Some(gateway), act: OverlayAct::Release, who });
+        }
     }
 
     /// Puts a policy in force: every waiting delivery follows it from here on; open attempts stay as they are.

@@ -12,7 +12,7 @@ use crate::core::TELL_AGAIN_WITHIN;
 use crate::core::effect::Reply;
 use crate::core::ids::MessageId;
 use crate::core::input::{Accept, IdempotencyKey, Input};
-use crate::core::message::{Message, Severity, Status, Urgency};
+use crate::core::message::{Message, SERVICE, Severity, Status, Urgency};
 use crate::core::query::{Answer, Query};
 use crate::runtime::inbox::{Inbox, Incoming};
 use crate::runtime::reads::Reads;
@@ -25,8 +25,6 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// The author of what the service itself sends.
-const AUTHOR: &str = "wasl";
 /// How many are told at once; the rest wait.
 const AT_ONCE: usize = 4;
 /// The most that wait to be told: each is a message that missed a deadline of one rule, and people who are told of more
@@ -85,7 +83,7 @@ impl Escalator {
     async fn tell(&self, missed: &Missed) -> Told {
         let message = match self.reads.ask(Query::Message(missed.message)).await {
             // What the service itself sent is not told of again: that would never end.
-            Ok(Answer::Message(message, _)) if message.author != AUTHOR => message,
+            Ok(Answer::Message(message, _)) if message.author != SERVICE => message,
             Ok(_) => return Told::Done,
             Err(_) => return Told::Later,
         };
@@ -234,7 +232,7 @@ fn words_of(missed: &Missed, message: &Message) -> Accept {
     let text = words::escalation(message, missed.late, &missed.rule);
     Accept {
         ticket: NO_TICKET,
-        author: AUTHOR.into(),
+        author: SERVICE.into(),
         severity: missed.severity,
         urgency: Urgency::Immediate,
         status: missed.status,
@@ -254,7 +252,7 @@ fn words_of(missed: &Missed, message: &Message) -> Accept {
 fn key(message: MessageId, rule: &str) -> IdempotencyKey {
     let digest = ring::digest::digest(
         &ring::digest::SHA256,
-        format!("{AUTHOR}\0escalate {message} {rule}").as_bytes(),
+        format!("{SERVICE}\0escalate {message} {rule}").as_bytes(),
     );
     let key: [u8; 16] = std::array::from_fn(|i| digest.as_ref()[i]);
     IdempotencyKey { key, body: key }

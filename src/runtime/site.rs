@@ -9,6 +9,7 @@ use crate::api::{ApiConfig, router};
 use crate::core::CoreConfig;
 use crate::core::channel::GatewayId;
 use crate::core::effect::Pace;
+use crate::core::message::SERVICE;
 use crate::core::query::{Role, TokenRecord};
 use crate::core::time::Timestamp;
 use crate::diag::Diagnostics;
@@ -283,7 +284,7 @@ async fn first_token(running: &Running) -> Result<String, SiteError> {
     let record = TokenRecord { name: "admin".into(), role: Role::Admin, hash, made_at };
     running
         .service()
-        .change("wasl".into(), Change::Token { record, replace: false })
+        .change(SERVICE.into(), Change::Token { record, replace: false })
         .await
         .map_err(SiteError::Token)?;
     Ok(token)

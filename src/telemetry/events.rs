@@ -51,9 +51,9 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
         }
         Event::Uplink { uplink, up: true } => info!(uplink, "our own line is back"),
         Event::Uplink { uplink, up: false } => warn!(uplink, "our own line is down"),
-        Event::Overlay { gateway, word, who } => {
+        Event::Overlay { gateway, act, who } => {
             let gateway = gateway.map_or_else(|| "all".to_string(), name_of);
-            warn!(gateway, word, who, "an operator changed what may be used");
+            warn!(gateway, act = act.name(), who, "what may be used was changed");
         }
         Event::ClockJumped { by } => {
             warn!(by_ms = by.ms(), "the wall clock jumped; due times stay as they are")

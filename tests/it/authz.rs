@@ -1,5 +1,7 @@
 //! Who may do what, and what a caller is told: the table of calls against every role, limits, conflicts, problems.
 
+mod operating;
+
 use crate::stand_in::{self, StandIn, token};
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -21,7 +23,6 @@ use wasl::api::service::{Change, Trouble};
 use wasl::api::{ApiConfig, router};
 use wasl::core::channel::Channel;
 use wasl::core::effect::Reply;
-use wasl::core::input::Command;
 use wasl::core::message::Recipient;
 use wasl::core::query::{Contact, Role};
 use wasl::core::record::OutageOf;
@@ -349,28 +350,6 @@ async fn a_person_logs_in_acts_with_the_forms_value_and_leaves() {
 
 fn session_tries() -> u32 {
     wasl::api::session::LOGIN_TRIES_MAX
-}
-
-#[tokio::test]
-async fn a_sender_with_a_session_needs_the_forms_value_to_act() {
-    let house = House::plain();
-    let form = ("content-type", "application/x-www-form-urlencoded");
-    let body = format!("token={}", token(Role::Sender));
-    let entered = house.send(request("POST", "/login", None, &[form], &body)).await;
-    let cookie = entered.headers[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let cookie = ("cookie", cookie.as_str());
-    let page = house.send(request("GET", "/", None, &[cookie], "")).await;
-    let csrf = page.body.split(r#"name="csrf" value=""#).nth(1).unwrap().split('"').next().unwrap();
-    let reason = r#"{"reason":"wrong text"}"#;
-    let without = house.send(request("POST", "/v1/hold", None, &[cookie], reason)).await;
-    assert_eq!(without.problem(), "cross-site");
-    let message = house.send(request("POST", "/v1/messages", None, &[cookie], MESSAGE)).await;
-    assert_eq!(message.problem(), "cross-site");
-    let with = house.send(request("POST", "/v1/hold", None, &[cookie, ("x-csrf-token", csrf)], reason)).await;
-    assert_eq!(with.status, StatusCode::OK, "{}", with.body);
-    let commands = house.service.commands.lock().unwrap();
-    let expected = Command::Hold { gateway: None, reason: "wrong text".into() };
-    assert_eq!(*commands, [("sender-desk".to_owned(), expected)]);
 }
 
 #[tokio::test]

@@ -13,6 +13,9 @@ use std::path::Path;
 use std::sync::Arc;
 use wasl::api::service::PolicyTrouble;
 use wasl::api::{ApiConfig, router};
+use wasl::core::channel::GatewayId;
+use wasl::core::effect::{Event, OverlayAct};
+use wasl::core::message::SERVICE;
 use wasl::core::record::{Overlay, OverlayKind};
 use wasl::web::locale::Zone;
 
@@ -194,4 +197,54 @@ async fn the_feed_gives_every_panel_and_the_beat() {
 async fn no_number_and_no_text_is_on_the_page() {
     let (_, html) = get(day(), "/").await;
     assert!(!html.contains("+970"));
+}
+
+#[tokio::test]
+async fn the_page_tells_a_stop_from_a_release() {
+    let told = async |lang: &str, gateway: Option<GatewayId>, act: OverlayAct, who: &str| {
+        let service = StandIn::new(stand_in::meta_is_gone());
+        service.events.push(stand_in::ago(5), [Arc::new(Event::Overlay { gateway, act, who: who.into() })]);
+        let (_, html) = get(service, &format!("/?lang={lang}")).await;
+        let line = html.split(r#"<section id="happened""#).nth(1).unwrap().split("<li>").nth(1).unwrap();
+        let line = line.split("</li>").next().unwrap();
+        let shape = line.split(r#"class="shape "#).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let text = line.split("</time> ").nth(1).unwrap().split("</p>").next().unwrap();
+        format!("{shape}: {}", text.replace("<bdi>", "").replace("</bdi>", ""))
+    };
+    let (one, all) = (Some(GatewayId(0)), None);
+    for (act, gateway, en, ar) in [
+        (OverlayAct::Hold, one, "held: ali held whatsapp-main", "held: أوقف ali whatsapp-main"),
+        (OverlayAct::Hold, all, "held: ali held everything", "held: أوقف ali كل شيء"),
+        (
+            OverlayAct::Release,
+            one,
+            "recovering: ali released whatsapp-main",
+            "recovering: أعاد ali تشغيل whatsapp-main",
+        ),
+        (
+            OverlayAct::Release,
+            all,
+            "recovering: ali released everything",
+            "recovering: أعاد ali تشغيل كل شيء",
+        ),
+        (
+            OverlayAct::Maintenance,
+            one,
+            "maintenance: ali put whatsapp-main under maintenance",
+            "maintenance: وضع ali whatsapp-main تحت الصيانة",
+        ),
+        (
+            OverlayAct::Maintenance,
+            all,
+            "maintenance: ali put everything under maintenance",
+            "maintenance: وضع ali كل شيء تحت الصيانة",
+        ),
+    ] {
+        assert_eq!(told("en", gateway, act, "ali").await, en);
+        assert_eq!(told("ar", gateway, act, "ali").await, ar);
+    }
+    let over = told("en", one, OverlayAct::Release, SERVICE).await;
+    assert_eq!(over, "recovering: The planned work on whatsapp-main is over");
+    let over = told("ar", one, OverlayAct::Release, SERVICE).await;
+    assert_eq!(over, "recovering: انتهت الصيانة المخططة لـ whatsapp-main");
 }

@@ -10,7 +10,7 @@ use wasl::api::ring::EventRing;
 use wasl::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble};
 use wasl::api::session;
 use wasl::core::channel::{Channel, GatewayId};
-use wasl::core::effect::{Event, Reply};
+use wasl::core::effect::{Event, OverlayAct, Reply};
 use wasl::core::evidence::{Layer, Phase, Verdict};
 use wasl::core::forecast::{Forecast, Load};
 use wasl::core::gateway::Receipts;
@@ -414,7 +414,10 @@ pub(crate) fn events_of_the_day(ring: &EventRing) {
     let of = OutageOf::Gateway("whatsapp-main".into());
     let detection = Span::from_secs(20);
     push(1_490, Event::OutageOpened { outage: OutageId(2), of, cause: Reason::DnsServfail, detection });
-    push(900, Event::Overlay { gateway: Some(GatewayId(4)), word: "maintenance", who: "ali".into() });
+    push(
+        900,
+        Event::Overlay { gateway: Some(GatewayId(4)), act: OverlayAct::Maintenance, who: "ali".into() },
+    );
     push(600, state(2, State::Up, State::Degraded, Some(Reason::Throttled), None));
     push(40, failover(31, None));
     push(11, Event::DeadlineMissed { message: message_id(), deliveries: 1, severity: Severity::Extreme });

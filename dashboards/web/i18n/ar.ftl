@@ -203,6 +203,7 @@ happened-uplink-down = خطنا { $name } متوقف
 happened-held = أوقف { $who } { $what }
 happened-maintenance = وضع { $who } { $what } تحت الصيانة
 happened-lifted = أعاد { $who } تشغيل { $what }
+happened-work-over = انتهت الصيانة المخططة لـ { $what }
 happened-everything = كل شيء
 happened-clock = تحركت الساعة بمقدار { $by }
 happened-policy = السياسة { $hash } سارية

@@ -175,6 +175,7 @@ happened-uplink-down = Own line { $name } is down
 happened-held = { $who } held { $what }
 happened-maintenance = { $who } put { $what } under maintenance
 happened-lifted = { $who } released { $what }
+happened-work-over = The planned work on { $what } is over
 happened-everything = everything
 happened-clock = The clock moved by { $by }
 happened-policy = Policy { $hash } is in force

@@ -2,12 +2,13 @@
 
 use super::{World, gateway, person, policy, step, two_steps};
 use crate::core::channel::{Channel, GatewayId};
-use crate::core::effect::Reply;
+use crate::core::effect::{Event, OverlayAct, Reply};
 use crate::core::gateway::Rate;
 use crate::core::input::{Command, Input, Ticket};
-use crate::core::message::Severity;
+use crate::core::message::{SERVICE, Severity};
 use crate::core::outcome::{DeliveryResult, Reason, ReceiptKind};
 use crate::core::policy::SendMode;
+use crate::core::record::{Loaded, Overlay, OverlayKind, Record};
 use crate::core::time::Span;
 
 #[test]
@@ -79,4 +80,80 @@ fn planned_work_does_not_end_a_hold() {
     w.pass(Span::from_mins(2));
     w.accept(Severity::Severe, 1);
     assert_eq!(w.only_order().channel, Channel::Sms);
+}
+
+const WA: GatewayId = GatewayId(0);
+
+impl World {
+    fn command(&mut self, command: Command) -> Reply {
+        self.input(Input::Command { ticket: Ticket(7), who: "ali".into(), command });
+        self.replies.pop().expect("a reply")
+    }
+}
+
+#[test]
+fn a_release_of_what_is_not_held_does_nothing_and_says_so() {
+    let mut w = World::pair(two_steps());
+    let hold = |gateway| Command::Hold { gateway, reason: "billing".into() };
+    let release = |gateway| Command::Release { gateway, reason: "over".into() };
+    let nothing = |w: &mut World, gateway| {
+        let before = (w.records.len(), w.events.len());
+        assert_eq!(w.command(release(gateway)), Reply::Done { changed: 0 }, "{gateway:?}");
+        assert_eq!((w.records.len(), w.events.len()), before, "no audit row, no event");
+    };
+    nothing(&mut w, None);
+    nothing(&mut w, Some(WA));
+    w.command(hold(None));
+    nothing(&mut w, Some(WA));
+    assert!(w.core.view(w.now).held_all.is_some(), "the hold on everything is another");
+    assert_eq!(w.command(release(None)), Reply::Done { changed: 2 });
+    w.command(hold(Some(WA)));
+    nothing(&mut w, None);
+    assert!(w.core.view(w.now).gateways[0].overlay.is_some());
+    assert_eq!(w.command(release(Some(WA))), Reply::Done { changed: 1 });
+    nothing(&mut w, Some(WA));
+}
+
+#[test]
+fn planned_work_ends_by_itself() {
+    let mut w = World::pair(two_steps());
+    let until = w.now + Span::from_mins(1);
+    w.command(Command::Maintenance { gateway: WA, until, reason: "upgrade".into() });
+    w.pass(Span::from_secs(59));
+    assert!(w.core.view(w.now).gateways[0].overlay.is_some());
+    assert!(
+        w.core.view(until).gateways[0].overlay.is_none(),
+        "what is over is not shown, whenever it is lifted"
+    );
+    // Nothing arrives: its time alone ends it.
+    w.pass(Span::from_secs(1));
+    assert_eq!(w.records.last(), Some(&Record::Overlay { gateway: Some("wa".into()), overlay: None }));
+    let event = Event::Overlay { gateway: Some(WA), act: OverlayAct::Release, who: SERVICE.into() };
+    assert_eq!(w.events.last(), Some(&event));
+    let written = w.records.len();
+    w.pass(Span::from_mins(1));
+    assert_eq!(w.records.len(), written, "once");
+    w.accept(Severity::Severe, 1);
+    assert_eq!(w.only_order().gateway, WA);
+}
+
+#[test]
+fn planned_work_that_was_over_before_a_start_is_lifted_by_it() {
+    let mut w = World::pair(two_steps());
+    let over = |kind| Overlay { kind, who: "ali".into(), reason: "upgrade".into(), since: w.now };
+    let until = w.now + Span::from_mins(1);
+    let overlays = vec![
+        (Some("wa".to_owned()), over(OverlayKind::Maintenance { until })),
+        (Some("sms".to_owned()), over(OverlayKind::Held)),
+    ];
+    w.now = until + Span::from_mins(1);
+    w.core.load(Loaded { overlays, ..Loaded::default() }, w.now);
+    let shown =
+        |w: &World| w.core.view(w.now).gateways.iter().map(|g| g.overlay.is_some()).collect::<Vec<_>>();
+    assert_eq!(shown(&w), [false, true], "not shown even before the first turn");
+    w.turn();
+    assert_eq!(w.records, [Record::Overlay { gateway: Some("wa".into()), overlay: None }]);
+    let event = Event::Overlay { gateway: Some(WA), act: OverlayAct::Release, who: SERVICE.into() };
+    assert_eq!(w.events.iter().filter(|told| **told == event).count(), 1);
+    assert_eq!(shown(&w), [false, true]);
 }

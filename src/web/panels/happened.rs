@@ -3,7 +3,8 @@
 use super::outages::named;
 use super::{Drawn, Scene, Shown};
 use crate::api::ring::{Line, What};
-use crate::core::effect::Event;
+use crate::core::effect::{Event, OverlayAct};
+use crate::core::message::SERVICE;
 use crate::core::view::State;
 use crate::web::locale::{Arg, rich};
 use maud::{Markup, html};
@@ -95,13 +96,17 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
                 if *up { (State::Up, "happened-uplink-up") } else { (State::Down, "happened-uplink-down") };
             (shape(state), locale.say(id, &[("name", Arg::text(&**uplink))]))
         }
-        Event::Overlay { gateway, word, who } => {
+        Event::Overlay { gateway, act, who } => {
             let what = gateway
                 .map_or_else(|| locale.word("happened-everything"), |gateway| scene.gateway_name(gateway));
-            let (shown, id) = match *word {
-                "held" => (Shown::Held, "happened-held"),
-                "maintenance" => (Shown::Maintenance, "happened-maintenance"),
-                _ => (Shown::State(State::Recovering), "happened-lifted"),
+            let (shown, id) = match act {
+                OverlayAct::Hold => (Shown::Held, "happened-held"),
+                OverlayAct::Maintenance => (Shown::Maintenance, "happened-maintenance"),
+                // Nobody released it: its time was over.
+                OverlayAct::Release if who == SERVICE => {
+                    (Shown::State(State::Recovering), "happened-work-over")
+                }
+                OverlayAct::Release => (Shown::State(State::Recovering), "happened-lifted"),
             };
             (shown.shape(), locale.say(id, &[("who", Arg::text(&**who)), ("what", Arg::text(what))]))
         }
