@@ -88,6 +88,13 @@ pub(crate) async fn outages(app: Arc<App>, call: Call) -> Answer {
         rows.truncate(limit);
         next = rows.last().map(|outage| outage.id);
     }
+    // On disk, what an outage that goes on has cost is written now and then.
+    let view = app.service.view();
+    for outage in rows.iter_mut().filter(|outage| outage.recovered.is_none()) {
+        if let Some(known) = view.outages.iter().find(|known| known.id == outage.id) {
+            outage.attempts_failed = known.attempts_failed;
+        }
+    }
     let (rows, next): (Vec<_>, _) = (rows.iter().map(show::outage).collect(), next.map(|id| id.to_string()));
     Ok(json(StatusCode::OK, &json!({"outages": rows, "next": next})))
 }

@@ -2,6 +2,7 @@
 
 use super::channel::{Channel, GatewayId};
 use super::effect::{Effect, Event};
+use super::health::cell::is_failure;
 use super::ids::AttemptId;
 use super::input::Asked;
 use super::outbox::early::Waiting;
@@ -43,6 +44,9 @@ impl Core {
     /// Lets a gateway's answer move its health, its capacity and its rest.
     fn weigh(&mut self, gateway: GatewayId, outcome: &Outcome, took: Span) {
         let (void, now) = (self.fleet.is_void(gateway), self.now);
+        if is_failure(outcome) {
+            self.count_failure(gateway);
+        }
         let Some(g) = self.fleet.get_mut(gateway) else { return };
         let spent = matches!(outcome, Outcome::Accepted { .. } | Outcome::Unknown { .. });
         g.capacity.give_back(spent, now);

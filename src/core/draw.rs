@@ -44,7 +44,7 @@ impl Core {
             name: g.config.name.clone(),
             channel: g.config.channel,
             configured: g.configured,
-            state: if self.fleet.is_void(id) { State::Unknown } else { g.cell.state() },
+            state: self.fleet.state(id),
             since: g.cell.since(),
             health: g.cell.health(),
             needles: g.cell.values(),
@@ -73,7 +73,7 @@ impl Core {
             // From the best to the worst; what is unknown is neither.
             let order = [State::Up, State::Recovering, State::Degraded, State::Unknown, State::Down];
             let state =
-                order.into_iter().find(|s| gateways.iter().any(|(_, g)| g.cell.state() == *s))?;
+                order.into_iter().find(|s| gateways.iter().any(|(id, _)| self.fleet.state(*id) == *s))?;
             Some(ChannelView { channel, state, gateways: gateways.len() as u32, usable })
         };
         Channel::ALL.into_iter().filter_map(of).collect()

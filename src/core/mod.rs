@@ -266,6 +266,7 @@ impl Core {
         self.visit();
         self.dispatch();
         self.write_progress();
+        self.write_outages();
         self.forget_keys();
     }
 

@@ -256,7 +256,8 @@ pub struct Outage {
     pub cause: Reason,
     /// The layer at which probes failed, where they did.
     pub layer: Option<Layer>,
-    /// How many attempts it cost.
+    /// How many attempts it cost, from its onset on: those that failed by the gateway's fault; for a channel, those of
+    /// its gateways; for our own line, those that failed while every uplink was down. A crash may lose the last minute's.
     pub attempts_failed: u32,
 }
 

@@ -5,8 +5,10 @@ use super::effect::{Effect, Event, Pace};
 use super::evidence::{ProbeReport, UplinkRound};
 use super::health::needle::DOUBT;
 use super::health::uplink::{HEARD_WITHIN, Uplink, VERDICT_PAUSE};
+use super::outage::Signs;
 use super::outcome::Reason;
 use super::record::{OutageOf, Record};
+use super::route::fleet::Gateway;
 use super::time::Timestamp;
 use super::view::State;
 use super::{Core, Tiers};
@@ -42,16 +44,20 @@ impl Core {
         let (name, up, onset) = (uplink.name.clone(), uplink.up, uplink.onset.unwrap_or(now));
         let was_down = self.fleet.line_down;
         self.fleet.line_down = self.uplinks.iter().all(|u| !u.up);
+        let mut attempts_failed = 0;
         if self.fleet.line_down && !was_down {
             for g in self.fleet.gateways.iter_mut().filter(|g| g.config.needs_internet()) {
-                g.cell.void_recent(now);
+                attempts_failed += g.cell.void_recent(now);
             }
         }
         self.event(Event::Uplink { uplink: name.clone(), up });
         let of = OutageOf::Uplink(name);
         match up {
-            true => self.close_outage(&of, 0),
-            false => self.open_outage(of, Channel::Webhook, Reason::Unreachable, None, onset),
+            true => self.close_outage(&of),
+            false => {
+                let (channel, cause, layer) = (Channel::Webhook, Reason::Unreachable, None);
+                self.open_outage(of, Signs { channel, cause, layer, onset, attempts_failed });
+            }
         }
         self.judge();
     }
@@ -135,12 +141,16 @@ impl Core {
         let Some(changed) = changed else { return };
         let Some(g) = self.fleet.get(id) else { return };
         let (reason, layer, onset) = (g.cell.reason(), g.cell.layer(), g.cell.onset().unwrap_or(now));
-        let (name, channel, failed) = (g.config.name.clone(), g.config.channel, g.cell.attempts_failed());
+        let (name, channel, attempts_failed) =
+            (g.config.name.clone(), g.config.channel, g.cell.attempts_failed());
         self.event(Event::State { gateway: id, from: changed.from, to: changed.to, reason, layer });
         let of = OutageOf::Gateway(name);
         match changed.to {
-            State::Down => self.open_outage(of, channel, reason.unwrap_or(Reason::Timeout), layer, onset),
-            State::Up => self.close_outage(&of, failed),
+            State::Down => {
+                let cause = reason.unwrap_or(Reason::Timeout);
+                self.open_outage(of, Signs { channel, cause, layer, onset, attempts_failed });
+            }
+            State::Up => self.close_outage(&of),
             _ => {}
         }
         self.refresh_tiers();
@@ -163,10 +173,40 @@ impl Core {
             if of_channel.iter().all(|(state, ..)| *state == State::Down) {
                 let onset = of_channel.iter().map(|(.., onset)| *onset).max().unwrap_or(self.now);
                 let cause = of_channel.iter().find_map(|(_, reason, _)| *reason).unwrap_or(Reason::Timeout);
-                self.open_outage(of, channel, cause, None, onset);
+                let attempts_failed = self.cost_of(channel);
+                self.open_outage(of, Signs { channel, cause, layer: None, onset, attempts_failed });
             } else if of_channel.iter().any(|(state, ..)| *state == State::Up) {
-                self.close_outage(&of, 0);
+                self.close_outage(&of);
             }
+        }
+    }
+
+    /// Returns how many attempts the trouble of a channel's gateways has cost so far.
+    fn cost_of(&self, channel: Channel) -> u32 {
+        let of_channel = self.fleet.iter().filter(|(_, g)| g.configured && g.config.channel == channel);
+        let cost = |(_, g): (GatewayId, &Gateway)| {
+            let going_on = self.ledger.cost(&OutageOf::Gateway(g.config.name.clone()));
+            going_on.unwrap_or_else(|| g.cell.attempts_failed())
+        };
+        of_channel.map(cost).fold(0, u32::saturating_add)
+    }
+
+    /// Counts an attempt that failed for the outages that go on: the line's where that is down, else the gateway's and
+    /// its channel's.
+    pub(super) fn count_failure(&mut self, gateway: GatewayId) {
+        let void = self.fleet.is_void(gateway);
+        let Some(g) = self.fleet.get(gateway) else { return };
+        self.ledger.count(|of| match of {
+            OutageOf::Uplink(_) => void,
+            OutageOf::Gateway(name) => !void && *name == g.config.name,
+            OutageOf::Channel(channel) => !void && *channel == g.config.channel,
+        });
+    }
+
+    /// Writes what the outages that go on have cost, now and then.
+    pub(super) fn write_outages(&mut self) {
+        for outage in self.ledger.to_write(self.now) {
+            self.store(Record::Outage(outage));
         }
     }
 
@@ -185,7 +225,7 @@ impl Core {
                 OutageOf::Uplink(name) => self.uplinks.iter().any(|uplink| uplink.name == *name),
             };
             if !there {
-                self.close_outage(&of, 0);
+                self.close_outage(&of);
             }
         }
     }
@@ -202,25 +242,17 @@ impl Core {
         self.fleet.line_down = !self.uplinks.is_empty() && self.uplinks.iter().all(|uplink| !uplink.up);
     }
 
-    fn open_outage(
-        &mut self,
-        of: OutageOf,
-        channel: Channel,
-        cause: Reason,
-        layer: Option<super::evidence::Layer>,
-        onset: Timestamp,
-    ) {
+    fn open_outage(&mut self, of: OutageOf, signs: Signs) {
         let now = self.now;
-        let Some(outage) = self.ledger.open(of.clone(), channel, cause, layer, onset, now).cloned() else {
-            return;
-        };
+        let Some(outage) = self.ledger.open(of.clone(), signs, now).cloned() else { return };
         let id = outage.id;
         self.store(Record::Outage(outage));
-        self.event(Event::OutageOpened { outage: id, of, cause, detection: now - onset });
+        let detection = now - signs.onset;
+        self.event(Event::OutageOpened { outage: id, of, cause: signs.cause, detection });
     }
 
-    fn close_outage(&mut self, of: &OutageOf, attempts_failed: u32) {
-        let Some(outage) = self.ledger.close(of, attempts_failed, self.now) else { return };
+    fn close_outage(&mut self, of: &OutageOf) {
+        let Some(outage) = self.ledger.close(of, self.now) else { return };
         let (id, lasted) = (outage.id, self.now - outage.onset);
         self.store(Record::Outage(outage));
         self.event(Event::OutageClosed { outage: id, of: of.clone(), lasted });

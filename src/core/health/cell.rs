@@ -45,6 +45,7 @@ pub(crate) struct Cell {
     layer: Option<Layer>,
     probes: Vec<(ProbeView, Span)>,
     history: Vec<(Timestamp, State)>,
+    /// Attempts that failed since the onset.
     attempts_failed: u32,
     /// A cause that needs no statistics: set down at once.
     certain: Option<Refuser>,
@@ -181,13 +182,13 @@ impl Cell {
             }
             Worth::Neutral => self.in_second(now).neutral += 1,
             Worth::Dead(reason) => {
-                self.attempts_failed = self.attempts_failed.saturating_add(1);
                 self.bad_sign(reason, None, now);
+                self.attempts_failed = self.attempts_failed.saturating_add(1);
                 self.in_second(now).dead_failed += 1;
             }
             Worth::Refused(reason) => {
-                self.attempts_failed = self.attempts_failed.saturating_add(1);
                 self.bad_sign(reason, Some(Layer::Api), now);
+                self.attempts_failed = self.attempts_failed.saturating_add(1);
                 if reason == Reason::Credentials {
                     self.make_certain(Refuser::Traffic, now);
                 }
@@ -225,10 +226,11 @@ impl Cell {
         }
     }
 
-    /// Forgets what was seen while our own line was falling.
-    pub(crate) fn void_recent(&mut self, now: Timestamp) {
+    /// Forgets what was seen while our own line was falling. Returns how many attempts had failed: the line's, as it
+    /// turns out.
+    pub(crate) fn void_recent(&mut self, now: Timestamp) -> u32 {
         if self.fallen {
-            return;
+            return 0;
         }
         for needle in [&mut self.dead, &mut self.refused, &mut self.flaky] {
             needle.set(0, now);
@@ -239,6 +241,7 @@ impl Cell {
         self.valid_until = now;
         self.certain = None;
         self.second = Second::default();
+        std::mem::take(&mut self.attempts_failed)
     }
 
     /// Judges the state anew. `may_declare`: no verdict is opened while the line is down or just back.
@@ -342,6 +345,7 @@ impl Cell {
         self.layer
     }
 
+    /// Returns how many attempts failed since the onset.
     pub(crate) fn attempts_failed(&self) -> u32 {
         self.attempts_failed
     }
@@ -375,6 +379,7 @@ impl Cell {
         (self.good_probes, self.good_sends) = (0, 0);
         if self.onset.is_none() || (!self.fallen && self.worst() < FAILED / 4) {
             self.onset = Some(now);
+            self.attempts_failed = 0;
         }
         self.reason = Some(reason);
         self.layer = layer.or(self.layer);
@@ -466,6 +471,11 @@ enum Worth {
     Neutral,
     Dead(Reason),
     Refused(Reason),
+}
+
+/// Says whether an attempt failed for what its gateway, or the line to it, is at fault.
+pub(crate) fn is_failure(outcome: &Outcome) -> bool {
+    matches!(worth(outcome), Worth::Dead(_) | Worth::Refused(_))
 }
 
 fn worth(outcome: &Outcome) -> Worth {

@@ -1,43 +1,65 @@
-//! Outages: declared periods with onset, detection, cause and recovery.
+//! Outages: declared periods with onset, detection, cause, recovery and cost.
+//!
+//! The cost is counted while an outage goes on: from the attempts that failed since the first bad sign, when it is
+//! declared, and then attempt by attempt. On disk the count of one that goes on is a minute old at most; that much of
+//! it a crash may lose.
 
 use super::channel::Channel;
 use super::evidence::Layer;
 use super::ids::OutageId;
 use super::outcome::Reason;
 use super::record::{Outage, OutageOf};
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 use super::view::OUTAGES_MAX;
 use std::collections::{BTreeMap, VecDeque};
+
+/// How often the count of an outage that goes on is written anew: as much of it as a crash may lose.
+const WRITE_EVERY: Span = Span::from_mins(1);
 
 /// The outages that go on, and the last that ended.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    open: BTreeMap<OutageOf, Outage>,
+    open: BTreeMap<OutageOf, Open>,
     closed: VecDeque<Outage>,
     last: u64,
+}
+
+/// An outage that goes on.
+#[derive(Debug)]
+struct Open {
+    outage: Outage,
+    /// How many attempts it had cost when it was last written, and when that was.
+    written: (u32, Timestamp),
+}
+
+/// What was seen of an outage by the time of its declaration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signs {
+    pub(crate) channel: Channel,
+    pub(crate) cause: Reason,
+    pub(crate) layer: Option<Layer>,
+    pub(crate) onset: Timestamp,
+    /// How many attempts it had cost by then.
+    pub(crate) attempts_failed: u32,
 }
 
 impl Ledger {
     /// Takes what the store kept.
     pub(crate) fn load(&mut self, open: Vec<Outage>, last: u64) {
         self.last = last.max(open.iter().map(|o| o.id.0).max().unwrap_or(0));
-        self.open.extend(open.into_iter().map(|o| (o.of.clone(), o)));
+        let taken_up = open
+            .into_iter()
+            .map(|o| (o.of.clone(), Open { written: (o.attempts_failed, o.detected), outage: o }));
+        self.open.extend(taken_up);
     }
 
     /// Declares an outage, unless one of the same thing goes on.
-    pub(crate) fn open(
-        &mut self,
-        of: OutageOf,
-        channel: Channel,
-        cause: Reason,
-        layer: Option<Layer>,
-        onset: Timestamp,
-        now: Timestamp,
-    ) -> Option<&Outage> {
+    pub(crate) fn open(&mut self, of: OutageOf, signs: Signs, now: Timestamp) -> Option<&Outage> {
         if self.open.contains_key(&of) {
             return None;
         }
         self.last += 1;
+        let Signs { channel, cause, layer, onset, attempts_failed } = signs;
         let outage = Outage {
             id: OutageId(self.last),
             of: of.clone(),
@@ -47,19 +69,44 @@ impl Ledger {
             recovered: None,
             cause,
             layer,
-            attempts_failed: 0,
+            attempts_failed,
         };
-        Some(self.open.entry(of).or_insert(outage))
+        let open = self.open.entry(of).or_insert(Open { outage, written: (attempts_failed, now) });
+        Some(&open.outage)
     }
 
     /// Ends an outage.
-    pub(crate) fn close(&mut self, of: &OutageOf, attempts_failed: u32, now: Timestamp) -> Option<Outage> {
-        let mut outage = self.open.remove(of)?;
+    pub(crate) fn close(&mut self, of: &OutageOf, now: Timestamp) -> Option<Outage> {
+        let mut outage = self.open.remove(of)?.outage;
         outage.recovered = Some(now);
-        outage.attempts_failed = attempts_failed;
         self.closed.push_front(outage.clone());
         self.closed.truncate(OUTAGES_MAX);
         Some(outage)
+    }
+
+    /// Counts an attempt that failed, for those that it failed for.
+    pub(crate) fn count(&mut self, for_it: impl Fn(&OutageOf) -> bool) {
+        for (_, open) in self.open.iter_mut().filter(|(of, _)| for_it(of)) {
+            open.outage.attempts_failed = open.outage.attempts_failed.saturating_add(1);
+        }
+    }
+
+    /// Returns how many attempts an outage that goes on has cost.
+    pub(crate) fn cost(&self, of: &OutageOf) -> Option<u32> {
+        self.open.get(of).map(|open| open.outage.attempts_failed)
+    }
+
+    /// Returns those whose count is to be written anew.
+    pub(crate) fn to_write(&mut self, now: Timestamp) -> Vec<Outage> {
+        let due = |open: &&mut Open| {
+            let (count, at) = open.written;
+            open.outage.attempts_failed != count && at + WRITE_EVERY <= now
+        };
+        let write = |open: &mut Open| {
+            open.written = (open.outage.attempts_failed, now);
+            open.outage.clone()
+        };
+        self.open.values_mut().filter(due).map(write).collect()
     }
 
     /// Returns what those that go on are of.
@@ -69,7 +116,7 @@ impl Ledger {
 
     /// Returns those that go on, oldest first, then the last that ended.
     pub(crate) fn all(&self) -> Vec<Outage> {
-        let mut open: Vec<Outage> = self.open.values().cloned().collect();
+        let mut open: Vec<Outage> = self.open.values().map(|open| open.outage.clone()).collect();
         open.sort_by_key(|o| o.id.0);
         open.into_iter().chain(self.closed.iter().cloned()).collect()
     }

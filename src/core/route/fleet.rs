@@ -138,6 +138,14 @@ impl Fleet {
         self.line_down && self.get(id).is_some_and(|g| g.config.needs_internet())
     }
 
+    /// Returns a gateway's state as it is shown: nothing is known of one that our own line keeps us from.
+    pub(crate) fn state(&self, id: GatewayId) -> State {
+        match self.get(id) {
+            Some(g) if !self.is_void(id) => g.cell.state(),
+            _ => State::Unknown,
+        }
+    }
+
     /// Says how a gateway stands, capacity aside.
     pub(crate) fn standing(&self, id: GatewayId, now: Timestamp) -> Standing {
         let Some(g) = self.get(id) else { return Standing::Removed };
