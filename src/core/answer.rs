@@ -20,8 +20,13 @@ use super::{Core, gateway::Receipts};
 const ASK_FOR: Span = Span::from_secs(10);
 /// Leave a gateway alone for this long where it asked for a rest and named no time.
 const DEFER_DEFAULT: Span = Span::from_secs(2);
-/// The longest rest that a gateway can ask for in one answer.
+/// The longest rest that a gateway can ask for in one answer, for everybody or for one recipient.
 const DEFER_MAX: Span = Span::from_hours(24);
+
+/// Returns how long a deferral asks for.
+pub(super) fn rest(retry_after: Option<Span>) -> Span {
+    retry_after.unwrap_or(DEFER_DEFAULT).clamp(Span::ZERO, DEFER_MAX)
+}
 
 impl Core {
     /// Takes a gateway's answer to an attempt.
@@ -57,8 +62,7 @@ impl Core {
         if let Outcome::Deferred { reason, retry_after } = outcome
             && reason.fault() == Fault::Gateway
         {
-            let rest = retry_after.unwrap_or(DEFER_DEFAULT).clamp(Span::ZERO, DEFER_MAX);
-            let until = now + rest;
+            let until = now + rest(*retry_after);
             g.deferred_until = Some(g.deferred_until.map_or(until, |known| known.max(until)));
         }
         g.cell.outcome(outcome, void, now);
@@ -80,8 +84,13 @@ impl Core {
         match outcome {
             Outcome::Accepted { provider_id } => self.accepted(place, provider_id),
             Outcome::Unknown { reason } => self.unknown(place, reason),
-            Outcome::Rejected { reason } | Outcome::Deferred { reason, .. } => {
+            Outcome::Rejected { reason } => {
                 self.drop_attempt(place);
+                self.refused(row, gateway, reason);
+            }
+            Outcome::Deferred { reason, retry_after } => {
+                self.drop_attempt(place);
+                self.rest_from(row, gateway, reason, self.now + rest(retry_after));
                 self.refused(row, gateway, reason);
             }
         }
@@ -172,8 +181,11 @@ impl Core {
     fn start_wait_since(&mut self, handle: Handle, since: Timestamp) {
         let due = since + self.wait_of(handle);
         let Some(row) = self.rows.get_mut(handle) else { return };
-        if row.timer != TimerKey::default() {
-            return;
+        match self.timers.get(row.timer) {
+            // A provider has it now: its wait decides when to go on.
+            Some(Timer::Round(_)) => self.timers.cancel(&mut row.timer),
+            Some(_) => return,
+            None => {}
         }
         row.timer = self.timers.set(due, Timer::Wait(handle));
     }
@@ -292,6 +304,13 @@ impl Core {
             self.store_row(handle);
         }
         self.enqueue(handle);
+    }
+
+    /// Keeps a delivery off a gateway that named a time for its recipient alone.
+    pub(super) fn rest_from(&mut self, handle: Handle, gateway: GatewayId, reason: Reason, until: Timestamp) {
+        if reason.fault() == Fault::Recipient && until > self.now {
+            self.rests.put(handle, gateway, until);
+        }
     }
 
     /// Says whether a channel has a permitted gateway that this delivery has not tried in this round.

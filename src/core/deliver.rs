@@ -79,7 +79,8 @@ impl Core {
             return self.wind_up(handle);
         }
         let barred = self.fleet.on(row.barred);
-        let without = barred.or(row.out);
+        let resting = self.rests.of(handle, self.now);
+        let without = barred.or(row.out).or(resting);
         let floor = if row.attempts == 0 { frame.floor } else { 0 };
         let mut level = row.level.max(floor).min(frame.route.last_level());
         let in_use = self.fleet.on(self.channels_in_use(handle));
@@ -103,27 +104,23 @@ impl Core {
             row.level = level;
         }
         let together = frame.route.levels.get(usize::from(level)).filter(|of| of.together);
-        let queued = match together {
-            Some(of) => self.enqueue_lanes(handle, &frame, of.own.without(without).without(in_use)),
-            None => self.enqueue_any(handle, &frame, level, without),
+        let offered = match together {
+            Some(of) => of.own.without(without).without(in_use),
+            None => frame.route.all.without(without),
         };
-        if !queued {
-            self.nothing_left(handle, &frame, barred);
+        match together {
+            _ if offered.is_empty() => self.nothing_left(handle, &frame, barred, resting),
+            Some(_) => self.enqueue_lanes(handle, &frame, offered),
+            None => self.push(handle, &frame, frame.route.ladder(level, without), LANE_ANY),
+        }
+        if !offered.is_empty() {
+            self.end_round_later(handle, &frame, offered, barred, resting);
         }
         self.recount(handle);
     }
 
-    fn enqueue_any(&mut self, handle: Handle, frame: &Frame, level: u8, without: GatewaySet) -> bool {
-        let ladder = frame.route.ladder(level, without);
-        if ladder.levels.is_empty() {
-            return false;
-        }
-        self.push(handle, frame, ladder, LANE_ANY);
-        true
-    }
-
     /// Queues one lane for each channel that has a gateway in `open`.
-    pub(super) fn enqueue_lanes(&mut self, handle: Handle, frame: &Frame, open: GatewaySet) -> bool {
+    pub(super) fn enqueue_lanes(&mut self, handle: Handle, frame: &Frame, open: GatewaySet) {
         for channel in Channel::ALL {
             let lane: GatewaySet = open
                 .iter()
@@ -134,7 +131,6 @@ impl Core {
                 self.push(handle, frame, ladder, channel as u8);
             }
         }
-        !open.is_empty()
     }
 
     fn push(&mut self, handle: Handle, frame: &Frame, ladder: Ladder, lane: u8) {
@@ -155,10 +151,11 @@ impl Core {
     }
 
     /// Nothing on the ladder is open to a delivery: it is over, or it comes back after a back-off.
-    fn nothing_left(&mut self, handle: Handle, frame: &Frame, barred: GatewaySet) {
+    fn nothing_left(&mut self, handle: Handle, frame: &Frame, barred: GatewaySet, resting: GatewaySet) {
         let (sent, in_flight, unknown) = self.open_states(handle);
         let Some(row) = self.rows.get(handle) else { return };
-        if frame.route.all.without(barred).is_empty() {
+        let open = frame.route.all.without(barred);
+        if open.is_empty() {
             if !sent && !in_flight && !unknown {
                 let reason = row.left.and_then(|(_, reason)| reason).unwrap_or(Reason::Configuration);
                 self.settle(handle, DeliveryResult::Failed, None, None, Some(reason));
@@ -172,8 +169,11 @@ impl Core {
             return;
         }
         let round = row.rounds.saturating_add(1);
-        let wait = backoff::full_jitter(round, &mut self.rng);
-        let due = self.now + wait;
+        let mut due = self.now + backoff::full_jitter(round, &mut self.rng);
+        if open.without(resting).is_empty() {
+            // Each has named a time: none is asked before the first of them.
+            due = self.rests.first(handle, open).map_or(due, |first| due.max(first));
+        }
         let key = self.timers.set(due, Timer::BackOff(handle));
         if let Some(row) = self.rows.get_mut(handle) {
             self.timers.cancel(&mut row.timer);
@@ -184,16 +184,61 @@ impl Core {
     }
 
     pub(super) fn back_off_over(&mut self, handle: Handle) {
-        let used = self.gateways_in_use(handle);
+        let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
+        let held = self.holders(handle, OnUnknown::Repeat);
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.timer = TimerKey::default();
         row.backing_off = false;
-        row.out = used;
-        let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
-        if let Some(row) = self.rows.get_mut(handle) {
-            row.level = frame.route.last_level();
-        }
+        row.out = held;
+        row.level = frame.route.last_level();
         self.enqueue(handle);
+    }
+
+    /// Sets when a delivery that waits in a queue may take again what failed it in this round: where a time ends that a
+    /// provider named for it; or after a back-off, where nothing that its queue offers can be used at all (held, resting,
+    /// spent), for it must not wait for that while another is permitted.
+    fn end_round_later(
+        &mut self,
+        handle: Handle,
+        frame: &Frame,
+        offered: GatewaySet,
+        barred: GatewaySet,
+        resting: GatewaySet,
+    ) {
+        let Some(row) = self.rows.get(handle) else { return };
+        if (row.out.is_empty() && resting.is_empty()) || row.timer != TimerKey::default() {
+            return;
+        }
+        let open = frame
+            .route
+            .all
+            .without(barred)
+            .without(self.holders(handle, frame.route.on_unknown(frame.severity)));
+        let failed = row.out.and(open).without(resting);
+        let usable = self.tiers.good.or(self.tiers.doubtful).or(self.tiers.last);
+        let shut = offered.and(usable).is_empty() && !failed.is_empty();
+        let first = self.rests.first(handle, open);
+        if !shut && first.is_none() {
+            return;
+        }
+        let soon = self.now + backoff::full_jitter(row.rounds.saturating_add(1), &mut self.rng);
+        let due = first.filter(|_| !shut).map_or(soon, |first| soon.max(first));
+        let key = self.timers.set(due, Timer::Round(handle));
+        if let Some(row) = self.rows.get_mut(handle) {
+            row.timer = key;
+        }
+    }
+
+    pub(super) fn round_over(&mut self, handle: Handle) {
+        let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
+        let held = self.holders(handle, frame.route.on_unknown(frame.severity));
+        let Some(row) = self.rows.get_mut(handle) else { return };
+        row.timer = TimerKey::default();
+        if row.queued() {
+            row.rounds = row.rounds.saturating_add(1);
+            row.out = held;
+            self.enqueue(handle);
+        }
     }
 
     /// Orders what can go, the most severe first.
@@ -369,10 +414,11 @@ impl Core {
         })
     }
 
-    /// Returns the gateways that hold a delivery, or may soon: they are not asked again.
-    fn gateways_in_use(&self, handle: Handle) -> GatewaySet {
+    /// Returns the gateways that hold a delivery, or may soon: they are not asked again. Nor are those that may have it,
+    /// unless the rule prefers a repeat to a loss.
+    fn holders(&self, handle: Handle, on_unknown: OnUnknown) -> GatewaySet {
         self.open_attempts(handle)
-            .filter(|(_, attempt)| attempt.state != AttemptState::Unknown)
+            .filter(|(_, attempt)| on_unknown != OnUnknown::Repeat || attempt.state != AttemptState::Unknown)
             .map(|(_, attempt)| attempt.gateway)
             .collect()
     }

@@ -4,6 +4,7 @@
 //! the store chunk by chunk. What was in flight when the service stopped is unknown, and the rule decides.
 
 use super::Core;
+use super::answer::rest;
 use super::channel::{ChannelSet, GatewayId};
 use super::ids::AttemptId;
 use super::outbox::message::{Facts, Kept, SETTLED};
@@ -198,7 +199,10 @@ impl Core {
             None => (AttemptState::InFlight, None, attempt.at),
             Some((Outcome::Accepted { provider_id }, at)) => (AttemptState::Sent, provider_id.clone(), *at),
             Some((Outcome::Unknown { .. }, at)) => (AttemptState::Unknown, None, *at),
-            Some((Outcome::Rejected { reason } | Outcome::Deferred { reason, .. }, _)) => {
+            Some((Outcome::Rejected { reason } | Outcome::Deferred { reason, .. }, at)) => {
+                if let Some((Outcome::Deferred { retry_after, .. }, _)) = &attempt.outcome {
+                    self.rest_from(handle, gateway, *reason, *at + rest(*retry_after));
+                }
                 if let Some(row) = self.rows.get_mut(handle) {
                     row.left = Some((gateway, Some(*reason)));
                     row.out.insert(gateway);

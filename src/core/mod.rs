@@ -52,6 +52,7 @@ use outage::Ledger;
 use outbox::early::Early;
 use outbox::message::OpenMessage;
 use outbox::queue::{Queues, Tiers};
+use outbox::rests::Rests;
 use outbox::row::{OpenAttempt, Row};
 use outbox::timers::{Timer, Timers};
 use policy::Policy;
@@ -116,6 +117,7 @@ pub struct Core {
     /// Messages with something to materialise or to visit, most severe first.
     busy: BTreeSet<(message::Severity, u32, Handle)>,
     rows: Slab<Row>,
+    rests: Rests,
     attempts: Slab<OpenAttempt>,
     /// Open attempts by the provider's id.
     provider_ids: BTreeMap<(GatewayId, Box<str>), Handle>,
@@ -187,6 +189,7 @@ impl Core {
             by_age: BTreeMap::new(),
             busy: BTreeSet::new(),
             rows: Slab::default(),
+            rests: Rests::default(),
             attempts: Slab::default(),
             provider_ids: BTreeMap::new(),
             kept_ids: BTreeMap::new(),
@@ -314,6 +317,7 @@ impl Core {
                 Some(Timer::AskOver(attempt)) => self.ask_over(attempt),
                 Some(Timer::Wait(row)) => self.wait_over(row),
                 Some(Timer::BackOff(row)) => self.back_off_over(row),
+                Some(Timer::Round(row)) => self.round_over(row),
                 Some(Timer::Message(message)) => self.message_due(message),
             }
         }

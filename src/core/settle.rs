@@ -31,6 +31,7 @@ impl Core {
         }
         let Some(mut row) = self.rows.remove(handle) else { return };
         self.timers.cancel(&mut row.timer);
+        self.rests.forget(handle);
         *self.counter(row.kind) -= 1;
         self.counts.late -= u64::from(row.late);
         self.counts.settled[result as usize] += 1;

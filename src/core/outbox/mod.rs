@@ -6,5 +6,6 @@
 pub(crate) mod early;
 pub(crate) mod message;
 pub(crate) mod queue;
+pub(crate) mod rests;
 pub(crate) mod row;
 pub(crate) mod timers;

@@ -43,7 +43,7 @@ pub(crate) struct Row {
     pub(crate) stay: Stay,
     /// Lanes that it waits in: bit 15 for "any", else one bit a channel.
     pub(crate) lanes: u16,
-    /// The wait of its step, or its back-off.
+    /// The wait of its step, its back-off, or the end of its round.
     pub(crate) timer: TimerKey,
     /// Whether that timer is a back-off.
     pub(crate) backing_off: bool,

@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Wait(Handle),
     /// A delivery may be tried again.
     BackOff(Handle),
+    /// A delivery that waits in a queue may take again what failed it in this round.
+    Round(Handle),
     /// A deadline, an expiry or a wider step of a message's waiting deliveries.
     Message(Handle),
 }
@@ -51,6 +53,11 @@ impl Timers {
             self.table.remove(key);
             *key = TimerKey::default();
         }
+    }
+
+    /// Returns the timer that a key stands for.
+    pub(crate) fn get(&self, key: TimerKey) -> Option<Timer> {
+        self.table.get(&key).copied()
     }
 
     /// Takes the next timer that is due.

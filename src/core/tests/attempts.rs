@@ -2,7 +2,7 @@
 
 use super::{World, gateway, policy, step, two_steps};
 use crate::core::channel::{Channel, GatewayId};
-use crate::core::input::Input;
+use crate::core::input::{Command, Input, Ticket};
 use crate::core::message::Severity;
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use crate::core::policy::{OnUnknown, SendMode};
@@ -123,4 +123,93 @@ fn one_gateway_that_cannot_deliver_leaves_the_channel_to_the_others() {
     }
     assert_eq!(seen, [GatewayId(0), GatewayId(1)]);
     assert_eq!(w.results(), [DeliveryResult::Failed], "when both have said so, it is over");
+}
+
+fn too_many(secs: i64) -> Outcome {
+    Outcome::Deferred { reason: Reason::PairLimit, retry_after: Some(Span::from_secs(secs)) }
+}
+
+#[test]
+fn a_time_named_for_one_recipient_is_kept_where_nothing_else_is_left() {
+    let steps = || vec![step(&[Channel::Whatsapp], SendMode::Best, 20)];
+    for (asked, kept) in [(60, Span::from_secs(60)), (9_000_000, Span::from_hours(24))] {
+        let long = |rule: &mut crate::core::policy::Rule| rule.expiry = Some(Span::from_hours(48));
+        let mut w = World::new(vec![gateway("wa", Channel::Whatsapp)], policy(steps(), long));
+        w.accept(Severity::Severe, 2);
+        let (first, second) = (w.orders.remove(0), w.orders.remove(0));
+        w.take(&second);
+        w.receipt(&second, ReceiptKind::Delivered);
+        w.answer(&first, too_many(asked));
+        let told = w.now;
+        w.pass(Span::from_ms(kept.ms() - 1));
+        assert!(
+            w.orders.is_empty(),
+            "it asked for {asked} s, and {} have passed",
+            (w.now - told).ms() / 1000
+        );
+        w.accept(Severity::Severe, 1);
+        let other = w.only_order();
+        w.take(&other);
+        w.receipt(&other, ReceiptKind::Delivered);
+        w.pass(Span::from_ms(1));
+        assert_eq!(w.only_order().attempt.delivery, first.attempt.delivery, "and not later");
+    }
+}
+
+#[test]
+fn a_time_named_for_one_recipient_is_spent_on_the_other_gateways() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 1);
+    let first = w.only_order();
+    w.answer(&first, too_many(60));
+    let mut others = 0;
+    for _ in 0..200 {
+        for order in std::mem::take(&mut w.orders) {
+            if order.channel == Channel::Whatsapp {
+                assert!(w.now >= super::START + Span::from_secs(60), "at {} ms", (w.now - super::START).ms());
+                assert!(others > 1, "the other one was asked at once, and again after each back-off");
+                return;
+            }
+            others += 1;
+            w.reject(&order, Reason::Throttled);
+        }
+        w.pass(Span::from_secs(1));
+    }
+    panic!("it never comes back to the gateway that named a time");
+}
+
+#[test]
+fn a_delivery_does_not_wait_for_what_is_held_while_another_is_permitted() {
+    let held = || {
+        let mut w = World::pair(two_steps());
+        let hold = Command::Hold { gateway: Some(GatewayId(1)), reason: "billing".into() };
+        w.input(Input::Command { ticket: Ticket(2), who: "ali".into(), command: hold });
+        w.accept(Severity::Severe, 1);
+        w
+    };
+    let mut w = held();
+    let first = w.only_order();
+    w.answer(&first, too_many(60));
+    w.pass(Span::from_ms(59_999));
+    assert!(w.orders.is_empty());
+    w.pass(Span::from_ms(1));
+    assert_eq!(w.only_order().channel, Channel::Whatsapp, "the time that was named is over");
+
+    let mut w = held();
+    let first = w.only_order();
+    w.reject(&first, Reason::TcpRefused);
+    assert!(w.orders.is_empty());
+    w.pass(Span::from_secs(2));
+    assert_eq!(
+        w.only_order().channel,
+        Channel::Whatsapp,
+        "it failed once, and is the only one that may be used"
+    );
+
+    let mut w = held();
+    let first = w.only_order();
+    w.reject(&first, Reason::TcpRefused);
+    let release = Command::Release { gateway: Some(GatewayId(1)), reason: "over".into() };
+    w.input(Input::Command { ticket: Ticket(2), who: "ali".into(), command: release });
+    assert_eq!(w.only_order().channel, Channel::Sms, "it never left the queue");
 }

@@ -250,3 +250,20 @@ fn an_outage_of_what_is_gone_is_over_and_a_line_that_was_down_stays_so() {
     }
     assert_eq!(open(&w), [1]);
 }
+
+#[test]
+fn a_time_named_for_one_recipient_outlives_a_start() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 1);
+    for secs in [600, 60] {
+        let order = w.only_order();
+        let retry_after = Some(Span::from_secs(secs));
+        w.answer(&order, Outcome::Deferred { reason: Reason::PairLimit, retry_after });
+    }
+    let (mut after, id, people) = restart(&w, two_steps(), Span::from_secs(10));
+    materialise(&mut after, id, people);
+    after.pass(Span::from_ms(49_999));
+    assert!(after.orders.is_empty(), "{:?}", after.orders);
+    after.pass(Span::from_ms(1));
+    assert_eq!(after.only_order().channel, Channel::Sms);
+}
