@@ -205,7 +205,7 @@ impl Core {
 
     /// Writes what the outages that go on have cost, now and then.
     pub(super) fn write_outages(&mut self) {
-        for outage in self.ledger.to_write(self.now) {
+        for outage in self.ledger.grown(self.now) {
             self.store(Record::Outage(outage));
         }
     }

@@ -285,8 +285,7 @@ mod tests {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        let told = told.lock().unwrap().clone();
-        told
+        told.lock().unwrap().clone()
     }
 
     #[tokio::test]

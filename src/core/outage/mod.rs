@@ -97,7 +97,7 @@ impl Ledger {
     }
 
     /// Returns those whose count is to be written anew.
-    pub(crate) fn to_write(&mut self, now: Timestamp) -> Vec<Outage> {
+    pub(crate) fn grown(&mut self, now: Timestamp) -> Vec<Outage> {
         let due = |open: &&mut Open| {
             let (count, at) = open.written;
             open.outage.attempts_failed != count && at + WRITE_EVERY <= now
