@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// What an adapter may need beyond its time-outs before the core gives an attempt up.
 const GIVE_UP_SLACK: Span = Span::from_secs(2);
+/// A delivery that waits for what is good looks again at what failed it as late as after so many rounds more: there is no
+/// haste, and each look is a timer.
+const LOOK_AGAIN_ROUND: u16 = 4;
 /// Connecting has two phases with a time-out each: the connection and TLS.
 const CONNECT_PHASES: i64 = 2;
 
@@ -65,9 +68,22 @@ impl Core {
             row.late |= overdue;
             row.level = row.level.min(frame.route.last_level());
         }
-        if waits || untaken {
+        if waits || untaken || self.backs_off_in_vain(handle, &frame) {
             self.enqueue(handle);
         }
+    }
+
+    /// Ends the back-off of a delivery for which there is something to take at once: a gateway or a rule is new.
+    fn backs_off_in_vain(&mut self, handle: Handle, frame: &Frame) -> bool {
+        let resting = self.rests.of(handle, self.now);
+        let Some(row) = self.rows.get_mut(handle).filter(|row| row.backing_off) else { return false };
+        let open = frame.route.all.without(self.fleet.on(row.barred)).without(row.out).without(resting);
+        if open.is_empty() {
+            return false;
+        }
+        self.timers.cancel(&mut row.timer);
+        row.backing_off = false;
+        true
     }
 
     /// Puts a delivery into the queue of what it may take now, or backs off, or settles it where nothing is left.
@@ -194,9 +210,9 @@ impl Core {
         self.enqueue(handle);
     }
 
-    /// Sets when a delivery that waits in a queue may take again what failed it in this round: where a time ends that a
-    /// provider named for it; or after a back-off, where nothing that its queue offers can be used at all (held, resting,
-    /// spent), for it must not wait for that while another is permitted.
+    /// Sets when a delivery that waits in a queue looks again at what failed it in this round: where a time ends that a
+    /// provider named for it; or after a back-off, for what its queue offers may be held or spent by then, and it must not
+    /// wait for that while another is permitted.
     fn end_round_later(
         &mut self,
         handle: Handle,
@@ -215,30 +231,46 @@ impl Core {
             .without(barred)
             .without(self.holders(handle, frame.route.on_unknown(frame.severity)));
         let failed = row.out.and(open).without(resting);
-        let usable = self.tiers.good.or(self.tiers.doubtful).or(self.tiers.last);
-        let shut = offered.and(usable).is_empty() && !failed.is_empty();
         let first = self.rests.first(handle, open);
-        if !shut && first.is_none() {
-            return;
-        }
-        let soon = self.now + backoff::full_jitter(row.rounds.saturating_add(1), &mut self.rng);
-        let due = first.filter(|_| !shut).map_or(soon, |first| soon.max(first));
+        let round = match (failed.is_empty(), self.is_shut(offered, failed)) {
+            (true, _) if first.is_none() => return,
+            (_, true) => row.rounds.saturating_add(1),
+            (_, false) => row.rounds.saturating_add(LOOK_AGAIN_ROUND),
+        };
+        let soon = self.now + backoff::full_jitter(round, &mut self.rng);
+        let due = first.filter(|_| failed.is_empty()).map_or(soon, |first| soon.max(first));
         let key = self.timers.set(due, Timer::Round(handle));
         if let Some(row) = self.rows.get_mut(handle) {
             row.timer = key;
         }
     }
 
+    /// Says whether nothing that is offered can be used, though what failed can be tried again. The last resort counts
+    /// only where there is nothing better on either side.
+    fn is_shut(&self, offered: GatewaySet, failed: GatewaySet) -> bool {
+        let fine = self.tiers.good.or(self.tiers.doubtful);
+        let usable = if failed.and(fine).is_empty() { fine.or(self.tiers.last) } else { fine };
+        offered.and(usable).is_empty() && !failed.is_empty()
+    }
+
     pub(super) fn round_over(&mut self, handle: Handle) {
         let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
         let held = self.holders(handle, frame.route.on_unknown(frame.severity));
+        let resting = self.rests.of(handle, self.now);
+        let Some(row) = self.rows.get(handle) else { return };
+        let open = frame.route.all.without(self.fleet.on(row.barred));
+        let failed = row.out.and(open).without(held).without(resting);
+        let shut = self.is_shut(open.without(row.out).without(resting), failed);
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.timer = TimerKey::default();
-        if row.queued() {
+        if !row.queued() {
+            return;
+        }
+        if shut {
             row.rounds = row.rounds.saturating_add(1);
             row.out = held;
-            self.enqueue(handle);
         }
+        self.enqueue(handle);
     }
 
     /// Orders what can go, the most severe first.

@@ -175,7 +175,8 @@ impl SignalCli {
         let Ok(_turn) = timeout(TURN_WAIT_MAX, self.turn.lock()).await else { return unsent(Some(BUSY)) };
         let waited = Span::from_ms(i64::try_from(came.elapsed().as_millis()).unwrap_or(i64::MAX));
         if waited >= outgoing.left {
-            return unsent(None);
+            // Not a deferral: nobody else is to wait because this one came too late.
+            return Answered { outcome: Outcome::Rejected { reason: Reason::Busy }, took: Span::ZERO };
         }
         let outgoing = Outgoing { left: Span::from_ms(outgoing.left.ms() - waited.ms()), ..outgoing.clone() };
         self.client.send(request(&outgoing, &self.account), &outgoing, outcome).await
@@ -284,7 +285,7 @@ mod tests {
             drop(held);
         };
         let (answered, ()) = tokio::join!(signal.in_turn(&brief), pass);
-        assert_eq!(answered.outcome, deferred(Reason::Busy, None));
+        assert_eq!(answered.outcome, Outcome::Rejected { reason: Reason::Busy });
     }
 
     #[test]

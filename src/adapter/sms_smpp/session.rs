@@ -172,7 +172,8 @@ impl<'a> Session<'a> {
     /// Submits, unless it was withdrawn or has expired meanwhile.
     pub(super) fn submit(&mut self, job: Job, now: Instant) {
         if job.until.is_some_and(|until| now >= until) {
-            let outcome = Outcome::Deferred { reason: Reason::Busy, retry_after: None };
+            // Not a deferral: nobody else is to wait because this one came too late.
+            let outcome = Outcome::Rejected { reason: Reason::Busy };
             // Whoever waited may have left, and knows by the stage that it was not sent.
             let _ = job.reply.send(Answered { outcome, took: Span::ZERO });
             return;

@@ -2,6 +2,7 @@
 
 use super::{World, gateway, policy, step, two_steps};
 use crate::core::channel::{Channel, GatewayId};
+use crate::core::gateway::Rate;
 use crate::core::input::{Command, Input, Ticket};
 use crate::core::message::Severity;
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
@@ -212,4 +213,38 @@ fn a_delivery_does_not_wait_for_what_is_held_while_another_is_permitted() {
     let release = Command::Release { gateway: Some(GatewayId(1)), reason: "over".into() };
     w.input(Input::Command { ticket: Ticket(2), who: "ali".into(), command: release });
     assert_eq!(w.only_order().channel, Channel::Sms, "it never left the queue");
+}
+
+#[test]
+fn what_is_held_after_a_delivery_was_queued_for_it_keeps_it_no_longer_than_before() {
+    let mut sms = gateway("sms", Channel::Sms);
+    sms.rate = Some(Rate { per_sec: 0.001, burst: 1.0 });
+    let mut w = World::new(vec![gateway("wa", Channel::Whatsapp), sms], two_steps());
+    w.accept(Severity::Severe, 2);
+    for order in std::mem::take(&mut w.orders) {
+        w.reject(&order, Reason::TcpRefused);
+    }
+    let taken = w.only_order();
+    assert_eq!(taken.channel, Channel::Sms, "one of them has its token");
+    w.take(&taken);
+    w.receipt(&taken, ReceiptKind::Delivered);
+    let hold = Command::Hold { gateway: Some(GatewayId(1)), reason: "billing".into() };
+    w.input(Input::Command { ticket: Ticket(2), who: "ali".into(), command: hold });
+    w.pass(Span::from_mins(1));
+    assert!(!w.orders.is_empty(), "the other does not wait for what is held");
+    assert!(w.orders.iter().all(|order| order.channel == Channel::Whatsapp));
+}
+
+#[test]
+fn who_waits_out_a_named_time_follows_a_new_policy_at_once() {
+    let only = vec![step(&[Channel::Whatsapp], SendMode::Best, 20)];
+    let lineup = vec![gateway("wa", Channel::Whatsapp), gateway("sms", Channel::Sms)];
+    let mut w = World::new(lineup, policy(only, |_| {}));
+    w.accept(Severity::Severe, 1);
+    let first = w.only_order();
+    w.answer(&first, too_many(3_000));
+    w.pass(Span::from_secs(30));
+    assert!(w.orders.is_empty());
+    w.input(Input::Policy(two_steps()));
+    assert_eq!(w.only_order().channel, Channel::Sms);
 }

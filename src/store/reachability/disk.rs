@@ -12,6 +12,9 @@ use std::time::Duration;
 
 /// How long opening may take. A million rows took 4 s from a cold disk, and there are far fewer.
 const OPEN_TIME_OUT: Duration = Duration::from_secs(30);
+/// How often a lock that is still held is looked at again, and how long between the looks.
+const LOCK_LOOKS: usize = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 /// The room that opening asks for: it must write, and a full disk half way leaves a folder that will not open.
 const ROOM_BYTES: u64 = 64 << 20;
 /// sled's page cache; cells are few.
@@ -122,13 +125,12 @@ impl Disk {
 
 fn open_and_read(folder: &Path) -> Result<(Disk, Vec<CellRow>), Failure> {
     let is_new = !folder.exists();
-    let database = sled::Config::new()
+    let config = sled::Config::new()
         .path(folder)
         .cache_capacity(CACHE_BYTES)
         .mode(sled::Mode::LowSpace)
-        .flush_every_ms(Some(FLUSH_EVERY_MS))
-        .open()
-        .map_err(full)?;
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let database = open_once_unlocked(&config).map_err(full)?;
     if is_new {
         File::open(folder)?.sync_all()?;
         space::sync_folder_of(folder)?;
@@ -147,6 +149,20 @@ fn open_and_read(folder: &Path) -> Result<(Disk, Vec<CellRow>), Failure> {
         return Err(Failure::Count { found, expected: expected.max(at_least) });
     }
     Ok((Disk { database, file, count_path, count: found }, cells))
+}
+
+/// Opens the database; waits a while where its lock is still held. The folder is locked by us before, so whoever holds it
+/// is about to let go: our own last use of it, or a child of ours between its fork and its exec.
+fn open_once_unlocked(config: &sled::Config) -> sled::Result<sled::Db> {
+    for _ in 0..LOCK_LOOKS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("could not acquire lock") => {}
+            opened => return opened,
+        }
+        #[allow(clippy::disallowed_methods, reason = "a thread of its own, at start, with a limit")]
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    config.open()
 }
 
 fn read_cells(database: &sled::Db) -> Result<Vec<CellRow>, Failure> {

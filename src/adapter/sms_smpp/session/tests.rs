@@ -382,7 +382,7 @@ fn what_has_expired_in_the_queue_is_not_written() {
     world.session.submit(late, world.now);
     world.session.submit(timely, world.now);
     assert_eq!(world.said(), [(CommandId::SubmitSm, 2, 0)]);
-    let unsent = Outcome::Deferred { reason: Reason::Busy, retry_after: None };
+    let unsent = Outcome::Rejected { reason: Reason::Busy };
     assert_eq!(late_answer.try_recv().map(|answered| answered.outcome), Ok(unsent));
     assert_eq!(timely_answer.try_recv(), Err(TryRecvError::Empty));
 }

@@ -232,7 +232,11 @@ impl Reading {
 
     /// Reads a value by its key.
     pub(super) fn value(&self, place: Place, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let table = self.transaction.open_table(place.definition())?;
+        let table = match self.transaction.open_table(place.definition()) {
+            // A store of an older program has no table for what came later.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            table => table?,
+        };
         Ok(table.get(key)?.map(|value| value.value().to_vec()))
     }
 }
