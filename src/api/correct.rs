@@ -10,13 +10,12 @@
 use super::App;
 use super::call::{Answer, Call, from_json, json, not_found};
 use super::intake::{self, MESSAGE_BYTES_MAX};
-use super::messages::{accepted, idempotency_key, known, refusal};
+use super::messages::{accepted, idempotency_key, known, place_for, refusal};
 use super::people;
 use super::problem::{Kind, Problem};
-use super::service::NO_TICKET;
 use crate::core::effect::Reply;
 use crate::core::ids::MessageId;
-use crate::core::input::{Accept, Command};
+use crate::core::input::Command;
 use crate::core::message::{Message, Recipient};
 use crate::core::query::{Answer as Found, Query, ROWS_MAX};
 use axum::http::StatusCode;
@@ -28,6 +27,7 @@ pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
     call.query(&[])?;
     call.expect_json()?;
     let id: MessageId = call.named("id")?;
+    let _place = place_for(&app, call.length()).await?;
     let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
     let idempotency = idempotency_key(&call, &bytes)?;
     if let Some(answer) = known(&app, idempotency).await? {
@@ -54,22 +54,7 @@ pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
         let nothing = json!({"id": null, "deliveries": 0, "superseded": superseded});
         return Ok(json(StatusCode::ACCEPTED, &nothing));
     }
-    let accept = Accept {
-        ticket: NO_TICKET,
-        author: call.caller.who,
-        severity: checked.severity,
-        urgency: checked.urgency,
-        status: checked.status,
-        incident: checked.incident,
-        expires: checked.expires,
-        text: checked.text,
-        template: checked.template,
-        tags: checked.tags,
-        audiences: of.audiences.clone(),
-        recipients,
-        corrects: Some(id),
-        idempotency,
-    };
+    let accept = checked.accept(call.caller.who, of.audiences.clone(), recipients, Some(id), idempotency);
     match app.service.accept(accept).await? {
         Reply::Accepted { message, deliveries } => {
             Ok(accepted(message, deliveries, &[("superseded", superseded)]))

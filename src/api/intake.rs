@@ -5,8 +5,11 @@
 use super::call::bad_value;
 use super::messages::checked_reason;
 use super::problem::Problem;
+use super::service::NO_TICKET;
 use crate::core::channel::Channel;
-use crate::core::message::{LANGUAGES_MAX, Message, Severity, Status, Template, Urgency};
+use crate::core::ids::MessageId;
+use crate::core::input::{Accept, IdempotencyKey};
+use crate::core::message::{LANGUAGES_MAX, Message, Recipient, Severity, Status, Template, Urgency};
 use crate::core::time::Timestamp;
 use crate::diag::nearest;
 use serde::Deserialize;
@@ -155,6 +158,35 @@ impl Body {
             text: self.text,
             tags: self.tags,
         })
+    }
+}
+
+impl Checked {
+    /// Hands it over in a subject's name, for these people.
+    pub(crate) fn accept(
+        self,
+        author: String,
+        audiences: Vec<String>,
+        recipients: Vec<Recipient>,
+        corrects: Option<MessageId>,
+        idempotency: Option<IdempotencyKey>,
+    ) -> Accept {
+        Accept {
+            ticket: NO_TICKET,
+            author,
+            severity: self.severity,
+            urgency: self.urgency,
+            status: self.status,
+            incident: self.incident,
+            expires: self.expires,
+            text: self.text,
+            template: self.template,
+            tags: self.tags,
+            audiences,
+            recipients,
+            corrects,
+            idempotency,
+        }
     }
 }
 

@@ -5,11 +5,10 @@ use super::call::{Answer, Call, bad_value, from_json, json, not_found, raw_json}
 use super::intake::{self, MESSAGE_BYTES_MAX};
 use super::people::{self, People};
 use super::problem::{Kind, Problem};
-use super::service::NO_TICKET;
 use super::show;
 use crate::core::effect::Reply;
 use crate::core::ids::MessageId;
-use crate::core::input::{Accept, Command, IdempotencyKey};
+use crate::core::input::{Command, IdempotencyKey};
 use crate::core::query::{Answer as Found, Query, ROWS_MAX};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use ring::digest;
@@ -35,35 +34,16 @@ const _: () = assert!(DELIVERIES_PAGE_MAX <= ROWS_MAX);
 pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
     let dry_run = call.query(&["dry_run"])?.get::<bool>("dry_run")?.unwrap_or(false);
     call.expect_json()?;
-    // Few large bodies at a time, so that memory stays bounded; the small ones never wait.
-    let _place = match call.length().is_none_or(|length| length > LARGE_BODY_BYTES) {
-        true => Some(place_for_large_body(&app).await?),
-        false => None,
-    };
+    let _place = place_for(&app, call.length()).await?;
     let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
     let idempotency = idempotency_key(&call, &bytes)?;
     if !dry_run && let Some(answer) = known(&app, idempotency).await? {
         return answer;
     }
-    let checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
+    let mut checked = from_json::<intake::Body>(&bytes)?.check(app.service.now())?;
     let (People { recipients, audiences, without_address }, _crowd) =
-        people::gather(&app, checked.to).await?;
-    let accept = Accept {
-        ticket: NO_TICKET,
-        author: call.caller.who,
-        severity: checked.severity,
-        urgency: checked.urgency,
-        status: checked.status,
-        incident: checked.incident,
-        expires: checked.expires,
-        text: checked.text,
-        template: checked.template,
-        tags: checked.tags,
-        audiences,
-        recipients,
-        corrects: None,
-        idempotency,
-    };
+        people::gather(&app, std::mem::take(&mut checked.to)).await?;
+    let accept = checked.accept(call.caller.who, audiences, recipients, None, idempotency);
     if dry_run {
         let forecasted = app.service.forecast(accept).await?;
         let shown = super::forecast::shown(forecasted, app.service.now(), without_address)?;
@@ -89,9 +69,17 @@ pub(crate) async fn known(app: &App, key: Option<IdempotencyKey>) -> Result<Opti
     })
 }
 
-async fn place_for_large_body(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
+/// Returns the place of a large body. Few of them are read at a time, so that memory stays bounded; the small ones need
+/// none and never wait.
+pub(crate) async fn place_for(
+    app: &App,
+    length: Option<u64>,
+) -> Result<Option<SemaphorePermit<'_>>, Problem> {
+    if length.is_some_and(|length| length <= LARGE_BODY_BYTES) {
+        return Ok(None);
+    }
     match tokio::time::timeout(PLACE_PATIENCE, app.large_bodies.acquire()).await {
-        Ok(Ok(place)) => Ok(place),
+        Ok(Ok(place)) => Ok(Some(place)),
         _ => Err(Problem::new(Kind::TooMany, "other large messages are being read").retry_after(1)),
     }
 }
