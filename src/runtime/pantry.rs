@@ -1,7 +1,8 @@
 //! What dispatch needs at hand: messages and chunks of their frozen audiences, as much as fits.
 //!
 //! A delivery is bound late and names its message and its place in the audience only; text and address are looked
-//! up here, in the store where they have left. Limit: [`WEIGHT_MAX`] bytes, the least used leave first.
+//! up here, in the store where they have left. Limits: [`MESSAGES_MAX`] and [`PEOPLE_MAX`] bytes, the least used
+//! leave first.
 //!
 //! Invariant: what lies here is what the store holds; nothing is changed once it is written.
 
@@ -13,9 +14,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// How much is kept, in estimated bytes. A mass alert is drained chunk by chunk, so a few chunks are enough; the
-/// rest keeps the last ten thousand single messages from being read back.
-const WEIGHT_MAX: usize = 24 * 1024 * 1024;
+/// How much of messages is kept, in estimated bytes: the last ten thousand single messages are not read back.
+const MESSAGES_MAX: usize = 12 << 20;
+/// How much of audiences is kept, in estimated bytes: nine chunks. A mass alert is drained chunk by chunk, so a few
+/// are enough; more would only be memory left over once it is settled.
+const PEOPLE_MAX: usize = 6 << 20;
 /// What a person weighs: the maps, the names, an address or two, the allocator's rounding.
 const PERSON_BYTES: usize = 320;
 /// What a text, a tag or a parameter weighs beside its letters: two strings, their place in a map, the allocator's
@@ -28,7 +31,6 @@ const ENTRY_BYTES: usize = 200;
 pub(crate) type People = Arc<Vec<Recipient>>;
 
 /// Bounded memory of messages and audiences.
-#[derive(Default)]
 pub(crate) struct Pantry {
     messages: Shelf<MessageId, Arc<Message>>,
     people: Shelf<(MessageId, u32), People>,
@@ -37,6 +39,8 @@ pub(crate) struct Pantry {
 /// One kind of goods, least used out first.
 struct Shelf<K, V> {
     inner: Mutex<Inner<K, V>>,
+    /// In estimated bytes.
+    weight_max: usize,
 }
 
 struct Inner<K, V> {
@@ -116,7 +120,7 @@ impl<K: Ord + Copy, V: Clone> Shelf<K, V> {
         let content = inner.touch(key);
         // It is there already only if the same value was fetched.
         let _ = content.set(value);
-        inner.weigh(key, weight);
+        inner.weigh(key, weight, self.weight_max);
     }
 
     async fn get<E>(
@@ -130,7 +134,7 @@ impl<K: Ord + Copy, V: Clone> Shelf<K, V> {
             return Ok(value.clone());
         }
         let value = content.get_or_try_init(|| fetch()).await?.clone();
-        self.lock().weigh(key, weight(&value));
+        self.lock().weigh(key, weight(&value), self.weight_max);
         Ok(value)
     }
 
@@ -155,12 +159,12 @@ impl<K: Ord + Copy, V> Inner<K, V> {
     }
 
     /// Sets what `key` weighs, and makes room.
-    fn weigh(&mut self, key: K, weight: usize) {
+    fn weigh(&mut self, key: K, weight: usize, most: usize) {
         if let Some(jar) = self.goods.get_mut(&key) {
             self.weight = self.weight - jar.weight + weight;
             jar.weight = weight;
         }
-        while self.weight > WEIGHT_MAX / 2 && self.goods.len() > 1 {
+        while self.weight > most && self.goods.len() > 1 {
             let Some((_, oldest)) = self.used.pop_first() else { return };
             if let Some(jar) = self.goods.remove(&oldest) {
                 self.weight -= jar.weight;
@@ -169,10 +173,16 @@ impl<K: Ord + Copy, V> Inner<K, V> {
     }
 }
 
-impl<K, V> Default for Shelf<K, V> {
+impl Default for Pantry {
     fn default() -> Self {
+        Pantry { messages: Shelf::new(MESSAGES_MAX), people: Shelf::new(PEOPLE_MAX) }
+    }
+}
+
+impl<K, V> Shelf<K, V> {
+    fn new(weight_max: usize) -> Self {
         let inner = Inner { goods: BTreeMap::new(), used: BTreeMap::new(), clock: 0, weight: 0 };
-        Shelf { inner: Mutex::new(inner) }
+        Shelf { inner: Mutex::new(inner), weight_max }
     }
 }
 
@@ -204,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_kept_is_not_fetched_and_the_least_used_leaves_first() {
         let pantry = Pantry::default();
-        let room = WEIGHT_MAX / 2 / (CHUNK_RECIPIENTS * PERSON_BYTES);
+        let room = PEOPLE_MAX / (CHUNK_RECIPIENTS * PERSON_BYTES);
         for n in 0..room as u64 {
             pantry.keep(&chunk(n, CHUNK_RECIPIENTS - 1));
         }
