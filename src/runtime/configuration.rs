@@ -232,6 +232,7 @@ impl MadeFrom {
             && a.adapter == b.adapter
             && a.base_url == b.base_url
             && a.ca_file == b.ca_file
+            && a.hook_url == b.hook_url
             && self.trusted == other.trusted
             && a.rest.says_same(&b.rest)
     }

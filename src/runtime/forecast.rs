@@ -3,7 +3,7 @@
 //! Limits: [`AT_ONCE`] forecast at a time, on a thread that may block; who comes meanwhile waits, and is then told to come
 //! back. The core's thread only copies what is known of the gateways.
 
-use crate::adapter::sms_smpp::encoding::segments;
+use crate::adapter::segments::segments;
 use crate::api::service::{Forecasted, Share, Trouble};
 use crate::core::Core;
 use crate::core::channel::{Channel, GatewayId};

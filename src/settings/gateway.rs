@@ -55,16 +55,27 @@ pub struct GatewaySettings {
     pub base_url: Option<String>,
     /// Certificates to trust beside the usual ones, as a PEM file.
     pub ca_file: Option<PathBuf>,
+    /// Where its provider calls us, as the outside names it: `https://alerts.example.org/hooks/sms-main`.
+    pub hook_url: String,
     /// Its header in the file.
     pub place: Place,
     /// The adapter's own keys; it must [`Table::finish`] them.
     pub rest: Table,
 }
 
+/// What gateways are read with that stands beside them.
+#[derive(Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// The folder of the file.
+    pub(super) folder: &'a Path,
+    /// What the outside calls us.
+    pub(super) public_url: &'a str,
+}
+
 pub(super) fn read_all(
     tables: Vec<Table>,
     kinds: &[AdapterKind],
-    folder: &Path,
+    beside: Beside<'_>,
     diags: &mut Diagnostics,
 ) -> Vec<GatewaySettings> {
     if let Some(one_too_many) = tables.get(GATEWAYS_MAX) {
@@ -75,13 +86,13 @@ pub(super) fn read_all(
         );
     }
     let mut names = BTreeSet::new();
-    tables.into_iter().filter_map(|table| read(table, kinds, folder, &mut names, diags)).collect()
+    tables.into_iter().filter_map(|table| read(table, kinds, beside, &mut names, diags)).collect()
 }
 
 fn read(
     mut table: Table,
     kinds: &[AdapterKind],
-    folder: &Path,
+    beside: Beside<'_>,
     names: &mut BTreeSet<String>,
     diags: &mut Diagnostics,
 ) -> Option<GatewaySettings> {
@@ -109,10 +120,10 @@ fn read(
     let has_url = table.key("base_url").is_some();
     // One that cannot be used was told: the adapter is not to call it missing.
     let base_url = url(&mut table, "base_url", diags).or_else(|| has_url.then(|| UNUSABLE_URL.to_owned()));
-    let ca_file = file(&mut table, "ca_file", folder, diags);
-    name?;
+    let ca_file = file(&mut table, "ca_file", beside.folder, diags);
+    let hook_url = format!("{}/hooks/{}", beside.public_url, name?);
     let adapter = kind?.value.name.to_owned();
-    Some(GatewaySettings { config, adapter, base_url, ca_file, place, rest: table })
+    Some(GatewaySettings { config, adapter, base_url, ca_file, hook_url, place, rest: table })
 }
 
 /// Reads a name that is also a label and a part of a URL, and that nothing else of its kind may have.

@@ -86,14 +86,17 @@ impl Settings {
         let source = Source::read(path, diags)?;
         let mut top = Table::parse(&source, diags)?;
         let folder = path.parent().unwrap_or(Path::new(""));
+        let server = server::read(top.table("server", diags), folder, diags);
+        let beside = gateway::Beside { folder, public_url: &server.public_url };
+        let gateways = gateway::read_all(top.tables("gateway", diags), kinds, beside, diags);
         let settings = Settings {
             file: path.to_owned(),
-            server: server::read(top.table("server", diags), folder, diags),
+            server,
             store: store(top.table("store", diags), folder, diags),
             retention: retention(top.table("retention", diags), diags),
             resolvers: net::resolvers(top.table("net", diags), diags),
             uplinks: net::uplinks(top.tables("uplink", diags), diags),
-            gateways: gateway::read_all(top.tables("gateway", diags), kinds, folder, diags),
+            gateways,
             dwell: dwell(top.table("detection", diags), diags),
         };
         if settings.gateways.is_empty() && top.key("gateway").is_none() && !diags.has_errors() {

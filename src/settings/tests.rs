@@ -56,6 +56,7 @@ fn a_gateway_keeps_its_adapters_own_keys() {
     assert_eq!((gateway.config.receipts, gateway.config.window), (Receipts::Delivered, 50));
     assert_eq!((gateway.config.cost, gateway.config.needs_internet()), (1.0, false));
     assert_eq!(gateway.rest.keys().collect::<Vec<_>>(), ["host"]);
+    assert_eq!(gateway.hook_url, "http://127.0.0.1:8080/hooks/sms-a");
     let mut diags = Diagnostics::default();
     assert_eq!(gateway.rest.string("host", &mut diags).map(|h| h.value).as_deref(), Some("smsc"));
     gateway.rest.finish(&mut diags);

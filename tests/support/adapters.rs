@@ -1,7 +1,7 @@
 //! Adapters as the service builds them, and attempts for them.
 
-use super::tables::Table;
-use std::net::SocketAddr;
+use super::tables::{self, Table};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use wasl::adapter::net::Net;
 use wasl::adapter::{self, Adapter, Outgoing};
@@ -14,6 +14,9 @@ use wasl::core::time::{Span, Timestamp};
 use wasl::diag::Diagnostics;
 use wasl::settings::{Resolver, Settings};
 
+/// A name server that nobody runs.
+const RESOLVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 53));
+
 /// An adapter, and how to hand attempts to it.
 pub struct Sender {
     /// The adapter.
@@ -25,14 +28,23 @@ pub struct Sender {
 impl Sender {
     /// Builds a gateway's adapter, with a name server that nobody runs.
     pub fn build(gateway: &Table) -> Sender {
-        Sender::build_with(gateway, ([127, 0, 0, 1], 53).into())
+        Sender::build_with(gateway, RESOLVER)
+    }
+
+    /// Builds a gateway's adapter for a service that the outside calls by this address.
+    pub fn build_called(gateway: &Table, public_url: &str) -> Sender {
+        Sender::build_of(&[Table::new("[server]").text("public_url", public_url), gateway.clone()], RESOLVER)
     }
 
     /// Builds a gateway's adapter, with this name server.
     pub fn build_with(gateway: &Table, resolver: SocketAddr) -> Sender {
+        Sender::build_of(std::slice::from_ref(gateway), resolver)
+    }
+
+    fn build_of(tables: &[Table], resolver: SocketAddr) -> Sender {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wasl.toml");
-        std::fs::write(&path, gateway.to_string()).unwrap();
+        std::fs::write(&path, tables::file(tables.iter().cloned())).unwrap();
         let mut diags = Diagnostics::default();
         let settings = Settings::read(&path, &adapter::kinds(), &mut diags).expect("TOML");
         let net = Net::new(&[Resolver::At(resolver)]);

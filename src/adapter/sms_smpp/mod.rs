@@ -19,7 +19,6 @@
 //! `Unknown`.
 
 mod dlr;
-pub mod encoding;
 mod link;
 mod outcome;
 mod parts;

@@ -1,9 +1,9 @@
 //! The keys of an SMPP gateway.
 
 use super::dlr::{Dialect, Ids, error_key};
-use super::encoding::{Alphabet, PARTS_MAX, Reference};
 use super::outcome::{VENDOR, VendorCodes};
 use super::pdu::{Address, Login};
+use crate::adapter::segments::{Alphabet, PARTS_MAX, Reference};
 use crate::core::outcome::Reason;
 use crate::core::time::Span;
 use crate::diag::{Diagnostic, Diagnostics, Spanned, Table, did_you_mean};

@@ -1,8 +1,8 @@
 //! From an order to the units that carry it.
 
-use super::encoding::{self, Reference, header};
 use super::pdu::{Address, Content, SubmitSm};
 use super::settings::{Long, Writing};
+use crate::adapter::segments::{self, Reference, header};
 use crate::adapter::{Outgoing, priority};
 use crate::core::outcome::Reason;
 use crate::core::time::Span;
@@ -47,7 +47,7 @@ fn contents(text: &str, writing: &Writing, mark: u16) -> Result<(u8, Vec<Content
         Long::Udh(reference) => reference,
         Long::Sar | Long::Payload => Reference::Bits8,
     };
-    let segments = encoding::segments_for(text, writing.alphabet, reference);
+    let segments = segments::segments_for(text, writing.alphabet, reference);
     let data_coding = segments.encoding.data_coding();
     if segments.parts.len() > writing.parts_max {
         return Err(Reason::ContentRefused);
@@ -55,7 +55,7 @@ fn contents(text: &str, writing: &Writing, mark: u16) -> Result<(u8, Vec<Content
     let Ok(total) = u8::try_from(segments.parts.len()) else { return Err(Reason::ContentRefused) };
     let contents = match (writing.long, total) {
         (_, 1) => segments.parts.into_iter().map(Content::Short).collect(),
-        (Long::Payload, _) => vec![Content::Payload(encoding::encode(text, segments.encoding))],
+        (Long::Payload, _) => vec![Content::Payload(segments::encode(text, segments.encoding))],
         (Long::Udh(_), _) => {
             let headed =
                 |(octets, number)| Content::Headed([header(reference, mark, total, number), octets].concat());
@@ -79,7 +79,7 @@ fn validity(left: Span) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::sms_smpp::encoding::Alphabet;
+    use crate::adapter::segments::Alphabet;
     use crate::adapter::tests::outgoing;
     use crate::core::message::Severity;
 

@@ -124,11 +124,12 @@ impl Rig {
     /// Starts a provider of its own and an adapter for it.
     pub(super) async fn start(harness: &Harness) -> Rig {
         let stand = (harness.start)().await;
-        let built = Sender::build(&stand.gateway());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        let built = Sender::build_called(&stand.gateway(), &public_url);
         let (sender, heard) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        stand.call_back(&format!("http://{}/hooks/g", listener.local_addr().unwrap()));
+        stand.call_back(&format!("{public_url}/hooks/g"));
         let (hooked, said) = (built.adapter.clone(), sender.clone());
         let router = Router::new().fallback(move |request| call(request, hooked.clone(), said.clone()));
         tasks.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -216,7 +217,7 @@ async fn call(
     let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let answer = adapter.hook(&HookRequest {
         method: head.method.to_string(),
-        path: String::new(),
+        path: head.uri.path().strip_prefix("/hooks/g").unwrap_or_default().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body: to_bytes(body, 1 << 20).await.unwrap().to_vec(),

@@ -106,7 +106,7 @@ pub fn segments_for(text: &str, alphabet: Alphabet, reference: Reference) -> Seg
 }
 
 /// Encodes a whole text, undivided.
-pub(super) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
+pub(in crate::adapter) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     text.chars().flat_map(|c| encoding.octets(c)).collect()
 }
 
