@@ -37,7 +37,8 @@ pub(super) fn not_here() -> HookAnswer {
 }
 
 fn empty(status: u16, result: &'static str) -> HookAnswer {
-    HookAnswer { status, content_type: PLAIN, body: String::new(), receipts: Vec::new(), result }
+    let (receipts, replies) = (Vec::new(), Vec::new());
+    HookAnswer { status, content_type: PLAIN, body: String::new(), receipts, replies, result }
 }
 
 /// Compares what a stranger gave with a secret, in a time that does not tell how much of it was right.
@@ -78,6 +79,16 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     digits.map(|pair| Some(hex(pair[0])? << 4 | hex(pair[1])?)).collect()
+}
+
+/// Returns a telephone number as messages are sent to it, from the digits that a provider gives, with or without what
+/// stands before them; `None` where it is no international number.
+//
+// Cites: ITU-T E.164, 7 to 15 digits here, the first not 0.
+pub(super) fn e164(given: &str) -> Option<String> {
+    let digits = given.trim().trim_start_matches('+');
+    let is_number = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && !digits.starts_with('0')).then(|| format!("+{digits}"))
 }
 
 fn hex(digit: u8) -> Option<u8> {

@@ -29,6 +29,7 @@ use crate::core::gateway::Receipts;
 use crate::core::input::Asked;
 use crate::core::message::{Severity, Status, Template};
 use crate::core::outcome::{Outcome, Receipt};
+use crate::core::reply::Reply;
 use crate::core::time::Span;
 use crate::diag::Diagnostics;
 use crate::settings::{AdapterKind, GatewaySettings};
@@ -153,15 +154,28 @@ pub struct HookAnswer {
     pub body: String,
     /// What was read, once the signature held. The answer is sent after these are durable.
     pub receipts: Vec<Receipt>,
+    /// What recipients said, likewise. An id comes twice where the provider repeats itself; it is kept once.
+    pub replies: Vec<Reply>,
     /// The metric's label: `ok`, `bad_signature`, `unreadable`, `not_here`, or `not_ours` for a call that the provider
     /// signed and that speaks of none of this gateway's messages, but of others'.
     pub result: &'static str,
 }
 
-/// Where a running adapter leaves what it hears on its own: receipts from a stream, its link's state.
+/// What one gateway took of a call that came to another.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Heard {
+    /// The receipts.
+    pub receipts: Vec<Receipt>,
+    /// What recipients said.
+    pub replies: Vec<Reply>,
+}
+
+/// Where a running adapter leaves what it hears on its own: receipts and replies from a stream, its link's state.
 pub trait Ear: Send + Sync {
     /// Takes a receipt; returns once it is on disk, so that the provider may then be told that we have it.
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()>;
+    /// Takes what a recipient said; returns once it is on disk, so that the provider may then be told that we have it.
+    fn reply(&self, reply: Reply) -> Doing<'_, ()>;
     /// Says whether the standing connection (an SMPP bind, an event stream) is up, and why not.
     fn link(&self, up: bool, reason: Option<crate::core::outcome::Reason>);
 }
@@ -188,8 +202,8 @@ pub trait Adapter: Send + Sync {
 
     /// Reads a call that came to another gateway of the same channel, and takes what is this one's own: several accounts
     /// may share one address at the provider. Checks the signature with its own secret. Pure.
-    fn overhear(&self, _request: &HookRequest) -> Vec<Receipt> {
-        Vec::new()
+    fn overhear(&self, _request: &HookRequest) -> Heard {
+        Heard::default()
     }
 
     /// Returns once no attempt that was handed over needs what [`Adapter::run`] keeps for its answer; at once where none
@@ -202,6 +216,13 @@ pub trait Adapter: Send + Sync {
     /// there is nothing to keep.
     fn run<'a>(&'a self, _ear: &'a dyn Ear) -> Doing<'a, ()> {
         Box::pin(async {})
+    }
+}
+
+impl Heard {
+    /// Says whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.receipts.is_empty() && self.replies.is_empty()
     }
 }
 

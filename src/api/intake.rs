@@ -3,13 +3,14 @@
 //! This is the hot path: serde reads the body straight into the strings that the core will own.
 
 use super::call::bad_value;
-use super::messages::checked_reason;
+use super::messages::{checked_asks, checked_reason};
 use super::problem::Problem;
 use super::service::NO_TICKET;
 use crate::core::channel::Channel;
 use crate::core::ids::MessageId;
 use crate::core::input::{Accept, IdempotencyKey};
 use crate::core::message::{LANGUAGES_MAX, Message, Recipient, Severity, Status, Template, Urgency};
+use crate::core::reply::Asks;
 use crate::core::time::Timestamp;
 use crate::diag::nearest;
 use serde::Deserialize;
@@ -55,6 +56,8 @@ pub(crate) struct Body {
     template: Option<TemplateBody>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
+    #[serde(default)]
+    ack: Vec<String>,
 }
 
 /// A correction's body: what is not given stays as it was. Whether it is an exercise, and of which incident, is not to be
@@ -83,6 +86,7 @@ pub(crate) struct Checked {
     pub(crate) text: BTreeMap<String, String>,
     pub(crate) template: Option<Template>,
     pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) asks: Asks,
 }
 
 /// An entry of `to`: an audience, a contact, or one person's addresses.
@@ -157,6 +161,7 @@ impl Body {
             to: self.to,
             text: self.text,
             tags: self.tags,
+            asks: checked_asks(&self.ack)?,
         })
     }
 }
@@ -182,6 +187,7 @@ impl Checked {
             text: self.text,
             template: self.template,
             tags: self.tags,
+            asks: self.asks,
             audiences,
             recipients,
             corrects,
@@ -205,6 +211,7 @@ impl Correction {
             text: self.text,
             template: self.template,
             tags: self.tags.unwrap_or_else(|| of.tags.clone()),
+            ack: of.asks.answers().map(|(_, answer)| answer.name().to_owned()).collect(),
         };
         Ok((body.check_all_but_to(now)?, reason))
     }

@@ -10,6 +10,7 @@ use crate::core::effect::Reply;
 use crate::core::ids::MessageId;
 use crate::core::input::{Command, IdempotencyKey};
 use crate::core::query::{Answer as Found, Query, ROWS_MAX};
+use crate::core::reply::Asks;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use ring::digest;
 use serde::Deserialize;
@@ -204,6 +205,14 @@ impl ReasonBody {
     pub(crate) fn checked(self) -> Result<String, Problem> {
         checked_reason(self.reason)
     }
+}
+
+/// Reads what a message asks its recipients to answer.
+pub(super) fn checked_asks(words: &[String]) -> Result<Asks, Problem> {
+    let known = |word: &String| Asks::ANSWERS.into_iter().find(|answer| answer.name() == word);
+    let answers: Option<Vec<_>> = words.iter().map(known).collect();
+    let asks = answers.map(Asks::of).filter(|asks| asks.answers().count() == words.len());
+    asks.ok_or_else(|| bad_value("ack", "what can be asked for is `safe` and `need_help`, each once"))
 }
 
 /// Checks why somebody does what he does.

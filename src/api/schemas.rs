@@ -194,6 +194,7 @@ fn inputs() -> Value {
             "to": {"type": "array", "minItems": 1, "maxItems": TO_MAX, "items": to("To")},
             "text": texts,
             "template": or_null(to("Template")),
+            "ack": {"type": "array", "uniqueItems": true, "items": {"enum": ["safe", "need_help"]}},
             "tags": {
                 "type": "object", "maxProperties": TAGS_MAX,
                 "propertyNames": {"pattern": "^[a-z0-9_-]{1,64}$"}, "additionalProperties": name(),
@@ -207,7 +208,7 @@ fn inputs() -> Value {
     let mut correction = message.clone();
     correction["required"] = json!(["reason"]);
     if let Some(keys) = correction["properties"].as_object_mut() {
-        for key in ["to", "status", "incident"] {
+        for key in ["to", "status", "incident", "ack"] {
             keys.remove(key);
         }
         // What is not said stays as it was, and null says nothing.

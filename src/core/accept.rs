@@ -61,6 +61,7 @@ impl Core {
             recipients: deliveries,
             audiences: accept.audiences,
             corrects: accept.corrects,
+            asks: accept.asks,
         });
         let chunks: Vec<Arc<Vec<Recipient>>> = in_chunks(accept.recipients);
         self.store(Record::Message(Arc::clone(&message)));
@@ -466,7 +467,7 @@ impl Core {
 impl Progress {
     /// Returns the progress of a message that has just been accepted.
     pub fn new(message: MessageId) -> Progress {
-        Progress { message, open: true, settled: [0; 7], late: 0, withdrawn: None, escalated: false }
+        Progress::untouched(message)
     }
 }
 

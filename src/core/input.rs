@@ -7,6 +7,7 @@ use super::ids::{AttemptId, MessageId};
 use super::message::{Recipient, Severity, Status, Template, Urgency};
 use super::outcome::{Outcome, Reason, Receipt};
 use super::policy::Policy;
+use super::reply::{Asks, Reply};
 use super::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +36,13 @@ pub enum Input {
         gateway: GatewayId,
         /// The receipt.
         receipt: Receipt,
+    },
+    /// What a recipient said, its signature checked.
+    Reply {
+        /// The gateway that it came through.
+        gateway: GatewayId,
+        /// The reply.
+        reply: Reply,
     },
     /// What the provider says became of an attempt that it was asked about: `None`, it does not know it.
     Asked {
@@ -127,6 +135,8 @@ pub struct Accept {
     pub recipients: Vec<Recipient>,
     /// The message that it corrects, which was withdrawn by [`Command::Correct`] before.
     pub corrects: Option<MessageId>,
+    /// What its recipients are asked to answer.
+    pub asks: Asks,
     /// The caller's key against doing it twice.
     pub idempotency: Option<IdempotencyKey>,
 }

@@ -2,6 +2,7 @@
 
 use super::channel::{Channel, ChannelSet};
 use super::ids::MessageId;
+use super::reply::Asks;
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -136,6 +137,8 @@ pub struct Message {
     pub audiences: Vec<String>,
     /// The message that it corrects: its recipients are those who may have got that one.
     pub corrects: Option<MessageId>,
+    /// What it asks its recipients to answer.
+    pub asks: Asks,
 }
 
 /// One person of a frozen audience, with every address that was known when the message was accepted.
@@ -227,6 +230,7 @@ mod tests {
             recipients: 1,
             audiences: vec![],
             corrects: None,
+            asks: Asks::NOTHING,
         };
         assert_eq!(message.text_for(Some("ar-EG")), Some(("ar", "غادروا")));
         assert_eq!(message.text_for(Some("so")), Some(("en", "Leave")));

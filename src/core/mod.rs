@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod policy;
 pub mod query;
 pub mod record;
+pub mod reply;
 pub mod time;
 pub mod view;
 
@@ -25,6 +26,7 @@ mod accept;
 mod answer;
 mod backoff;
 mod capacity;
+mod converse;
 mod deliver;
 mod draw;
 mod health;
@@ -244,6 +246,7 @@ impl Core {
             Input::Accept(accept) => self.accept(*accept),
             Input::Outcome { attempt, outcome, took } => self.answered(attempt, outcome, took),
             Input::Receipt { gateway, receipt } => self.receipt(gateway, receipt),
+            Input::Reply { gateway, reply } => self.replied(gateway, reply),
             Input::Asked { attempt, answer } => self.asked(attempt, answer),
             Input::Audience { message, chunk, people } => self.audience(message, chunk, people),
             Input::Link { gateway, down } => self.link(gateway, down),

@@ -1,10 +1,11 @@
 //! What may be asked of the store, and the rows that are not the core's own: contacts and tokens.
 
-use super::ids::{DeliveryId, MessageId, OutageId};
+use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use super::input::IdempotencyKey;
 use super::message::{Message, Recipient};
 use super::outcome::{Outcome, ReceiptKind};
 use super::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
+use super::reply::{KeptReply, LastAnswer, ReplyKey, ReplyKind};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,6 +104,31 @@ pub enum Query {
     CorrectionOf(MessageId),
     /// What an idempotency key made.
     Idempotency(IdempotencyKey),
+    /// Replies, newest first.
+    Replies {
+        /// To what.
+        scope: ReplyScope,
+        /// Only these; `None`: all.
+        kind: Option<ReplyKind>,
+        /// Only older than this.
+        before: Option<ReplyKey>,
+        /// How many.
+        limit: usize,
+    },
+    /// The place of a reply that a gateway's provider gave this id.
+    ReplyOf {
+        /// The gateway's name.
+        gateway: String,
+        /// The provider's id of the reply.
+        id: String,
+    },
+    /// The attempt that a gateway's provider gave this id.
+    AttemptOf {
+        /// The gateway's name.
+        gateway: String,
+        /// The provider's id of the attempt.
+        id: String,
+    },
     /// The audit record, newest first.
     AuditLog {
         /// How many.
@@ -129,8 +155,25 @@ pub enum Answer {
     Correction(MessageId),
     /// What a key made: the body's digest, the message, its deliveries.
     Idempotency([u8; 16], MessageId, u32),
+    /// Replies, newest first.
+    Replies(Vec<KeptReply>),
+    /// A reply's place.
+    Reply(ReplyKey),
+    /// An attempt.
+    Attempt(AttemptId),
     /// Audit records, newest first.
     AuditLog(Vec<Audit>),
+}
+
+/// Which replies are looked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReplyScope {
+    /// All of them, those to nothing known included.
+    All,
+    /// Those to a message.
+    Message(MessageId),
+    /// Those to the messages of an incident.
+    Incident(String),
 }
 
 /// All that is on record about one delivery.
@@ -148,6 +191,8 @@ pub struct DeliveryStory {
     pub receipts: Vec<(u16, ReceiptKind, Timestamp)>,
     /// The plans that its attempts name, by number.
     pub plans: BTreeMap<u32, Plan>,
+    /// What the person answered last.
+    pub answer: Option<LastAnswer>,
 }
 
 // === impls ===
@@ -200,7 +245,6 @@ impl std::fmt::Debug for Contact {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::AttemptId;
     use crate::core::outcome::Reason;
     use crate::core::record::Repeat;
 
@@ -225,8 +269,15 @@ mod tests {
             let attempts: Vec<_> = (1..).zip(outcomes).map(|(n, outcome)| attempt(n, outcome)).collect();
             let receipts = receipts.iter().map(|(n, kind)| (*n, *kind, Timestamp::default())).collect();
             let recipient = Recipient::default();
-            let story =
-                DeliveryStory { recipient, delivery: None, id, attempts, receipts, plans: BTreeMap::new() };
+            let story = DeliveryStory {
+                recipient,
+                delivery: None,
+                id,
+                attempts,
+                receipts,
+                plans: BTreeMap::new(),
+                answer: None,
+            };
             assert_eq!(story.may_have_arrived(), expected, "{story:?}");
         };
         use ReceiptKind::{Delivered, Failed, Sent};

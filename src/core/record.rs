@@ -11,6 +11,7 @@ use super::input::IdempotencyKey;
 use super::message::{Message, Recipient};
 use super::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind};
 use super::policy::OnUnknown;
+use super::reply::{Answers, HelpCall, KeptReply, LastAnswer};
 use super::time::{Span, Timestamp};
 use std::sync::Arc;
 
@@ -79,7 +80,23 @@ pub enum Record {
     },
     /// Who did what; key: the time and a number.
     Audit(Audit),
+    /// What a recipient said; key: its time and digest. The first of a provider's id is kept.
+    Reply(KeptReply),
+    /// What the person of a delivery answered last; key: the delivery.
+    Answer(LastAnswer),
+    /// Somebody wants nothing more on a channel, or wants it again; key: the channel and the address's digest.
+    OptOut {
+        /// The channel.
+        channel: Channel,
+        /// A digest of the address.
+        address: AddressDigest,
+        /// Since when; `None`: wanted again.
+        since: Option<Timestamp>,
+    },
 }
+
+/// The first 16 bytes of a SHA-256 over a channel and an address on it.
+pub type AddressDigest = [u8; 16];
 
 /// How far a message is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -96,6 +113,8 @@ pub struct Progress {
     pub withdrawn: Option<DeliveryResult>,
     /// Whether the contacts of `escalate` were told.
     pub escalated: bool,
+    /// How many of its people answered.
+    pub answers: Answers,
 }
 
 /// A delivery's state on disk.
@@ -327,6 +346,8 @@ pub struct Loaded {
     pub last_outage: u64,
     /// Overlays in force.
     pub overlays: Vec<(Option<String>, Overlay)>,
+    /// Who needs help and has not said otherwise: those of the last [`HELP_FOR`](super::reply::HELP_FOR), oldest first.
+    pub help: Vec<HelpCall>,
 }
 
 /// One open message, whole.
@@ -383,6 +404,7 @@ pub struct QuotaUse {
 impl Progress {
     /// Returns the progress of a message of which nothing has settled.
     pub const fn untouched(message: MessageId) -> Progress {
-        Progress { message, open: true, settled: [0; 7], late: 0, withdrawn: None, escalated: false }
+        let answers = Answers { acknowledged: 0, safe: 0, need_help: 0 };
+        Progress { message, open: true, settled: [0; 7], late: 0, withdrawn: None, escalated: false, answers }
     }
 }

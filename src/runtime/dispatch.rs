@@ -240,6 +240,7 @@ mod tests {
     use super::*;
     use crate::core::channel::Channel;
     use crate::core::message::{Severity, Status, Template, Urgency};
+    use crate::core::reply::Asks;
     use std::collections::BTreeMap;
 
     const LEFT: Span = Span::from_hours(1);
@@ -272,6 +273,7 @@ mod tests {
             recipients: 1,
             audiences: vec![],
             corrects: None,
+            asks: Asks::NOTHING,
         }
     }
 

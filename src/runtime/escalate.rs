@@ -14,6 +14,7 @@ use crate::core::ids::MessageId;
 use crate::core::input::{Accept, IdempotencyKey, Input};
 use crate::core::message::{Message, SERVICE, Severity, Status, Urgency};
 use crate::core::query::{Answer, Query};
+use crate::core::reply::Asks;
 use crate::runtime::inbox::{Inbox, Incoming};
 use crate::runtime::reads::Reads;
 use crate::runtime::tickets::Tickets;
@@ -244,6 +245,7 @@ fn words_of(missed: &Missed, message: &Message) -> Accept {
         audiences: Vec::new(),
         recipients: Vec::new(),
         corrects: None,
+        asks: Asks::NOTHING,
         idempotency: Some(key(missed.message, &missed.rule)),
     }
 }

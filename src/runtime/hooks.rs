@@ -1,8 +1,7 @@
 //! Providers' calls: read by the adapter, under guard.
 
-use crate::adapter::{HookAnswer, HookRequest};
+use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::core::channel::GatewayId;
-use crate::core::outcome::Receipt;
 use crate::runtime::gateways::{Gateway, Gateways};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -12,7 +11,7 @@ pub(crate) fn overheard(
     gateways: &Gateways,
     called: GatewayId,
     request: &HookRequest,
-) -> Vec<(GatewayId, Vec<Receipt>)> {
+) -> Vec<(GatewayId, Heard)> {
     let all = gateways.all();
     let channel = all.get(usize::from(called.0)).map(|gateway| gateway.config.channel);
     let places = all.iter().enumerate().map(|(place, gateway)| (GatewayId(place as u8), gateway));
@@ -38,6 +37,7 @@ pub(crate) fn read(gateway: &Gateway, request: &HookRequest) -> HookAnswer {
                 content_type: "text/plain; charset=utf-8",
                 body: String::new(),
                 receipts: Vec::new(),
+                replies: Vec::new(),
                 result: "unreadable",
             }
         }

@@ -31,6 +31,7 @@ mod intake;
 mod pantry;
 mod reads;
 mod release;
+mod replies;
 mod retainer;
 mod service;
 mod start;

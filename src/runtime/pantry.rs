@@ -190,6 +190,7 @@ impl<K, V> Shelf<K, V> {
 mod tests {
     use super::*;
     use crate::core::message::{Severity, Status, Template, Urgency};
+    use crate::core::reply::Asks;
     use crate::core::time::Timestamp;
 
     fn id(n: u64) -> MessageId {
@@ -259,6 +260,7 @@ mod tests {
             status: Status::Actual,
             incident: None,
             corrects: None,
+            asks: Asks::NOTHING,
             expires: None,
             text: BTreeMap::new(),
             template: None,

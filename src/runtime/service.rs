@@ -3,7 +3,7 @@
 //!
 //! Invariant: an answer that says that something was done is given after it is on disk.
 
-use crate::adapter::{HookAnswer, HookRequest};
+use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
 use crate::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Trouble};
 use crate::core::effect::Reply;
@@ -19,6 +19,7 @@ use crate::runtime::hooks;
 use crate::runtime::inbox::{Gone, Inbox, Incoming};
 use crate::runtime::intake::Intake;
 use crate::runtime::reads::Reads;
+use crate::runtime::replies::Replies;
 use crate::runtime::tickets::Tickets;
 use crate::runtime::tokens::Tokens;
 use crate::store::reachability::Reachability;
@@ -54,6 +55,7 @@ pub(crate) struct Front {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) policy_trouble: watch::Receiver<Option<PolicyTrouble>>,
     pub(crate) reachability: Option<Arc<dyn Reachability>>,
+    pub(crate) replies: Replies,
 }
 
 impl Front {
@@ -81,20 +83,26 @@ impl Front {
         };
         self.metrics.hook(name, answer.result);
         overheard.iter().for_each(|(taker, _)| self.metrics.hook(&self.gateways.name(*taker), "ok"));
-        if answer.receipts.is_empty() && overheard.is_empty() {
+        let own = Heard { receipts: answer.receipts.clone(), replies: answer.replies.clone() };
+        if own.is_empty() && overheard.is_empty() {
             if answer.result == "not_ours" {
                 tracing::warn!(gateway = name, "the provider called about an account that no gateway has");
             }
             return Ok(Some(answer));
         }
-        for (gateway, receipts) in std::iter::once((id, answer.receipts.clone())).chain(overheard) {
-            for receipt in receipts {
+        let mut replies = Vec::new();
+        for (gateway, heard) in std::iter::once((id, own)).chain(overheard) {
+            for receipt in heard.receipts {
                 self.put(Incoming::Input(Input::Receipt { gateway, receipt })).await?;
             }
+            replies.extend(heard.replies.into_iter().map(|reply| (gateway, reply)));
         }
         let (told, durable) = oneshot::channel();
         self.put(Incoming::Barrier(told)).await?;
         on_disk(durable).await?;
+        if !replies.is_empty() {
+            on_disk(self.replies.take(replies)).await?;
+        }
         Ok(Some(answer))
     }
 

@@ -18,6 +18,7 @@ use crate::runtime::intake::Intake;
 use crate::runtime::pantry::Pantry;
 use crate::runtime::reads::Reads;
 use crate::runtime::release::{Pacer, Release};
+use crate::runtime::replies::Replies;
 use crate::runtime::retainer::Retainer;
 use crate::runtime::service::Front;
 use crate::runtime::supervisor::Supervisor;
@@ -174,7 +175,9 @@ impl Wasl {
         if let Some(reachability) = parts.reachability.clone() {
             tasks.spawn(write_behind(needles, reachability));
         }
-        let supervisor = Arc::new(Supervisor::new(Arc::clone(&gateways), inbox.clone(), tasks));
+        let replies = Replies::new(inbox.clone());
+        let supervisor = Supervisor::new(Arc::clone(&gateways), inbox.clone(), replies.clone(), tasks);
+        let supervisor = Arc::new(supervisor);
         supervisor.start();
         let front = Arc::new(Front {
             inbox: inbox.clone(),
@@ -191,6 +194,7 @@ impl Wasl {
             tokens,
             policy_trouble,
             reachability: parts.reachability.clone(),
+            replies,
         });
         Ok(Running {
             front,

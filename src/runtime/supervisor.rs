@@ -9,9 +9,11 @@ use crate::adapter::{Doing, Ear};
 use crate::core::channel::GatewayId;
 use crate::core::input::Input;
 use crate::core::outcome::{Reason, Receipt};
+use crate::core::reply::Reply;
 use crate::runtime::gateways::{Gateway, Gateways};
 use crate::runtime::guard::guarded;
 use crate::runtime::inbox::{Inbox, Incoming};
+use crate::runtime::replies::Replies;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,6 +35,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(10);
 pub(crate) struct Supervisor {
     gateways: Arc<Gateways>,
     inbox: Inbox,
+    replies: Replies,
     tasks: Handle,
     loops: Mutex<Loops>,
 }
@@ -54,14 +57,15 @@ struct Loop {
 struct GatewayEar {
     gateway: GatewayId,
     inbox: Inbox,
+    replies: Replies,
     /// Whether another loop speaks for the gateway's link by now.
     is_leaving: Arc<AtomicBool>,
 }
 
 impl Supervisor {
     /// Builds one with nothing running.
-    pub(crate) fn new(gateways: Arc<Gateways>, inbox: Inbox, tasks: Handle) -> Supervisor {
-        Supervisor { gateways, inbox, tasks, loops: Mutex::default() }
+    pub(crate) fn new(gateways: Arc<Gateways>, inbox: Inbox, replies: Replies, tasks: Handle) -> Supervisor {
+        Supervisor { gateways, inbox, replies, tasks, loops: Mutex::default() }
     }
 
     /// Starts what is not running, and anew what runs with another adapter.
@@ -80,8 +84,8 @@ impl Supervisor {
             }
             let is_leaving = Arc::new(AtomicBool::new(false));
             let id = GatewayId(place as u8);
-            let ear =
-                GatewayEar { gateway: id, inbox: self.inbox.clone(), is_leaving: Arc::clone(&is_leaving) };
+            let (inbox, replies) = (self.inbox.clone(), self.replies.clone());
+            let ear = GatewayEar { gateway: id, inbox, replies, is_leaving: Arc::clone(&is_leaving) };
             let task = self.tasks.spawn(keep(gateway.clone(), ear));
             loops.running.insert(name, Loop { gateway: gateway.clone(), task, is_leaving });
         }
@@ -137,6 +141,14 @@ impl Ear for GatewayEar {
             }
             // The core is gone, so the service stops. The provider must not hear that we have it: it comes again.
             std::future::pending().await
+        })
+    }
+
+    fn reply(&self, reply: Reply) -> Doing<'_, ()> {
+        Box::pin(async move {
+            if self.replies.take(vec![(self.gateway, reply)]).await.is_err() {
+                std::future::pending().await
+            }
         })
     }
 
@@ -212,7 +224,8 @@ mod tests {
     async fn a_loop_that_makes_way_stays_while_answers_are_awaited_and_speaks_for_the_link_no_more() {
         let (sender, outlet) = inbox();
         let gateways = Arc::new(Gateways::default());
-        let supervisor = Supervisor::new(Arc::clone(&gateways), sender, Handle::current());
+        let supervisor =
+            Supervisor::new(Arc::clone(&gateways), sender.clone(), Replies::new(sender), Handle::current());
         let put = |adapter: &Arc<Bind>| {
             let config = GatewayConfig {
                 name: "sms-a".into(),

@@ -15,6 +15,7 @@ use crate::core::message::{Recipient, Severity, Status, Urgency};
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use crate::core::policy::Policy;
 use crate::core::record::Record;
+use crate::core::reply::Asks;
 use crate::core::rng::Rng;
 use crate::core::time::{Span, Timestamp};
 use crate::core::{Core, CoreConfig};
@@ -547,6 +548,7 @@ fn message(severity: Severity, recipients: Vec<Recipient>, corrects: Option<Mess
         audiences: vec![],
         recipients,
         corrects,
+        asks: Asks::NOTHING,
         idempotency: None,
     }
 }

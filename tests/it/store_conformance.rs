@@ -9,8 +9,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use wasl::core::ids::{DeliveryId, OutageId};
 use wasl::core::input::IdempotencyKey;
-use wasl::core::query::{Answer, Query};
+use wasl::core::query::{Answer, Query, ReplyScope};
 use wasl::core::record::Loaded;
+use wasl::core::reply::{ReplyKey, ReplyKind};
 use wasl::core::time::{Span, Timestamp};
 use wasl::store::outbox::memory::MemoryOutbox;
 use wasl::store::outbox::redb::RedbOutbox;
@@ -152,6 +153,7 @@ fn agree(engine: &dyn Outbox, model: &MemoryOutbox) {
         (theirs.messages, theirs.open_messages, theirs.deliveries, theirs.attempts)
     );
     assert_eq!(engine.tokens().expect("tokens").value, model.tokens().expect("tokens").value);
+    assert_eq!(engine.opt_outs().expect("opt-outs").value, model.opt_outs().expect("opt-outs").value);
     assert_eq!(
         engine.policy_versions(3).expect("versions").value,
         model.policy_versions(3).expect("versions").value
@@ -197,6 +199,18 @@ fn queries() -> Vec<Query> {
         Query::Contacts { after: Some("a".into()), limit: 9 },
         Query::AuditLog { limit: 4 },
     ];
+    let replies = |scope, kind, limit| Query::Replies { scope, kind, before: None, limit };
+    queries.push(replies(ReplyScope::All, None, 3));
+    let before = Some(ReplyKey { at: Timestamp::from_ms(1_800_000_000_000), digest: 7 });
+    queries.push(Query::Replies { scope: ReplyScope::All, kind: None, before, limit: 9 });
+    queries.extend(ReplyKind::ALL.map(|kind| replies(ReplyScope::All, Some(kind), 9)));
+    let incident = |name: &&str| ReplyScope::Incident((*name).to_owned());
+    queries.extend(names.iter().map(|name| replies(incident(name), Some(ReplyKind::Safe), 9)));
+    let ids = names.iter().flat_map(|gateway| names.iter().map(move |id| (gateway, id)));
+    queries.extend(ids.flat_map(|(gateway, id)| {
+        let (gateway, id) = ((*gateway).to_owned(), (*id).to_owned());
+        [Query::ReplyOf { gateway: gateway.clone(), id: id.clone() }, Query::AttemptOf { gateway, id }]
+    }));
     queries.extend((0..FEW_MESSAGES).flat_map(|which| {
         let message = message(which);
         [
@@ -205,6 +219,13 @@ fn queries() -> Vec<Query> {
             Query::Deliveries { message, after: None, limit: 9 },
             Query::Deliveries { message, after: Some(0), limit: 1 },
             Query::Delivery(DeliveryId::new(message, 1)),
+            Query::Replies { scope: ReplyScope::Message(message), kind: None, before: None, limit: 2 },
+            Query::Replies {
+                scope: ReplyScope::Message(message),
+                kind: Some(ReplyKind::NeedHelp),
+                before: None,
+                limit: 9,
+            },
         ]
     }));
     queries.extend(names.iter().flat_map(|name| {

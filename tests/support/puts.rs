@@ -17,6 +17,7 @@ use wasl::core::record::{
     Attempt, Audit, Delivery, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Ranked, Record, Repeat,
     Settled, Standing,
 };
+use wasl::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKind, Said};
 use wasl::core::time::{Span, Timestamp};
 use wasl::store::outbox::{PolicyVersion, Put};
 
@@ -77,6 +78,17 @@ pub fn record(keys: Keys) -> impl Strategy<Value = Record> {
             }
         ),
         audit(keys).prop_map(Record::Audit),
+        reply(keys).prop_map(Record::Reply),
+        (delivery_id(keys), reply_kind(), time()).prop_map(|(of, kind, at)| Record::Answer(LastAnswer {
+            of,
+            kind,
+            at
+        })),
+        (channel(), digest(keys), option::of(time())).prop_map(|(channel, address, since)| Record::OptOut {
+            channel,
+            address,
+            since
+        }),
     ]
 }
 
@@ -152,9 +164,9 @@ fn message(keys: Keys) -> impl Strategy<Value = Message> {
     (
         (message_id(keys), text(), time(), select(Severity::ALL), select(Urgency::ALL), select(Status::ALL)),
         (option::of(text()), option::of(time()), texts(), option::of(template), texts()),
-        (number(keys), vec(text(), 0..3), option::of(message_id(keys))),
+        (number(keys), vec(text(), 0..3), option::of(message_id(keys)), 0..4u8),
     )
-        .prop_map(|(head, body, (recipients, audiences, corrects))| {
+        .prop_map(|(head, body, (recipients, audiences, corrects, asks))| {
             let (id, author, accepted_at, severity, urgency, status) = head;
             let (incident, expires, text, template, tags) = body;
             Message {
@@ -172,6 +184,7 @@ fn message(keys: Keys) -> impl Strategy<Value = Message> {
                 recipients,
                 audiences,
                 corrects,
+                asks: Asks::from_bits(asks),
             }
         })
 }
@@ -194,15 +207,33 @@ fn recipient(keys: Keys) -> impl Strategy<Value = Recipient> {
 }
 
 fn progress(keys: Keys) -> impl Strategy<Value = Progress> {
-    (message_id(keys), any::<bool>(), any::<[u32; 7]>(), any::<u32>(), option::of(result()), any::<bool>())
-        .prop_map(|(message, open, settled, late, withdrawn, escalated)| Progress {
+    let counts = (any::<[u32; 7]>(), any::<u32>(), any::<[u32; 3]>());
+    (message_id(keys), any::<bool>(), counts, option::of(result()), any::<bool>()).prop_map(
+        |(message, open, (settled, late, [acknowledged, safe, need_help]), withdrawn, escalated)| Progress {
             message,
             open,
             settled,
             late,
             withdrawn,
             escalated,
-        })
+            answers: Answers { acknowledged, safe, need_help },
+        },
+    )
+}
+
+fn reply_kind() -> impl Strategy<Value = ReplyKind> {
+    select(&ReplyKind::ALL[..])
+}
+
+fn reply(keys: Keys) -> impl Strategy<Value = KeptReply> {
+    let said = prop_oneof![text().prop_map(Said::Text), text().prop_map(Said::Button), Just(Said::Other)];
+    let head = (time(), name(keys), channel(), text(), said, name(keys));
+    let rest = (option::of(time()), reply_kind(), option::of(attempt_id(keys)), any::<bool>());
+    (head, rest, option::of(name(keys))).prop_map(|(head, rest, incident)| {
+        let (at, gateway, channel, from, said, id) = head;
+        let (sent_at, kind, of, quoted) = rest;
+        KeptReply { at, gateway, channel, from, said, id, sent_at, kind, of, quoted, incident }
+    })
 }
 
 fn delivery(keys: Keys) -> impl Strategy<Value = Delivery> {

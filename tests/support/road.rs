@@ -18,6 +18,7 @@ use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
 use wasl::core::message::{Severity, Status};
 use wasl::core::outcome::{Reason, Receipt};
 use wasl::core::record::Repeat;
+use wasl::core::reply::Reply;
 use wasl::core::time::{Span, Timestamp};
 use wasl::diag::Diagnostics;
 use wasl::settings::{Resolver, Settings};
@@ -40,6 +41,7 @@ pub struct Road {
 #[derive(Default)]
 struct Kept {
     receipts: Mutex<Vec<Receipt>>,
+    replies: Mutex<Vec<Reply>>,
     taken: AtomicU32,
     link: watch::Sender<Option<Result<(), Reason>>>,
 }
@@ -48,6 +50,12 @@ impl Ear for Kept {
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()> {
         Box::pin(async move {
             self.receipts.lock().expect("no test panics within").push(receipt);
+        })
+    }
+
+    fn reply(&self, reply: Reply) -> Doing<'_, ()> {
+        Box::pin(async move {
+            self.replies.lock().expect("no test panics within").push(reply);
         })
     }
 

@@ -197,6 +197,7 @@ impl Service for StandIn {
             content_type: "application/json",
             body: format!("{result:?}"),
             receipts: Vec::new(),
+            replies: Vec::new(),
             result,
         };
         ready(Ok(known.then(answer)))

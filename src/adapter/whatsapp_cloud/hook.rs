@@ -1,4 +1,4 @@
-//! WhatsApp's webhook: the handshake, and batches of statuses under a signature.
+//! WhatsApp's webhook: the handshake, and batches of statuses and of what people write, under a signature.
 //!
 //! A Meta app has one address for the calls of all its numbers, so a gateway is called about others' messages as well:
 //! it takes what names its own number, and what is another gateway's is overheard by that one, under its own secret.
@@ -7,10 +7,11 @@
 
 use super::codes::failure;
 use crate::adapter::hook::{
-    NOT_OURS, bad_signature, from_hex, heard, is_secret, not_here, query_value, unreadable,
+    NOT_OURS, bad_signature, e164, from_hex, heard, is_secret, not_here, query_value, unreadable,
 };
-use crate::adapter::{HookAnswer, HookRequest};
+use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::core::outcome::{PROVIDER_ID_BYTES_MAX, Receipt, ReceiptKind, ReceiptRef};
+use crate::core::reply::{Reply, Said};
 use crate::core::time::Timestamp;
 use crate::diag::Secret;
 use ring::hmac;
@@ -38,12 +39,12 @@ impl Keys {
     }
 
     /// Takes what is this number's in a call that came to another gateway.
-    pub(super) fn overhear(&self, request: &HookRequest) -> Vec<Receipt> {
+    pub(super) fn overhear(&self, request: &HookRequest) -> Heard {
         let Some(key) = self.app_secret.as_ref().filter(|_| request.method == "POST") else {
-            return Vec::new();
+            return Heard::default();
         };
-        let Ok(body) = signed(request, key) else { return Vec::new() };
-        receipts(&body, |number| number == Some(&self.number))
+        let Ok(body) = signed(request, key) else { return Heard::default() };
+        read(&body, |number| number == Some(&self.number))
     }
 
     fn statuses(&self, request: &HookRequest, key: &hmac::Key) -> HookAnswer {
@@ -51,9 +52,9 @@ impl Keys {
             Ok(body) => body,
             Err(answer) => return answer,
         };
-        let ours = receipts(&body, |number| number.is_none_or(|number| number == self.number));
-        let is_for_others = ours.is_empty() && !receipts(&body, |_| true).is_empty();
-        let answer = heard(ours);
+        let ours = read(&body, |number| number.is_none_or(|number| number == self.number));
+        let is_for_others = ours.is_empty() && !read(&body, |_| true).is_empty();
+        let answer = HookAnswer { replies: ours.replies, ..heard(ours.receipts) };
         // Answered well all the same: what is repeated for seven days would say nothing else.
         if is_for_others { HookAnswer { result: NOT_OURS, ..answer } } else { answer }
     }
@@ -80,12 +81,55 @@ fn signed(request: &HookRequest, key: &hmac::Key) -> Result<Value, HookAnswer> {
     body.filter(Value::is_object).ok_or_else(unreadable)
 }
 
-/// Returns every status of every change of every entry, where the change is of such a number; what is not a status, or
-/// has no meaning here, is passed over.
-fn receipts(body: &Value, is_wanted: impl Fn(Option<&str>) -> bool) -> Vec<Receipt> {
-    let changes = list(body, "entry").flat_map(|entry| list(entry, "changes"));
-    let wanted = changes.filter(|change| is_wanted(change["value"]["metadata"]["phone_number_id"].as_str()));
-    wanted.flat_map(|change| list(&change["value"], "statuses")).filter_map(receipt).collect()
+/// Returns every status and every message of every change of every entry, where the change is of such a number; what has
+/// no meaning here is passed over.
+fn read(body: &Value, is_wanted: impl Fn(Option<&str>) -> bool) -> Heard {
+    let mut heard = Heard::default();
+    for change in list(body, "entry").flat_map(|entry| list(entry, "changes")) {
+        let value = &change["value"];
+        if is_wanted(value["metadata"]["phone_number_id"].as_str()) {
+            heard.receipts.extend(list(value, "statuses").filter_map(receipt));
+            heard.replies.extend(list(value, "messages").filter_map(reply));
+        }
+    }
+    heard
+}
+
+/// Reads what a person wrote to the number. Reactions and the platform's own notes are no words of theirs.
+fn reply(message: &Value) -> Option<Reply> {
+    let said = match message["type"].as_str()? {
+        "text" => Said::text(message["text"]["body"].as_str()?),
+        // The back of a template's button is the author's own; without one its face says as much.
+        "button" => {
+            let button = &message["button"];
+            match button["payload"].as_str().filter(|back| !back.is_empty()) {
+                Some(back) => Said::button(back),
+                None => Said::text(button["text"].as_str()?),
+            }
+        }
+        "interactive" => Said::button(pressed(&message["interactive"])?),
+        "reaction" | "system" | "unsupported" | "ephemeral" | "request_welcome" => return None,
+        _ => Said::Other,
+    };
+    let quoted = id_of(&message["context"]);
+    let secs = message["timestamp"].as_str().and_then(|secs| secs.parse::<i64>().ok());
+    Some(Reply {
+        from: e164(message["from"].as_str()?)?,
+        said,
+        id: id_of(message)?,
+        of: quoted.map(ReceiptRef::Provider),
+        at: secs.map(|secs| Timestamp::from_ms(secs.saturating_mul(1000))),
+    })
+}
+
+fn pressed(interactive: &Value) -> Option<&str> {
+    let of = |kind: &str| interactive[kind]["id"].as_str();
+    of("button_reply").or_else(|| of("list_reply"))
+}
+
+fn id_of(value: &Value) -> Option<String> {
+    let id = value["id"].as_str().filter(|id| !id.is_empty() && id.len() <= PROVIDER_ID_BYTES_MAX);
+    id.map(str::to_owned)
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -100,11 +144,11 @@ fn receipt(status: &Value) -> Option<Receipt> {
         "failed" => ReceiptKind::Failed,
         _ => return None,
     };
-    let id = status["id"].as_str().filter(|id| !id.is_empty() && id.len() <= PROVIDER_ID_BYTES_MAX);
+    let id = id_of(status);
     let echo = status["biz_opaque_callback_data"].as_str().and_then(|echo| echo.parse().ok());
     let of = match (id, echo) {
-        (Some(id), Some(attempt)) => ReceiptRef::Both(id.to_owned(), attempt),
-        (Some(id), None) => ReceiptRef::Provider(id.to_owned()),
+        (Some(id), Some(attempt)) => ReceiptRef::Both(id, attempt),
+        (Some(id), None) => ReceiptRef::Provider(id),
         (None, Some(attempt)) => ReceiptRef::Attempt(attempt),
         (None, None) => return None,
     };
@@ -168,15 +212,15 @@ mod tests {
         let answer = signed(&both);
         assert_eq!((answer.status, answer.result, ids(answer.receipts)), (200, "ok", vec![by("A")]));
         let other = Keys { number: "222".into(), ..keys() };
-        assert_eq!(ids(other.overhear(&signed_call(&both))), [by("B")]);
+        assert_eq!(ids(other.overhear(&signed_call(&both)).receipts), [by("B")]);
         // Another app's secret, or none, takes nothing; and what names no number is for whom it was sent to.
         let foreign = Some(hmac::Key::new(hmac::HMAC_SHA256, b"other"));
-        assert_eq!(Keys { app_secret: foreign, ..keys() }.overhear(&signed_call(&both)), []);
-        assert_eq!(Keys { app_secret: None, ..keys() }.overhear(&signed_call(&both)), []);
+        assert!(Keys { app_secret: foreign, ..keys() }.overhear(&signed_call(&both)).is_empty());
+        assert!(Keys { app_secret: None, ..keys() }.overhear(&signed_call(&both)).is_empty());
         let nameless =
             json!({"entry": [{"changes": [{"value": {"statuses": [{"id": "D", "status": "read"}]}}]}]});
         assert_eq!(ids(signed(&nameless).receipts), [by("D")]);
-        assert_eq!(other.overhear(&signed_call(&nameless)), []);
+        assert!(other.overhear(&signed_call(&nameless)).is_empty());
         let answer = signed(&body(vec![change("222", "B")]));
         assert_eq!((answer.status, answer.result, answer.receipts), (200, NOT_OURS, vec![]));
         assert_eq!(signed(&body(vec![])).result, "ok");
@@ -216,6 +260,52 @@ mod tests {
         assert_eq!(keys().answer(&below), not_here());
         let deaf = Keys { app_secret: None, verify_token: None, ..keys() };
         assert_eq!(deaf.answer(&HookRequest { method: "POST".into(), ..below }), not_here());
+    }
+
+    #[test]
+    fn what_people_write_becomes_replies() {
+        let body = |messages: Value| {
+            json!({"entry": [{"changes": [{"field": "messages", "value": {
+                "metadata": {"phone_number_id": "111"},
+                "contacts": [{"wa_id": "970599000001", "profile": {"name": "Amal"}}], "messages": messages}}]}]})
+        };
+        let message = |kind: &str, what: Value| {
+            let mut message = json!({
+                "from": "970599000001", "id": "wamid.R", "timestamp": "1700000000", "type": kind});
+            message[kind] = what;
+            message
+        };
+        let check = |message: Value, expected: Option<(Said, Option<&str>)>| {
+            let answer = signed(&body(json!([message])));
+            let expected = expected.map(|(said, of)| Reply {
+                from: "+970599000001".into(),
+                said,
+                id: "wamid.R".into(),
+                of: of.map(|id| ReceiptRef::Provider(id.into())),
+                at: Some(Timestamp::from_ms(1_700_000_000_000)),
+            });
+            assert_eq!((answer.status, answer.replies), (200, expected.into_iter().collect()), "{message}");
+        };
+        let words = |words: &str| Said::Text(words.into());
+        let pressed = |back: &str| Said::Button(back.into());
+        check(message("text", json!({"body": " أنا بخير "})), Some((words("أنا بخير"), None)));
+        let mut quoting = message("text", json!({"body": "1"}));
+        quoting["context"] = json!({"from": "111", "id": "wamid.A"});
+        check(quoting, Some((words("1"), Some("wamid.A"))));
+        let mut button = message("button", json!({"payload": "safe", "text": "I am safe"}));
+        button["context"] = json!({"id": "wamid.A"});
+        check(button, Some((pressed("safe"), Some("wamid.A"))));
+        check(message("button", json!({"text": "I am safe"})), Some((words("I am safe"), None)));
+        let face = json!({"type": "button_reply", "button_reply": {"id": "X:safe", "title": "Safe"}});
+        check(message("interactive", face), Some((pressed("X:safe"), None)));
+        let listed = json!({"type": "list_reply", "list_reply": {"id": "Y", "title": "Z"}});
+        check(message("interactive", listed), Some((pressed("Y"), None)));
+        check(message("image", json!({"id": "7", "caption": "here"})), Some((Said::Other, None)));
+        check(message("text", json!({"body": "  "})), Some((Said::Other, None)));
+        check(message("reaction", json!({"emoji": "👍"})), None);
+        let mut nobody = message("text", json!({"body": "1"}));
+        nobody["from"] = json!("status@broadcast");
+        check(nobody, None);
     }
 
     #[test]

@@ -13,10 +13,10 @@ use super::http::{Client, Request, Response};
 use super::net::Net;
 use super::settings::{self, bearer};
 use super::verdict::{by_status, deferred, unknown};
-use super::{Adapter, Answered, Doing, Ear, HookAnswer, HookRequest, Kind, Outgoing};
+use super::{Adapter, Answered, Doing, Ear, Heard, HookAnswer, HookRequest, Kind, Outgoing};
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
-use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason, Receipt};
+use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason};
 use crate::diag::Diagnostics;
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
 use hook::Keys;
@@ -154,7 +154,7 @@ impl Adapter for WhatsappCloud {
         self.keys.answer(request)
     }
 
-    fn overhear(&self, request: &HookRequest) -> Vec<Receipt> {
+    fn overhear(&self, request: &HookRequest) -> Heard {
         self.keys.overhear(request)
     }
 

@@ -12,6 +12,7 @@ use crate::core::input::Accept;
 use crate::core::message::{Recipient, Severity, Status, Urgency};
 use crate::core::outcome::{Outcome, Reason};
 use crate::core::policy::{Confirm, Policy, Rule, SendMode, Step};
+use crate::core::reply::Asks;
 use crate::core::time::{Span, Timestamp};
 use crate::runtime::clock::{Clock, Os};
 use crate::runtime::{Gateway, Lineup, Parts, Running, Wasl};
@@ -143,6 +144,7 @@ pub(super) fn message(people: usize) -> Accept {
         audiences: vec![],
         recipients: (0..people).map(person).collect(),
         corrects: None,
+        asks: Asks::NOTHING,
         idempotency: None,
     }
 }

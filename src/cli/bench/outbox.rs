@@ -5,6 +5,7 @@ use super::{Figure, Skipped};
 use crate::core::ids::MessageId;
 use crate::core::message::Message;
 use crate::core::record::{Audit, Record};
+use crate::core::reply::Asks;
 use crate::core::time::Timestamp;
 use crate::store::outbox::frames::export;
 use crate::store::outbox::memory::MemoryOutbox;
@@ -85,6 +86,7 @@ fn batch(number: &mut u64) -> Vec<Put> {
                 recipients: 1,
                 audiences: vec![],
                 corrects: None,
+                asks: Asks::NOTHING,
             };
             let people = Arc::new(accept.recipients);
             [

@@ -19,6 +19,7 @@ use super::message::{Recipient, Severity, Status, Urgency};
 use super::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use super::policy::{Policy, Rule, SendMode, Step};
 use super::record::{Delivery, Record};
+use super::reply::Asks;
 use super::time::{Span, Timestamp};
 use super::view::State;
 use super::{Core, CoreConfig};
@@ -186,6 +187,7 @@ impl World {
             audiences: vec![],
             recipients,
             corrects,
+            asks: Asks::NOTHING,
             idempotency: key,
         }
     }

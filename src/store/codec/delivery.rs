@@ -6,6 +6,7 @@ use crate::core::ids::AttemptId;
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, ReceiptKind};
 use crate::core::policy::OnUnknown;
 use crate::core::record::{Attempt, Delivery, Plan, Progress, Ranked, Repeat, Settled, Standing};
+use crate::core::reply::Answers;
 use crate::core::time::Timestamp;
 
 const REPEATS: [Repeat; 5] =
@@ -46,7 +47,7 @@ pub(crate) struct ReceiptRow {
 
 impl Row for Progress {
     const TABLE: Table = Table::Progress;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn key(&self) -> Key {
         Key::from_slice(&self.message.to_bytes())
@@ -58,9 +59,11 @@ impl Row for Progress {
         out.number(self.late);
         out.option(self.withdrawn, |out, result| out.byte(result as u8));
         out.flag(self.escalated);
+        let Answers { acknowledged, safe, need_help } = self.answers;
+        [acknowledged, safe, need_help].into_iter().for_each(|count| out.number(count));
     }
 
-    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
         let message = key.message_id()?;
         let open = body.flag()?;
         let mut settled = [0; 7];
@@ -74,8 +77,14 @@ impl Row for Progress {
             late: body.number()?,
             withdrawn: body.option(|body| body.one_of(&DeliveryResult::ALL))?,
             escalated: body.flag()?,
+            // Version 1 knew of no answers.
+            answers: if version >= 2 { answers(body)? } else { Answers::default() },
         })
     }
+}
+
+fn answers(body: &mut Reader<'_>) -> Result<Answers, Malformed> {
+    Ok(Answers { acknowledged: body.number()?, safe: body.number()?, need_help: body.number()? })
 }
 
 impl Row for Delivery {

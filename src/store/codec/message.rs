@@ -4,6 +4,7 @@ use super::{Key, Malformed, Reader, Row, Table, Writer, numbered_key};
 use crate::core::channel::Channel;
 use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient, Severity, Status, Template, Urgency};
+use crate::core::reply::Asks;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ pub(crate) struct AudienceChunk {
 
 impl Row for Message {
     const TABLE: Table = Table::Message;
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
     fn key(&self) -> Key {
         Key::from_slice(&self.id.to_bytes())
@@ -44,6 +45,7 @@ impl Row for Message {
         out.number(self.recipients);
         out.list(self.audiences.iter(), |out, name| out.text(name));
         out.option(self.corrects, |out, id| out.raw(&id.to_bytes()));
+        out.byte(self.asks.bits());
     }
 
     fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
@@ -69,6 +71,8 @@ impl Row for Message {
             audiences: body.list(Reader::text)?,
             // Versions before 3 had no corrections.
             corrects: if version >= 3 { body.option(Reader::message_id)? } else { None },
+            // Versions before 4 asked for no answer.
+            asks: if version >= 4 { Asks::from_bits(body.byte()?) } else { Asks::NOTHING },
         })
     }
 }

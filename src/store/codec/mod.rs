@@ -17,6 +17,7 @@ mod message;
 mod people;
 mod reach;
 mod record;
+mod reply;
 #[cfg(test)]
 mod tests;
 
@@ -26,16 +27,18 @@ pub(crate) use delivery::ReceiptRow;
 pub(crate) use message::AudienceChunk;
 pub(crate) use reach::CELL;
 pub(crate) use record::{IdempotencyRow, OverlayRow, overlay_key};
+pub(crate) use reply::{OptOutRow, opt_out_key, reply_key};
 
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::query::{Contact, TokenRecord};
 use crate::core::record::{Attempt, Audit, Delivery, Outage, Plan, Progress, Record};
+use crate::core::reply::{KeptReply, LastAnswer};
 use crate::core::time::Timestamp;
 use crate::store::outbox::{PolicyVersion, Put};
 use std::sync::Arc;
 
 /// The version of the store as a whole: a program refuses a store whose number is higher than its own.
-pub const STORE_FORMAT: u32 = 4;
+pub const STORE_FORMAT: u32 = 5;
 
 /// The first byte of a value that is not sealed.
 const PLAIN: u8 = 0;
@@ -62,6 +65,9 @@ pub(crate) enum Table {
     Needles = 15,
     /// What a store knows about itself; not exported.
     Meta = 16,
+    Reply = 17,
+    Answer = 18,
+    OptOut = 19,
 }
 
 /// Why a stored value cannot be used.
@@ -144,7 +150,7 @@ pub(crate) fn decode<R: Row>(key: &[u8], value: &[u8]) -> Result<R, CodecError> 
 }
 
 /// Calls `$then` with what is to be stored as a row, as a value of a type that implements [`Row`]. A stray
-/// receipt and a lifted overlay are no rows, and give `$none`.
+/// receipt, a lifted overlay and an opt-out that is undone are no rows, and give `$none`.
 macro_rules! as_row {
     ($put:expr, $row:ident => $then:expr, $none:expr) => {
         match $put {
@@ -177,10 +183,20 @@ macro_rules! as_row {
                 $then
             }
             Put::Record(Record::Audit($row)) => $then,
+            Put::Record(Record::Reply($row)) => $then,
+            Put::Record(Record::Answer($row)) => $then,
+            Put::Record(Record::OptOut { channel, address, since: Some(since) }) => {
+                let $row = &OptOutRow { channel: *channel, address: *address, since: *since };
+                $then
+            }
             Put::Contact($row) => $then,
             Put::Token($row) => $then,
             Put::Policy($row) => $then,
-            Put::Record(Record::StrayReceipt { .. } | Record::Overlay { overlay: None, .. }) => $none,
+            Put::Record(
+                Record::StrayReceipt { .. }
+                | Record::Overlay { overlay: None, .. }
+                | Record::OptOut { since: None, .. },
+            ) => $none,
         }
     };
 }
@@ -237,6 +253,12 @@ pub(crate) fn decode_put(table: Table, key: &[u8], value: &[u8]) -> Result<Put, 
             Record::Idempotency { key, message, deliveries, at }.into()
         }
         Table::Audit => Record::Audit(decode::<Audit>(key, value)?).into(),
+        Table::Reply => Record::Reply(decode::<KeptReply>(key, value)?).into(),
+        Table::Answer => Record::Answer(decode::<LastAnswer>(key, value)?).into(),
+        Table::OptOut => {
+            let OptOutRow { channel, address, since } = decode(key, value)?;
+            Record::OptOut { channel, address, since: Some(since) }.into()
+        }
         Table::Contact => Put::Contact(decode::<Contact>(key, value)?),
         Table::Token => Put::Token(decode::<TokenRecord>(key, value)?),
         Table::Policy => Put::Policy(decode::<PolicyVersion>(key, value)?),
@@ -305,7 +327,7 @@ impl<'a> Reader<'a> {
 
 impl Table {
     /// The tables of the outbox, in the order in which an export writes them: a message before what refers to it.
-    pub(crate) const OUTBOX: [Table; 14] = [
+    pub(crate) const OUTBOX: [Table; 17] = [
         Table::Message,
         Table::Audience,
         Table::Progress,
@@ -320,6 +342,9 @@ impl Table {
         Table::Contact,
         Table::Token,
         Table::Policy,
+        Table::Reply,
+        Table::Answer,
+        Table::OptOut,
     ];
 
     /// Returns its name on disk and in errors.
@@ -341,6 +366,9 @@ impl Table {
             Table::Policy => "policy",
             Table::Needles => "needles",
             Table::Meta => "meta",
+            Table::Reply => "reply",
+            Table::Answer => "answer",
+            Table::OptOut => "opt_out",
         }
     }
 

@@ -12,6 +12,7 @@ use crate::core::query::Role;
 use crate::core::record::{
     Needles, OutageOf, Overlay, OverlayKind, QuotaUse, Ranked, Repeat, Settled, Standing,
 };
+use crate::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKind, Said};
 use crate::core::time::Span;
 use crate::store::reachability::{Cell, CellRow};
 use proptest::prelude::*;
@@ -172,6 +173,7 @@ fn one_of_each() -> Vec<Put> {
             recipients: 100_000,
             audiences: vec!["residents".into()],
             corrects: Some(id().delivery.message),
+            asks: Asks::of(Asks::ANSWERS),
         })),
         Record::Audience { message, chunk: 49, people: Arc::new(vec![person.clone()]) },
         Record::Progress(Progress {
@@ -181,6 +183,7 @@ fn one_of_each() -> Vec<Put> {
             late: 8,
             withdrawn: Some(DeliveryResult::Superseded),
             escalated: true,
+            answers: Answers { acknowledged: 9, safe: 10, need_help: 1_100 },
         }),
         Record::Delivery(settled()),
         Record::Attempt(attempt()),
@@ -268,7 +271,27 @@ fn one_of_each() -> Vec<Put> {
         at,
     };
     let rest = [Put::Contact(contact), Put::Token(token), Put::Policy(policy)];
-    records.into_iter().map(Put::Record).chain(rest).collect()
+    let said = [Said::Text("أنا بخير".into()), Said::Button("x:safe".into()), Said::Other].map(|said| {
+        Put::Record(Record::Reply(KeptReply {
+            at,
+            gateway: "whatsapp-main".into(),
+            channel: Channel::Whatsapp,
+            from: "+970599000001".into(),
+            said,
+            id: "wamid.R".into(),
+            sent_at: Some(at),
+            kind: ReplyKind::Safe,
+            of: Some(id()),
+            quoted: true,
+            incident: Some("flood".into()),
+        }))
+    });
+    let answers = [
+        Record::Answer(LastAnswer { of: id().delivery, kind: ReplyKind::NeedHelp, at }),
+        Record::OptOut { channel: Channel::Sms, address: [5; 16], since: Some(at) },
+    ];
+    let later = said.into_iter().chain(answers.map(Put::Record));
+    records.into_iter().map(Put::Record).chain(rest).chain(later).collect()
 }
 
 /// The bytes of format 1, for ever: a line for each of [`one_of_each`], table, key and value.
@@ -281,9 +304,30 @@ const VERSION_2: &str = include_str!("version_2.txt");
 /// The bytes of format 4, for ever: a message may correct another.
 const VERSION_4: &str = include_str!("version_4.txt");
 
+/// The bytes of format 5, for ever: a message may ask for answers; replies, answers and opt-outs are kept.
+const VERSION_5: &str = include_str!("version_5.txt");
+
+/// Takes away what format 4 had no place for.
+fn as_in_format_four(put: &mut Put) {
+    match put {
+        Put::Record(Record::Message(message)) => Arc::make_mut(message).asks = Asks::NOTHING,
+        Put::Record(Record::Progress(progress)) => progress.answers = Answers::default(),
+        _ => {}
+    }
+}
+
+#[test]
+fn format_four_still_reads() {
+    for (line, mut put) in VERSION_4.lines().zip(one_of_each()) {
+        as_in_format_four(&mut put);
+        reads(line, put);
+    }
+}
+
 #[test]
 fn format_one_still_reads() {
     for (line, mut put) in VERSION_1.lines().zip(one_of_each()) {
+        as_in_format_four(&mut put);
         if let Put::Record(Record::Message(message)) = &mut put {
             let message = Arc::make_mut(message);
             message.template.as_mut().expect("a template").language = None;
@@ -296,6 +340,7 @@ fn format_one_still_reads() {
 #[test]
 fn format_two_still_reads() {
     for (line, mut put) in VERSION_2.lines().zip(one_of_each()) {
+        as_in_format_four(&mut put);
         if let Put::Record(Record::Message(message)) = &mut put {
             Arc::make_mut(message).corrects = None;
         }
@@ -317,11 +362,11 @@ fn what_is_written_is_the_latest_format_of_every_table() {
         format!("{} {} {}\n", table as u8, hex(&key), hex(&value))
     };
     let written: String = one_of_each().iter().map(line).collect();
-    assert_eq!(written, VERSION_4);
-    assert_eq!(STORE_FORMAT, 4, "a new version of a row needs golden bytes of its own");
+    assert_eq!(written, VERSION_5);
+    assert_eq!(STORE_FORMAT, 5, "a new version of a row needs golden bytes of its own");
     for table in Table::OUTBOX {
         let prefix = format!("{} ", table as u8);
-        assert!(VERSION_4.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
+        assert!(VERSION_5.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
     }
 }
 

@@ -5,15 +5,21 @@
 
 use super::{AsOf, CommitError, Health, Outbox, PolicyVersion, Position, Put, ReadError, Reader};
 use super::{Retained, Retention, Walk, latest};
+use crate::core::channel::Channel;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use crate::core::input::IdempotencyKey;
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
 use crate::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
-use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
+use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
+use crate::core::query::{ReplyScope, TokenRecord};
 use crate::core::record::{
-    Attempt, Audit, Delivery, Loaded, LoadedMessage, Outage, Overlay, Plan, Progress, Record,
+    AddressDigest, Attempt, Audit, Delivery, Loaded, LoadedMessage, Outage, Overlay, Plan, Progress, Record,
+};
+use crate::core::reply::{
+    HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, OPT_OUTS_MAX, ReplyKey, ReplyKind,
 };
 use crate::core::time::Timestamp;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -50,6 +56,11 @@ struct Rows {
     contacts: BTreeMap<String, Contact>,
     tokens: BTreeMap<String, TokenRecord>,
     policies: BTreeMap<(Timestamp, String), PolicyVersion>,
+    replies: BTreeMap<ReplyKey, KeptReply>,
+    /// Which reply a gateway's provider gave an id.
+    reply_ids: BTreeMap<(String, String), ReplyKey>,
+    answers: BTreeMap<DeliveryId, LastAnswer>,
+    opt_outs: BTreeMap<(Channel, AddressDigest), Timestamp>,
 }
 
 impl MemoryOutbox {
@@ -78,6 +89,7 @@ impl Outbox for MemoryOutbox {
             outages: rows.outages.values().filter(|o| o.recovered.is_none()).cloned().collect(),
             last_outage: rows.outages.keys().next_back().map_or(0, |id| id.0),
             overlays: rows.overlays.iter().map(|(gateway, o)| (gateway.clone(), o.clone())).collect(),
+            help: rows.help(),
         })
     }
 
@@ -118,6 +130,10 @@ impl Reader for MemoryOutbox {
 
     fn tokens(&self) -> Result<AsOf<Vec<TokenRecord>>, ReadError> {
         self.as_of(|rows| rows.tokens.values().cloned().collect())
+    }
+
+    fn opt_outs(&self) -> Result<AsOf<Vec<(Channel, AddressDigest)>>, ReadError> {
+        self.as_of(|rows| rows.opt_outs.keys().take(OPT_OUTS_MAX).copied().collect())
     }
 
     fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError> {
@@ -226,6 +242,22 @@ impl Rows {
             Record::Audit(audit) => {
                 self.audit.insert((audit.at, audit.number), audit.clone());
             }
+            Record::Reply(reply) => {
+                let by_id = (reply.gateway.clone(), reply.id.clone());
+                if let Entry::Vacant(place) = self.reply_ids.entry(by_id) {
+                    place.insert(reply.key());
+                    self.replies.insert(reply.key(), reply.clone());
+                }
+            }
+            Record::Answer(answer) => {
+                self.answers.insert(answer.of, *answer);
+            }
+            Record::OptOut { channel, address, since: Some(since) } => {
+                self.opt_outs.insert((*channel, *address), *since);
+            }
+            Record::OptOut { channel, address, since: None } => {
+                self.opt_outs.remove(&(*channel, *address));
+            }
         }
     }
 
@@ -326,6 +358,25 @@ impl Rows {
                 Some((body, message, deliveries, _)) => Answer::Idempotency(*body, *message, *deliveries),
                 None => Answer::Nothing,
             },
+            Query::Replies { scope, kind, before, limit } => {
+                let upper = before.map_or(Bound::Unbounded, Bound::Excluded);
+                let is_of = |reply: &&KeptReply| match scope {
+                    ReplyScope::All => true,
+                    ReplyScope::Message(id) => reply.of.is_some_and(|of| of.delivery.message == *id),
+                    ReplyScope::Incident(name) => reply.incident.as_ref() == Some(name),
+                };
+                let of_scope = self.replies.range((Bound::Unbounded, upper)).rev().map(|(_, reply)| reply);
+                let wanted = of_scope.filter(is_of).filter(|reply| kind.is_none_or(|k| reply.kind == k));
+                Answer::Replies(wanted.take((*limit).min(ROWS_MAX)).cloned().collect())
+            }
+            Query::ReplyOf { gateway, id } => match self.reply_ids.get(&(gateway.clone(), id.clone())) {
+                Some(key) => Answer::Reply(*key),
+                None => Answer::Nothing,
+            },
+            Query::AttemptOf { gateway, id } => match self.provider_ids.get(&(gateway.clone(), id.clone())) {
+                Some(attempt) => Answer::Attempt(*attempt),
+                None => Answer::Nothing,
+            },
             Query::AuditLog { limit } => {
                 Answer::AuditLog(self.audit.values().rev().take((*limit).min(ROWS_MAX)).cloned().collect())
             }
@@ -354,6 +405,7 @@ impl Rows {
             receipts: receipts.map(|((attempt, kind), (at, _))| (attempt.n, *kind, *at)).collect(),
             plans: attempts.iter().filter_map(|attempt| plan(attempt.plan)).collect(),
             attempts,
+            answer: self.answers.get(&id).copied(),
         })
     }
 
@@ -372,6 +424,12 @@ impl Rows {
             self.audit.remove(key);
         });
         left -= acts.len();
+        let first_kept = ReplyKey { at: now - keep.deliveries, digest: 0 };
+        let replies: Vec<_> = self.replies.range(..first_kept).take(left).map(|(key, _)| *key).collect();
+        for reply in replies.iter().filter_map(|key| self.replies.remove(key)) {
+            self.reply_ids.remove(&(reply.gateway, reply.id));
+        }
+        left -= replies.len();
         for id in self.closed_before(self.detailed.iter(), now - keep.deliveries) {
             left -= self.remove_deliveries(id, left);
         }
@@ -410,6 +468,7 @@ impl Rows {
         for attempt in drain(&mut self.attempts, attempts_of(*all.start(), *all.end()), &mut left) {
             self.forget_provider_id(&attempt);
         }
+        drain(&mut self.answers, all.clone(), &mut left);
         drain(&mut self.deliveries, all, &mut left);
         drain(&mut self.plans, numbered(message), &mut left);
         drain(&mut self.audiences, numbered(message), &mut left);
@@ -426,6 +485,29 @@ impl Rows {
                 self.provider_ids.remove(&key);
             }
         }
+    }
+
+    fn said(&self) -> impl Iterator<Item = Record> {
+        let opt_outs = self.opt_outs.iter().map(|((channel, address), since)| Record::OptOut {
+            channel: *channel,
+            address: *address,
+            since: Some(*since),
+        });
+        (self.replies.values().cloned().map(Record::Reply))
+            .chain(self.answers.values().copied().map(Record::Answer))
+            .chain(opt_outs)
+    }
+
+    /// Returns who needs help and has not said otherwise.
+    fn help(&self) -> Vec<HelpCall> {
+        let first = ReplyKey { at: self.clock - HELP_FOR, digest: 0 };
+        let calls = self.replies.range(first..).rev().map(|(_, reply)| reply);
+        let calls = calls.filter(|reply| reply.kind == ReplyKind::NeedHelp).take(HELP_MAX);
+        let still = |reply: &&KeptReply| {
+            let answer = reply.of.and_then(|attempt| self.answers.get(&attempt.delivery));
+            answer.is_none_or(|answer| answer.kind == ReplyKind::NeedHelp)
+        };
+        HelpCall::sorted(calls.filter(still).map(|reply| (reply.caller(), reply.at)).collect())
     }
 
     /// Returns every row as a put, a message before what refers to it.
@@ -464,5 +546,6 @@ impl Rows {
             .chain(self.contacts.values().cloned().map(Put::Contact))
             .chain(self.tokens.values().cloned().map(Put::Token))
             .chain(self.policies.values().cloned().map(Put::Policy))
+            .chain(self.said().map(Put::Record))
     }
 }

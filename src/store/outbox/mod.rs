@@ -14,10 +14,11 @@ pub mod memory;
 pub mod redb;
 
 use super::codec::CodecError;
+use crate::core::channel::Channel;
 use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient};
 use crate::core::query::{Answer, Contact, Query, TokenRecord};
-use crate::core::record::{Loaded, Record};
+use crate::core::record::{AddressDigest, Loaded, Record};
 use crate::core::time::{Span, Timestamp};
 use std::sync::Arc;
 
@@ -68,7 +69,8 @@ pub struct PolicyVersion {
 /// How long what has settled is kept, and who did what. Outages, contacts and policy versions are kept for ever.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
-    /// Deliveries, attempts, receipts, plans and frozen audiences, from the message's acceptance.
+    /// Deliveries, attempts, receipts, plans and frozen audiences, from the message's acceptance; replies, from when they
+    /// came.
     pub deliveries: Span,
     /// Messages and how they ended, from their acceptance.
     pub messages: Span,
@@ -182,6 +184,9 @@ pub trait Reader: Send + Sync {
     /// Reads every token's record, by name.
     fn tokens(&self) -> Result<AsOf<Vec<TokenRecord>>, ReadError>;
 
+    /// Reads who wants nothing more on which channel, by digests.
+    fn opt_outs(&self) -> Result<AsOf<Vec<(Channel, AddressDigest)>>, ReadError>;
+
     /// Reads the newest versions of policy files, newest first; at most [`ROWS_MAX`](crate::core::query::ROWS_MAX).
     fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError>;
 
@@ -267,6 +272,9 @@ fn latest(put: &Put) -> Option<Timestamp> {
             Record::Overlay { overlay, .. } => overlay.as_ref().map(|o| o.since),
             Record::Idempotency { at, .. } => Some(*at),
             Record::Audit(audit) => Some(audit.at),
+            Record::Reply(reply) => Some(reply.at),
+            Record::Answer(answer) => Some(answer.at),
+            Record::OptOut { since, .. } => *since,
         },
         Put::Contact(_) => None,
         Put::Token(token) => Some(token.made_at),

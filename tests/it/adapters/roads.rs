@@ -20,6 +20,7 @@ use wasl::core::ids::{AttemptId, DeliveryId};
 use wasl::core::message::{Status, Template};
 use wasl::core::outcome::{Fault as Blame, Outcome, Reason, Receipt, ReceiptKind};
 use wasl::core::record::Repeat;
+use wasl::core::reply::Reply;
 use wasl::core::time::Span;
 use wasl::emulator::whatsapp::Window;
 use wasl::emulator::{AcceptFault, AnswerFault, Fault, Mix, signal_cli, telegram, webhook, whatsapp};
@@ -221,6 +222,10 @@ async fn a_long_text_arrives_whole_on_telegram() {
 struct Listening(mpsc::UnboundedSender<Option<Receipt>>);
 
 impl Ear for Listening {
+    fn reply(&self, _reply: Reply) -> Doing<'_, ()> {
+        panic!("nobody answers here")
+    }
+
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()> {
         let _ = self.0.send(Some(receipt));
         Box::pin(async {})
@@ -331,6 +336,10 @@ const LATE: Duration = Duration::from_millis(100);
 struct SlowDisk(mpsc::UnboundedSender<Receipt>);
 
 impl Ear for SlowDisk {
+    fn reply(&self, _reply: Reply) -> Doing<'_, ()> {
+        panic!("nobody answers here")
+    }
+
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()> {
         Box::pin(async move {
             tokio::time::sleep(LATE).await;

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 use wasl::adapter::{Adapter, Answered, Doing, Ear, HookRequest};
 use wasl::core::ids::{AttemptId, DeliveryId};
 use wasl::core::outcome::{Fault, Outcome, Reason, Receipt, ReceiptRef};
+use wasl::core::reply::Reply;
 use wasl::core::time::Span;
 use wasl::emulator::ReceiptFault;
 
@@ -112,6 +113,10 @@ struct Listening {
 impl Ear for Listening {
     fn receipt(&self, receipt: Receipt) -> Doing<'_, ()> {
         let _ = self.heard.send(Heard::Receipt(receipt));
+        Box::pin(async {})
+    }
+
+    fn reply(&self, _reply: Reply) -> Doing<'_, ()> {
         Box::pin(async {})
     }
 

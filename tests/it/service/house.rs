@@ -16,6 +16,7 @@ use wasl::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use wasl::core::policy::Policy;
 use wasl::core::query::{Answer, DeliveryStory, Query};
 use wasl::core::record::Progress;
+use wasl::core::reply::Asks;
 use wasl::core::time::{Span, Timestamp};
 use wasl::runtime::clock::{Clock, Os, Source};
 use wasl::runtime::{Gateway, Lineup, Parts, Running, Wasl};
@@ -86,6 +87,7 @@ impl Adapter for Scripted {
             content_type: "text/plain",
             body: String::new(),
             receipts: vec![receipt],
+            replies: vec![],
             result: "ok",
         }
     }
@@ -163,6 +165,7 @@ pub(crate) fn flood(recipients: Vec<Recipient>) -> Accept {
         audiences: vec![],
         recipients,
         corrects: None,
+        asks: Asks::NOTHING,
         idempotency: None,
     }
 }

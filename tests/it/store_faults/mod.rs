@@ -15,6 +15,7 @@ use wasl::core::message::{Message, Recipient, Severity, Status, Urgency};
 use wasl::core::outcome::DeliveryResult;
 use wasl::core::query::{Answer, Query};
 use wasl::core::record::{Delivery, Progress, Record, Settled};
+use wasl::core::reply::Asks;
 use wasl::core::time::{Span, Timestamp};
 use wasl::store::outbox::redb::RedbOutbox;
 use wasl::store::outbox::{Batch, CommitError, Outbox, Position, Put, ReadError, Reader, Retention, Walk};
@@ -60,6 +61,7 @@ fn accepted_for(number: u64, people: u32) -> Batch {
         recipients: people,
         audiences: vec![],
         corrects: None,
+        asks: Asks::NOTHING,
     };
     let person = |n: u32| Recipient { contact: Some(format!("c-{number}-{n}")), ..Recipient::default() };
     let people = Arc::new((0..people).map(person).collect());

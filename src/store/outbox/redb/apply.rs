@@ -2,13 +2,15 @@
 
 use super::draft::Draft;
 use super::fault::Fault;
-use super::tables::{Index, Place, audience_prefix, provider_key};
+use super::tables::{Index, Place, audience_prefix, provider_key, reply_keys};
 use crate::core::ids::AttemptId;
 use crate::core::outcome::{Outcome, Receipt, ReceiptRef};
 use crate::core::query::Contact;
 use crate::core::record::{Attempt, Record};
+use crate::core::reply::KeptReply;
 use crate::core::time::Timestamp;
-use crate::store::codec::{self, IdempotencyRow, ReceiptRow, Row, Table, attempt_key, overlay_key, time_key};
+use crate::store::codec::{self, IdempotencyRow, ReceiptRow, Row, Table};
+use crate::store::codec::{attempt_key, opt_out_key, overlay_key, reply_key, time_key};
 use crate::store::outbox::{Put, latest};
 
 /// Writes one put.
@@ -23,6 +25,11 @@ pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
         Put::Record(Record::StrayReceipt { gateway, receipt, at }) => put_stray(draft, gateway, receipt, *at),
         Put::Record(Record::Overlay { gateway, overlay: None }) => {
             draft.remove(Place::Of(Table::Overlay), overlay_key(gateway.as_deref()));
+            Ok(())
+        }
+        Put::Record(Record::Reply(reply)) => put_reply(draft, reply),
+        Put::Record(Record::OptOut { channel, address, since: None }) => {
+            draft.remove(Place::Of(Table::OptOut), opt_out_key(*channel, address));
             Ok(())
         }
         Put::Contact(contact) => put_contact(draft, contact),
@@ -114,6 +121,20 @@ fn attempt_by_provider_id(draft: &mut Draft<'_>, gateway: &str, id: &str) -> Res
         Some(key) => draft.get(&key),
         None => Ok(None),
     }
+}
+
+/// The first reply of a provider's id is kept.
+fn put_reply(draft: &mut Draft<'_>, reply: &KeptReply) -> Result<(), Fault> {
+    let by_id = provider_key(&reply.gateway, &reply.id);
+    if draft.value(Place::By(Index::ReplyId), &by_id)?.is_some() {
+        return Ok(());
+    }
+    draft.insert(Place::By(Index::ReplyId), by_id, &reply_key(reply.key()));
+    for key in reply_keys(reply) {
+        draft.insert(Place::By(Index::ReplyBy), key, &[]);
+    }
+    draft.put(reply);
+    Ok(())
 }
 
 fn put_contact(draft: &mut Draft<'_>, contact: &Contact) -> Result<(), Fault> {

@@ -32,7 +32,7 @@ const fn is_looked_into(place: Place) -> bool {
     matches!(
         place,
         Place::Of(Table::Attempt | Table::Receipt | Table::Idempotency | Table::Contact)
-            | Place::By(Index::ProviderId)
+            | Place::By(Index::ProviderId | Index::ReplyId)
     )
 }
 

@@ -1,11 +1,14 @@
 //! Reads what is open, and nothing else.
 
 use super::fault::{Fault, bad_key};
-use super::tables::{Index, Place, Reading, each_under, message_of};
+use super::tables::{Index, Place, Reading, each_under, message_of, replies_prefix};
 use crate::core::ids::{DeliveryId, MessageId};
+use crate::core::query::ReplyScope;
 use crate::core::record::{Attempt, Delivery, Loaded, LoadedMessage, Outage, Progress};
+use crate::core::reply::{HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, ReplyKind};
 use crate::store::codec::{self, OverlayRow, ReceiptRow, Table, decode};
 use crate::store::outbox::Walk;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn load(reading: &Reading) -> Result<Loaded, Fault> {
@@ -25,7 +28,34 @@ pub(super) fn load(reading: &Reading) -> Result<Loaded, Fault> {
         loaded.overlays.push((gateway, overlay));
         Ok(Walk::On)
     })?;
+    loaded.help = help(reading)?;
     Ok(loaded)
+}
+
+/// Reads who needs help and has not said otherwise.
+fn help(reading: &Reading) -> Result<Vec<HelpCall>, Fault> {
+    let (replies, index) =
+        (reading.table(Place::Of(Table::Reply))?, reading.table(Place::By(Index::ReplyBy))?);
+    let (Some(replies), Some(index)) = (replies, index) else { return Ok(Vec::new()) };
+    let prefix = replies_prefix(&ReplyScope::All, Some(ReplyKind::NeedHelp));
+    let first = [&prefix[..], &codec::time_key(reading.meta.clock - HELP_FOR)].concat();
+    let end = [&prefix[..], &[0xFF; 16]].concat();
+    let mut calls = BTreeMap::new();
+    for row in index.range::<&[u8]>(&first[..]..&end[..])?.rev().take(HELP_MAX) {
+        let (key, _) = row?;
+        let reply: KeptReply = super::tables::get(&replies, &key.value()[prefix.len()..])?
+            .ok_or(Fault::Missing(Table::Reply.name()))?;
+        let still = match reply.of {
+            Some(attempt) => reading
+                .get::<LastAnswer>(&codec::delivery_key(attempt.delivery))?
+                .is_none_or(|answer| answer.kind == ReplyKind::NeedHelp),
+            None => true,
+        };
+        if still {
+            calls.insert(reply.caller(), reply.at);
+        }
+    }
+    Ok(HelpCall::sorted(calls))
 }
 
 fn load_message(reading: &Reading, id: MessageId) -> Result<LoadedMessage, Fault> {

@@ -1,14 +1,19 @@
 //! Answers bounded questions. Each answer is one transaction, and so one position.
 
 use super::Shared;
-use super::fault::{Fault, guarded};
+use super::fault::{Fault, bad_key, guarded};
 use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under, message_of};
+use super::tables::{provider_key, replies_prefix};
+use crate::core::channel::Channel;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
-use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX, TokenRecord};
-use crate::core::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
+use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
+use crate::core::query::{ReplyScope, TokenRecord};
+use crate::core::record::{AddressDigest, Attempt, Audit, Delivery, Outage, Plan, Progress};
+use crate::core::reply::{KeptReply, LastAnswer, OPT_OUTS_MAX, ReplyKey, ReplyKind};
 use crate::store::codec::{
-    self, AudienceChunk, IdempotencyRow, ReceiptRow, Row, Table, decode, delivery_key, numbered_key,
+    self, AudienceChunk, IdempotencyRow, OptOutRow, ReceiptRow, Row, Table, decode, delivery_key,
+    numbered_key, reply_key,
 };
 use crate::store::outbox::{AsOf, Health, PolicyVersion, Position, Put, ReadError, Reader, Walk};
 use redb::{ReadableTable, ReadableTableMetadata};
@@ -41,6 +46,14 @@ impl Reader for Shared {
         self.as_of(|reading| collect(reading.of(Table::Token)?.iter()?, usize::MAX))
     }
 
+    fn opt_outs(&self) -> Result<AsOf<Vec<(Channel, AddressDigest)>>, ReadError> {
+        self.as_of(|reading| {
+            let Some(table) = reading.table(Place::Of(Table::OptOut))? else { return Ok(Vec::new()) };
+            let rows: Vec<OptOutRow> = collect(table.iter()?, OPT_OUTS_MAX)?;
+            Ok(rows.into_iter().map(|row| (row.channel, row.address)).collect())
+        })
+    }
+
     fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError> {
         self.as_of(|reading| collect(reading.of(Table::Policy)?.iter()?.rev(), limit.min(ROWS_MAX)))
     }
@@ -68,7 +81,8 @@ impl Reader for Shared {
         self.read(|reading| {
             for table in Table::OUTBOX {
                 let mut walk = Walk::On;
-                each_under(&reading.of(table)?, &[], |key, value| {
+                let Some(rows) = reading.table(Place::Of(table))? else { continue };
+                each_under(&rows, &[], |key, value| {
                     walk = each(codec::decode_put(table, key, value)?);
                     Ok(walk)
                 })?;
@@ -163,10 +177,58 @@ fn answer(reading: &Reading, query: &Query) -> Result<Answer, Fault> {
             None => Answer::Nothing,
         },
         Query::Idempotency(key) => idempotency(reading.get(&key.key)?),
+        Query::Replies { scope, kind, before, limit } => {
+            Answer::Replies(replies(reading, scope, *kind, *before, *limit)?)
+        }
+        Query::ReplyOf { gateway, id } => {
+            match reading.value(Place::By(Index::ReplyId), &provider_key(gateway, id))? {
+                Some(key) => Answer::Reply(key_of_reply(&key)?),
+                None => Answer::Nothing,
+            }
+        }
+        Query::AttemptOf { gateway, id } => {
+            match reading.value(Place::By(Index::ProviderId), &provider_key(gateway, id))? {
+                Some(key) => Answer::Attempt(
+                    codec::Reader::new(&key).attempt_id().map_err(bad_key(Table::Attempt.name()))?,
+                ),
+                None => Answer::Nothing,
+            }
+        }
         Query::AuditLog { limit } => {
             Answer::AuditLog(newest::<Audit>(&reading.of(Table::Audit)?, None, *limit)?)
         }
     })
+}
+
+/// Returns the newest replies of a scope and kind.
+fn replies(
+    reading: &Reading,
+    scope: &ReplyScope,
+    kind: Option<ReplyKind>,
+    before: Option<ReplyKey>,
+    limit: usize,
+) -> Result<Vec<KeptReply>, Fault> {
+    let Some(table) = reading.table(Place::Of(Table::Reply))? else { return Ok(Vec::new()) };
+    let before = before.map(reply_key);
+    if (scope, kind) == (&ReplyScope::All, None) {
+        return newest(&table, before.as_ref().map(|key| &key[..]), limit);
+    }
+    let Some(index) = reading.table(Place::By(Index::ReplyBy))? else { return Ok(Vec::new()) };
+    let prefix = replies_prefix(scope, kind);
+    let end = [&prefix[..], &before.unwrap_or([0xFF; 16])].concat();
+    let mut found = Vec::new();
+    for row in index.range::<&[u8]>(&prefix[..]..&end[..])?.rev().take(limit.min(ROWS_MAX)) {
+        let (key, _) = row?;
+        let reply = super::tables::get(&table, &key.value()[prefix.len()..])?;
+        found.push(reply.ok_or(Fault::Missing(Table::Reply.name()))?);
+    }
+    Ok(found)
+}
+
+fn key_of_reply(key: &[u8]) -> Result<ReplyKey, Fault> {
+    let mut key = codec::Reader::new(key);
+    let read = key.time_key().and_then(|at| Ok(ReplyKey { at, digest: u64::from_be_bytes(key.array()?) }));
+    read.map_err(bad_key(Table::Reply.name()))
 }
 
 fn contact(found: Option<Contact>) -> Answer {
@@ -243,5 +305,6 @@ fn story(reading: &Reading, id: DeliveryId, recipient: Recipient) -> Result<Deli
         }
     }
     let delivery = reading.get::<Delivery>(&key)?;
-    Ok(DeliveryStory { recipient, delivery, id, attempts, receipts, plans })
+    let answer = reading.get::<LastAnswer>(&key)?;
+    Ok(DeliveryStory { recipient, delivery, id, attempts, receipts, plans, answer })
 }

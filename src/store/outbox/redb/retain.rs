@@ -1,22 +1,23 @@
 //! Removes what is older than retention says, a bounded number of rows at a time.
 //!
-//! First callers' keys and who did what, then what is known of each delivery, then messages. Nothing of an open message
+//! First callers' keys and who did what, then replies, then what is known of each delivery, then messages. Nothing of an open message
 //! is removed.
 
 use super::apply::provider_key_of;
 use super::fault::Fault;
-use super::tables::{Index, Place, RawRow, message_of};
+use super::tables::{Index, Place, RawRow, message_of, provider_key, reply_keys};
 use super::writing::Writing;
 use crate::core::ids::MessageId;
 use crate::core::record::Attempt;
+use crate::core::reply::KeptReply;
 use crate::core::time::Timestamp;
-use crate::store::codec::{Table, decode, time_key};
+use crate::store::codec::{Table, decode, reply_key, time_key};
 use crate::store::outbox::Retention;
 use redb::ReadableTable;
 
 /// The tables that go with a message's deliveries, what refers before what is referred to.
-const OF_DELIVERIES: [Table; 5] =
-    [Table::Receipt, Table::Attempt, Table::Delivery, Table::Plan, Table::Audience];
+const OF_DELIVERIES: [Table; 6] =
+    [Table::Receipt, Table::Attempt, Table::Answer, Table::Delivery, Table::Plan, Table::Audience];
 
 /// Removes at most `limit` rows, and says how many.
 pub(super) fn step(
@@ -28,6 +29,7 @@ pub(super) fn step(
     let mut left = limit;
     left -= remove_keys(tables, now - keep.idempotency, left)?;
     left -= remove_acts(tables, now - keep.audit, left)?;
+    left -= remove_replies(tables, now - keep.deliveries, left)?;
     let detailed = Place::By(Index::Detailed);
     for id in closed_before(tables, detailed, now - keep.deliveries, left)? {
         left -= remove_deliveries(tables, id, left)?;
@@ -67,6 +69,23 @@ fn remove_acts(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Res
     let removed = stale.len();
     stale.into_iter().for_each(|key| tables.remove(audit, key));
     Ok(removed)
+}
+
+/// Replies go by the time at which they came: not each belongs to a message.
+fn remove_replies(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Result<usize, Fault> {
+    let replies = Place::Of(Table::Reply);
+    let end = time_key(before);
+    let mut stale: Vec<KeptReply> = Vec::new();
+    for row in tables.stored(replies)?.range::<&[u8]>(..&end[..])?.take(limit) {
+        let (key, value) = row?;
+        stale.push(decode(key.value(), value.value())?);
+    }
+    for reply in &stale {
+        reply_keys(reply).into_iter().for_each(|key| tables.remove(Place::By(Index::ReplyBy), key));
+        tables.remove(Place::By(Index::ReplyId), provider_key(&reply.gateway, &reply.id));
+        tables.remove(replies, &reply_key(reply.key())[..]);
+    }
+    Ok(stale.len())
 }
 
 /// Returns messages accepted before `before` and not open, oldest first; at most `limit`.

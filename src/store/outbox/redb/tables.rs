@@ -2,9 +2,12 @@
 //!
 //! Besides the rows of each noun there are a few indexes, whose values are empty or a key:
 //! which messages are open (so that `load` reads nothing else), which ended and still have their deliveries (so that
-//! retention looks at each once), provider id to attempt, audience to contact, time to caller's key.
+//! retention looks at each once), provider id to attempt, audience to contact, time to caller's key, replies by their
+//! provider's id and by what they are looked for.
 
 use super::fault::{Fault, bad_key};
+use crate::core::query::ReplyScope;
+use crate::core::reply::{KeptReply, ReplyKind};
 use crate::core::time::Timestamp;
 use crate::store::codec::{self, Malformed, Row, STORE_FORMAT, Table, Writer};
 use crate::store::outbox::{Position, Walk};
@@ -38,6 +41,10 @@ pub(super) enum Index {
     IdempotencyByTime,
     /// A message, to the one that corrects it.
     Correction,
+    /// Gateway and provider id of a reply, to its key.
+    ReplyId,
+    /// Replies by what they are looked for: see [`reply_keys`].
+    ReplyBy,
 }
 
 /// Any table of the file.
@@ -56,6 +63,8 @@ impl Place {
             Index::Audience,
             Index::IdempotencyByTime,
             Index::Correction,
+            Index::ReplyId,
+            Index::ReplyBy,
         ];
         let nouns = Table::OUTBOX.into_iter().chain([Table::Meta]);
         nouns.map(Place::Of).chain(indexes.map(Place::By))
@@ -70,6 +79,8 @@ impl Place {
             Place::By(Index::Audience) => "contacts_by_audience",
             Place::By(Index::IdempotencyByTime) => "idempotency_by_time",
             Place::By(Index::Correction) => "correction",
+            Place::By(Index::ReplyId) => "reply_id",
+            Place::By(Index::ReplyBy) => "replies_by",
         }
     }
 
@@ -166,6 +177,38 @@ pub(super) fn provider_key(gateway: &str, id: &str) -> Vec<u8> {
     key.finish()
 }
 
+/// In place of a kind: replies of any.
+const ANY_KIND: u8 = 0xFF;
+
+/// Returns what every key of the replies of this scope and kind begins with; the reply's own key follows.
+pub(super) fn replies_prefix(scope: &ReplyScope, kind: Option<ReplyKind>) -> Vec<u8> {
+    let mut key = Writer::new();
+    match scope {
+        ReplyScope::All => key.byte(0),
+        ReplyScope::Message(id) => {
+            key.byte(1);
+            key.raw(&id.to_bytes());
+        }
+        ReplyScope::Incident(name) => {
+            key.byte(2);
+            key.text(name);
+        }
+    }
+    key.byte(kind.map_or(ANY_KIND, |kind| kind as u8));
+    key.finish()
+}
+
+/// Returns the keys under which a reply is looked for.
+pub(super) fn reply_keys(reply: &KeptReply) -> Vec<Vec<u8>> {
+    let of_message = reply.of.map(|attempt| ReplyScope::Message(attempt.delivery.message));
+    let of_incident = reply.incident.clone().map(ReplyScope::Incident);
+    let narrower = [of_message, of_incident].into_iter().flatten();
+    let both = narrower.flat_map(|scope| [None, Some(reply.kind)].map(|kind| replies_prefix(&scope, kind)));
+    let prefixes = std::iter::once(replies_prefix(&ReplyScope::All, Some(reply.kind))).chain(both);
+    let own = codec::reply_key(reply.key());
+    prefixes.map(|prefix| [&prefix[..], &own].concat()).collect()
+}
+
 /// Returns what every key of an audience begins with; the contact's id follows.
 pub(super) fn audience_prefix(audience: &str) -> Vec<u8> {
     let mut key = Writer::new();
@@ -225,18 +268,22 @@ impl Reading {
         Ok(self.transaction.open_table(Place::By(index).definition())?)
     }
 
+    /// Returns a table, where the store has it: one of an older program has none for what came later.
+    pub(super) fn table(&self, place: Place) -> Result<Option<ReadOnlyTable<Bytes, Bytes>>, Fault> {
+        match self.transaction.open_table(place.definition()) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            table => Ok(Some(table?)),
+        }
+    }
+
     /// Reads a row by its key.
     pub(super) fn get<R: Row>(&self, key: &[u8]) -> Result<Option<R>, Fault> {
-        get(&self.of(R::TABLE)?, key)
+        self.table(Place::Of(R::TABLE))?.map_or(Ok(None), |table| get(&table, key))
     }
 
     /// Reads a value by its key.
     pub(super) fn value(&self, place: Place, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let table = match self.transaction.open_table(place.definition()) {
-            // A store of an older program has no table for what came later.
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            table => table?,
-        };
+        let Some(table) = self.table(place)? else { return Ok(None) };
         Ok(table.get(key)?.map(|value| value.value().to_vec()))
     }
 }
