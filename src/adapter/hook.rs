@@ -7,6 +7,9 @@ use ring::hmac;
 /// The longest value that is read from a query: a challenge or a token of some dozen characters.
 const QUERY_VALUE_BYTES_MAX: usize = 1024;
 
+/// The most parameters of a form: a provider's call has some dozen.
+const FORM_PARAMETERS_MAX: usize = 256;
+
 /// What an answer's body is, where it is for people or an echo.
 pub(super) const PLAIN: &str = "text/plain; charset=utf-8";
 
@@ -60,8 +63,29 @@ fn decoded(text: &str) -> Option<String> {
     if text.len() > QUERY_VALUE_BYTES_MAX {
         return None;
     }
+    unescaped(text.as_bytes())
+}
+
+/// Returns the parameters of a form (`a=1&b=2`) as they stand, decoded; one without a value has an empty one. `None`:
+/// it cannot be read, or has too many.
+pub(super) fn form(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
+    if pairs.clone().count() > FORM_PARAMETERS_MAX {
+        return None;
+    }
+    let read = |pair: &[u8]| {
+        let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &[][..]),
+        };
+        Some((unescaped(name)?, unescaped(value)?))
+    };
+    pairs.map(read).collect()
+}
+
+fn unescaped(text: &[u8]) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
+    let mut rest = text.iter().copied();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
@@ -126,6 +150,26 @@ mod tests {
         assert_eq!(query_value("a=%f", "a"), None);
         assert_eq!(query_value("a=%ff", "a"), None);
         assert_eq!(query_value(&format!("a={}", "x".repeat(2_000)), "a"), None);
+    }
+
+    #[test]
+    fn a_form_is_read_in_its_order() {
+        let check = |body: &str, expected: Option<&[(&str, &str)]>| {
+            let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+            };
+            assert_eq!(form(body.as_bytes()), expected.map(owned), "{body}");
+        };
+        check(
+            "b=%2B1+2&a=%D9%84&&c=&d&a==",
+            Some(&[("b", "+1 2"), ("a", "ل"), ("c", ""), ("d", ""), ("a", "=")]),
+        );
+        check("", Some(&[]));
+        check("a=%zz", None);
+        check("a=%d9", None);
+        check(&"a=1&".repeat(257), None);
+        let long = "x".repeat(20_000);
+        check(&format!("a={long}"), Some(&[("a", &long)]));
     }
 
     #[test]

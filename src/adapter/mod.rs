@@ -17,6 +17,7 @@ pub mod segments;
 mod settings;
 mod signal_cli;
 mod sms_smpp;
+mod sms_twilio;
 mod telegram_bot;
 mod together;
 mod verdict;
@@ -67,6 +68,7 @@ pub const ADAPTERS: &[Kind] = &[
     signal_cli::KIND,
     telegram_bot::KIND,
     sms_smpp::KIND,
+    sms_twilio::KIND,
     email_smtp::KIND,
     webhook::KIND,
 ];

@@ -9,7 +9,7 @@
 //! telegram   Bot API, long poll and webhook          smtp   submission, STARTTLS, AUTH
 //! signal_cli JSON-RPC daemon, receipts over SSE      dns    UDP and TCP, every kind of answer
 //! webhook    a receiver that checks signatures       control  targets that judge our own line
-//! tls        certificates good and bad
+//! twilio     Messages API, signed status callbacks     tls      certificates good and bad
 //! ```
 //!
 //! Faults are ordered layer by layer while the emulator runs: see [`Fault`]. A layer's behaviour
@@ -41,6 +41,7 @@ pub mod smtp;
 mod start;
 pub mod telegram;
 pub mod tls;
+pub mod twilio;
 pub mod webhook;
 pub mod whatsapp;
 

@@ -148,6 +148,7 @@ fn the_sample_works_with_the_shipped_probes_and_policies() {
     write(folder.path(), "wasl.toml", include_str!("../support/wasl.toml"));
     write(folder.path(), "secret", "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw\n");
     write(folder.path(), "smpp-secret", "8-octets\n");
+    write(folder.path(), "twilio-token", "0123456789abcdef0123456789abcdef\n");
     write(folder.path(), "hook-url", "https://records.example.org/in/9f2c?key=1\n");
     write(folder.path(), "hook-secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
     for of in ["probes", "policies"] {

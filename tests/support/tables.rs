@@ -4,7 +4,7 @@
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
-use wasl::emulator::{smsc, telegram, webhook, whatsapp};
+use wasl::emulator::{smsc, telegram, twilio, webhook, whatsapp};
 
 /// A table: its head as it is written, and its keys in order, each with its value in TOML.
 #[derive(Clone, Debug)]
@@ -62,6 +62,13 @@ impl Table {
             .text("source", "ALERT")
     }
 
+    pub fn twilio(name: &str, base_url: impl Display) -> Table {
+        Table::gateway(name, "sms", "sms-twilio")
+            .text("base_url", base_url)
+            .text("account_sid", twilio::Options::default().account_sid)
+            .text("from", twilio::Options::default().number)
+    }
+
     pub fn mail(name: &str, server: SocketAddr) -> Table {
         Table::gateway(name, "email", "email-smtp")
             .text("host", server.ip())
@@ -85,6 +92,7 @@ impl Table {
             }
             r#""telegram-bot""# => self.text("bot_token", telegram::Options::default().token),
             r#""sms-smpp""# => self.text("password", smsc::Options::default().password),
+            r#""sms-twilio""# => self.text("auth_token", twilio::Options::default().auth_token),
             r#""webhook""# => self.text("secret", webhook::Options::default().secret),
             other => panic!("no secret is known to the emulated provider of {other}"),
         }

@@ -50,9 +50,9 @@ pub(super) struct Request {
     pub(super) method: Method,
     /// What follows the origin's prefix, with the query; may hold a secret.
     pub(super) path: String,
-    /// Headers beyond `host`, `user-agent` and `content-type`.
+    /// Headers beyond `host` and `user-agent`.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// A JSON body, or nothing.
+    /// The body, JSON unless a header says otherwise, or nothing.
     pub(super) body: Bytes,
     /// What of the answer is read.
     pub(super) reading: Reading,
@@ -126,6 +126,14 @@ impl Request {
         Request { method: Method::POST, body: body.to_string().into(), ..Request::get(path) }
     }
 
+    /// Builds a request with a form as its body.
+    pub(super) fn form(path: String, parameters: &[(&str, &str)]) -> Request {
+        let pair = |(name, value): &(&str, &str)| format!("{}={}", escaped(name), escaped(value));
+        let body = parameters.iter().map(pair).collect::<Vec<_>>().join("&");
+        let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+        Request { method: Method::POST, body: body.into(), ..Request::get(path) }.header(CONTENT_TYPE, kind)
+    }
+
     /// Builds a request without a body.
     pub(super) fn get(path: String) -> Request {
         Request {
@@ -156,6 +164,24 @@ impl fmt::Debug for Request {
     }
 }
 
+/// Writes a text as it may stand in a query or a form. Cites: RFC 3986, section 2.3: what is unreserved stays.
+pub(super) fn escaped(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => written.push(byte.into()),
+            _ => {
+                written.push('%');
+                written.push(char::from(HEX[usize::from(byte >> 4)]));
+                written.push(char::from(HEX[usize::from(byte & 15)]));
+            }
+        }
+    }
+    written
+}
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 // === impl Failure ===
 
 impl Failure {
@@ -180,6 +206,11 @@ impl Client {
     pub(super) fn new(net: Net, origin: Origin, tls: Option<Tls>) -> Result<Client, NotAnOrigin> {
         let host = origin.header()?;
         Ok(Client { net, origin, tls, host, idle: Mutex::default() })
+    }
+
+    /// Says whether its origin is on this machine.
+    pub(super) fn is_here(&self) -> bool {
+        self.origin.is_here()
     }
 
     /// Hands an attempt over: its request out, its answer judged.
@@ -257,7 +288,7 @@ impl Client {
         let headers = assembled.headers_mut();
         headers.insert(HOST, self.host.clone());
         headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        if !request.body.is_empty() {
+        if !request.body.is_empty() && !request.headers.iter().any(|(name, _)| *name == CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         headers.extend(request.headers.iter().cloned());

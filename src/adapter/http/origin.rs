@@ -3,6 +3,7 @@
 use crate::settings::{BadPort, port_of};
 use hyper::Uri;
 use hyper::header::HeaderValue;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// Where a gateway's requests go: scheme, host, port and a prefix of the path.
@@ -29,6 +30,12 @@ impl Origin {
     /// Says whether it is spoken to over TLS.
     pub(in crate::adapter) fn is_tls(&self) -> bool {
         self.tls
+    }
+
+    /// Says whether it is on this machine.
+    pub(in crate::adapter) fn is_here(&self) -> bool {
+        let address: Option<IpAddr> = self.host.parse().ok();
+        address.map_or(self.host == "localhost", |address| address.is_loopback())
     }
 
     /// Takes a whole URL apart: its origin without a prefix, and what is asked of it, path and query.

@@ -10,6 +10,7 @@ use wasl::emulator::signal_cli::{self, ResultKind, SignalCli};
 use wasl::emulator::smsc::{self, Smsc};
 use wasl::emulator::smtp::{self, Reply, Smtp, Stage};
 use wasl::emulator::telegram::{self, Telegram};
+use wasl::emulator::twilio::{self, Twilio};
 use wasl::emulator::webhook::{self, Webhook};
 use wasl::emulator::whatsapp::{self, WhatsApp};
 use wasl::emulator::{AcceptFault, Delay, Fault, Handle, Mix, Provider, ReceiptFault, TcpFault};
@@ -28,6 +29,7 @@ pub(super) const HARNESSES: &[Harness] = &[
     Harness { kind: "signal-cli", start: || Box::pin(signal()) },
     Harness { kind: "telegram-bot", start: || Box::pin(telegram()) },
     Harness { kind: "sms-smpp", start: || Box::pin(sms()) },
+    Harness { kind: "sms-twilio", start: || Box::pin(sms_by_twilio()) },
     Harness { kind: "email-smtp", start: || Box::pin(email()) },
     Harness { kind: "webhook", start: || Box::pin(webhook()) },
 ];
@@ -139,6 +141,23 @@ async fn sms() -> Box<dyn Stand> {
         },
         call_back: |_, _| {},
         traits: Traits { link: true, receipts: true, early: true, status_in_head: true, ..Traits::default() },
+        press: None,
+    })
+}
+
+async fn sms_by_twilio() -> Box<dyn Stand> {
+    let handle = twilio::start(twilio::Options::default()).await.unwrap();
+    let gateway = Table::twilio("g", format!("http://{}", handle.addr())).known();
+    Box::new(Emulated::<Twilio> {
+        handle,
+        gateway,
+        address: "+15551230000",
+        refusal: twilio::Refusal::new(21_614),
+        exhausted: twilio::Refusal::new(30_023),
+        expire: |handle| handle.set_auth_token("renewed"),
+        // Each message says where its statuses are to come.
+        call_back: |_, _| {},
+        traits: Traits { tells_when: true, receipts: true, early: true, signs: true, ..Traits::default() },
         press: None,
     })
 }

@@ -8,5 +8,6 @@ mod smsc;
 mod smtp;
 mod telegram;
 mod tls;
+mod twilio;
 mod webhook;
 mod whatsapp;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use wasl::emulator::{AcceptFault, smsc, smtp, telegram, webhook, whatsapp};
+use wasl::emulator::{AcceptFault, smsc, smtp, telegram, twilio, webhook, whatsapp};
 
 /// What the story hears, and who asks.
 struct Ear<'a> {
@@ -117,6 +117,31 @@ async fn through_the_providers(ear: &mut Ear<'_>, scene: &Scene) {
     scene.hook.fault_next(AcceptFault::Reset { taken: true });
     for (channel, address) in PEOPLE {
         tell(ear, channel, address).await;
+    }
+}
+
+/// Of two gateways of one channel the other one carries, once the first is held: the same for it.
+async fn through_the_other_gateway(ear: &mut Ear<'_>, scene: &Scene) {
+    ear.call("POST", "/v1/gateways/sms/hold", &[], r#"{"reason":"x"}"#).await;
+    tell(ear, "sms", NUMBER).await;
+    let echo = scene.echo();
+    scene.twilio.refuse_recipient(NUMBER, Some(twilio::Refusal::new(21_614).details(&echo)));
+    tell(ear, "sms", NUMBER).await;
+    scene.twilio.refuse_recipient(NUMBER, None);
+    scene.twilio.fault_next(AcceptFault::Reject(twilio::Refusal::new(20_500).details(&echo)));
+    scene.twilio.fault_next(AcceptFault::Garbage { taken: true });
+    tell(ear, "sms", NUMBER).await;
+    ear.call("POST", "/v1/gateways/sms/release", &[], r#"{"reason":"x"}"#).await;
+    let parameters = [("MessageSid", "SM1"), ("MessageStatus", "failed"), ("To", NUMBER), ("Body", ENGLISH)];
+    let escaped = |text: &str| text.replace('+', "%2B").replace(' ', "+");
+    let body: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
+    let body = body.join("&");
+    let parameters = parameters.map(|(name, value)| (name, value.to_owned()));
+    let good = twilio::signature(AUTH_TOKEN, "http://127.0.0.1:0/hooks/tw", &parameters);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for (signature, expected) in [(good.as_str(), 200), (ACCESS_TOKEN, 403), ("", 403)] {
+        let answered = ear.call("POST", "/hooks/tw", &[("x-twilio-signature", signature), form], &body).await;
+        assert_eq!(answered.status, expected, "{answered:?}");
     }
 }
 
@@ -370,6 +395,7 @@ async fn what_is_planted_is_seen_nowhere() {
     let contact = json!({"contacts": [{"id": "c-1", "name": "Amal", "sms": NUMBER, "telegram": CHAT, "email": MAILBOX, "webhook": REFERENCE}]});
     ear.call("POST", "/v1/contacts", &[], &contact.to_string()).await;
     through_the_providers(&mut ear, &scene).await;
+    through_the_other_gateway(&mut ear, &scene).await;
     through_the_hooks(&mut ear).await;
     through_bad_requests(&mut ear).await;
     let id = tell(&mut ear, "whatsapp", NUMBER).await;
@@ -413,6 +439,8 @@ async fn what_is_planted_is_seen_nowhere() {
         ("status after a bad edit", "***"),
         ("wire telegram", "/sendMessage"),
         ("url telegram", "/getMe"),
+        ("wire twilio", "POST /2010-04-01/Accounts/"),
+        ("url twilio", "/Messages.json"),
         ("wire hook", "webhook-signature: v1,"),
         ("wire hook", "OPTIONS /in/"),
         ("disk outbox.redb", ENGLISH),

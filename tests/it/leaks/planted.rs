@@ -102,6 +102,7 @@ const BY_DESIGN: &[(&str, &str, &str)] = &[
     ("wire telegram", "the bot token", "Telegram has its own token in each path"),
     ("wire whatsapp", "the access token", "to the provider, in a header"),
     ("wire smsc", "the SMSC password", "to the provider, in the bind"),
+    ("wire twilio", "the auth token", "to the provider, in a header"),
     ("wire mail", "the mail password", "to the provider, in AUTH"),
     ("wire ", "an address", "to the provider"),
     ("wire ", "a text", "to the provider"),

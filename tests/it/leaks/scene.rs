@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tempfile::TempDir;
 use wasl::adapter::ADAPTERS;
-use wasl::emulator::{dns, smsc, smtp, telegram, webhook, whatsapp};
+use wasl::emulator::{dns, smsc, smtp, telegram, twilio, webhook, whatsapp};
 
 pub(super) const ACCESS_TOKEN: &str = "EAAGplantedAccess7Qx9Zz03";
 pub(super) const APP_SECRET: &str = "planted-app-3b71c0ffee";
@@ -16,6 +16,7 @@ pub(super) const VERIFY_TOKEN: &str = "planted-verify-9d2c44";
 pub(super) const WEBHOOK_SECRET: &str = "planted-webhook-6e0f12";
 const BOT_TOKEN: &str = "7000000001:AAplantedBot-_x5QwErTy";
 const SMSC_PASSWORD: &str = "pl4ntPw9";
+pub(super) const AUTH_TOKEN: &str = "plantedTwilio4f7a91c3e5b2";
 const MAIL_PASSWORD: &str = "planted-mail-51aa7e";
 const HOOK_KEY: &str = "planted-hook-Zk83jd02";
 const SIGNING_SECRET: &str = "whsec_cGxhbnRlZCBzZWNyZXQgb2Ygd2ViaG9va3M=";
@@ -41,6 +42,7 @@ pub(super) fn everything_planted() -> Vec<Planted> {
         ("the webhook secret", Kind::Secret, WEBHOOK_SECRET),
         ("the bot token", Kind::Secret, BOT_TOKEN),
         ("the SMSC password", Kind::Secret, SMSC_PASSWORD),
+        ("the auth token", Kind::Secret, AUTH_TOKEN),
         ("the mail password", Kind::Secret, MAIL_PASSWORD),
         ("the hook's key", Kind::Secret, HOOK_KEY),
         ("the signing secret", Kind::Secret, SIGNING_SECRET),
@@ -60,6 +62,7 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
     let token = format!("access_token = \"{ACCESS_TOKEN}\"");
     let bot = format!("bot_token = {{ file = \"bot-token\" }} # of {}", "tg");
     let host = "base_url = \"https://graph.nowhere.example\"";
+    let twilio = format!("auth_token = \"{AUTH_TOKEN}\"");
     let hook = "url = { file = \"hook-url\" } # of hook";
     let both = |right: &str, wrong: String| (right.to_owned(), wrong);
     vec![
@@ -82,6 +85,11 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
         both(host, format!("base_url = \"https://u:{MAIL_PASSWORD}@api.telegram.org\"")),
         both(host, format!("base_url = \"https://api.telegram.org?key={APP_SECRET}\"")),
         both(&bot, format!("bot_token = \"{BOT_TOKEN}\"\nbase_url = \"https://h/bot{BOT_TOKEN}\"")),
+        both(&twilio, format!("auth_token = \"{AUTH_TOKEN}")),
+        both(&twilio, format!("auth_tokn = \"{AUTH_TOKEN}\"")),
+        both(&twilio, format!("auth_token = \" {AUTH_TOKEN}\"")),
+        both(&twilio, format!("auth_token = \"{AUTH_TOKEN}\", from = 3")),
+        both(&twilio, format!("messaging_service_sid = \"x\"\nauth_token = \"{AUTH_TOKEN}\"")),
         both(hook, format!("url = \"https://hooks.example/in/{HOOK_KEY}")),
         both(hook, format!("url = https://hooks.example/in/{HOOK_KEY}")),
         both(hook, format!("url: \"https://hooks.example/in/{HOOK_KEY}\"")),
@@ -116,10 +124,11 @@ pub(super) struct Scene {
     pub(super) whatsapp: whatsapp::Handle,
     pub(super) telegram: telegram::Handle,
     pub(super) smsc: smsc::Handle,
+    pub(super) twilio: twilio::Handle,
     pub(super) mail: smtp::Handle,
     pub(super) hook: webhook::Handle,
     names: dns::Handle,
-    wires: [(&'static str, Wire); 5],
+    wires: [(&'static str, Wire); 6],
     /// A port that nobody listens on.
     nobody: SocketAddr,
 }
@@ -133,6 +142,7 @@ impl Scene {
         };
         let telegram = telegram::Options { token: BOT_TOKEN.into(), ..telegram::Options::default() };
         let smsc = smsc::Options { password: SMSC_PASSWORD.into(), ..smsc::Options::default() };
+        let twilio = twilio::Options { auth_token: AUTH_TOKEN.into(), ..twilio::Options::default() };
         let login = Some(("wasl".to_owned(), MAIL_PASSWORD.to_owned()));
         let mail = smtp::Options { login, ..smtp::Options::default() };
         let hook = webhook::Options {
@@ -143,6 +153,7 @@ impl Scene {
         let whatsapp = whatsapp::start(whatsapp).await.unwrap();
         let telegram = telegram::start(telegram).await.unwrap();
         let smsc = smsc::start(smsc).await.unwrap();
+        let twilio = twilio::start(twilio).await.unwrap();
         let mail = smtp::start(mail).await.unwrap();
         let hook = webhook::start(hook).await.unwrap();
         let scene = Scene {
@@ -152,6 +163,7 @@ impl Scene {
                 ("whatsapp", Wire::to(whatsapp.addr()).await),
                 ("telegram", Wire::to(telegram.addr()).await),
                 ("smsc", Wire::to(smsc.addr()).await),
+                ("twilio", Wire::to(twilio.addr()).await),
                 ("mail", Wire::to(mail.addr()).await),
                 ("hook", Wire::to(hook.addr()).await),
             ],
@@ -159,6 +171,7 @@ impl Scene {
             whatsapp,
             telegram,
             smsc,
+            twilio,
             mail,
             hook,
         };
@@ -183,7 +196,7 @@ impl Scene {
     pub(super) fn echo(&self) -> String {
         format!(
             "{NUMBER} {CHAT} {MAILBOX} said {ENGLISH} with {ACCESS_TOKEN} {BOT_TOKEN} {SMSC_PASSWORD} {MAIL_PASSWORD} \
-             {REFERENCE} {HOOK_KEY} {SIGNING_SECRET}"
+             {AUTH_TOKEN} {REFERENCE} {HOOK_KEY} {SIGNING_SECRET}"
         )
     }
 
@@ -207,6 +220,8 @@ impl Scene {
             Table::telegram("tg-no-tls", format_args!("https://{}", self.wire("telegram")))
                 .plain("bot_token", r#"{ file = "bot-token" }"#),
             Table::sms("sms-nobody", self.nobody).plain("password", r#"{ env = "WASL_TEST_SMPP" }"#),
+            Table::twilio("tw-nobody", format_args!("http://{}", self.nobody))
+                .plain("auth_token", r#"{ env = "WASL_TEST_TWILIO" }"#),
             self.mail("mail-no-tls", "required"),
             Table::webhook("hook-nobody", hook).text("secret", SIGNING_SECRET),
         ];
@@ -220,6 +235,7 @@ impl Scene {
                 .text("webhook_secret", WEBHOOK_SECRET)
                 .plain("bot_token", r#"{ file = "bot-token" } # of tg"#),
             Table::sms("sms", self.wire("smsc")).text("password", SMSC_PASSWORD),
+            Table::twilio("tw", http("twilio")).text("auth_token", AUTH_TOKEN),
             self.mail("mail", "none"),
             Table::webhook("hook", r#"{ file = "hook-url" } # of hook"#).text("secret", SIGNING_SECRET),
         ];
@@ -238,11 +254,13 @@ impl Scene {
         let mut command = wasl_run();
         command.args(["--log", shape]).env("WASL_LOG", "trace");
         command.env("WASL_TEST_ACCESS", ACCESS_TOKEN).env("WASL_TEST_SMPP", SMSC_PASSWORD);
+        command.env("WASL_TEST_TWILIO", AUTH_TOKEN);
         start_by(self.folder.path(), command).await
     }
 
-    /// Tells WhatsApp where its receipts go.
+    /// Tells WhatsApp where its receipts go, and Twilio by which road.
     pub(super) fn call_back(&self, service: &Process) {
+        self.twilio.set_road(Some(service.base()));
         self.whatsapp.set_callback(Some(&format!("{}/hooks/wa", service.base())));
     }
 
@@ -284,6 +302,15 @@ kind = "api"
 adapter = "telegram-bot"
 interval = "1s"
 url = "{base_url}/bot{bot_token}/getMe"
+expect.status = 200
+
+[[probe]]
+name = "account"
+kind = "api"
+adapter = "sms-twilio"
+interval = "1s"
+url = "{base_url}/2010-04-01/Accounts/{account_sid}.json"
+basic = { user = "account_sid", password = "auth_token" }
 expect.status = 200
 
 [[probe]]
