@@ -3,5 +3,7 @@
 
 #[path = "fuzz/chance.rs"]
 mod chance;
+#[path = "fuzz/feeds.rs"]
+mod feeds;
 #[path = "fuzz/files.rs"]
 mod files;

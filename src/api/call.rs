@@ -114,11 +114,19 @@ impl Call {
 
     /// Refuses a body that says it is something else than JSON: a page of another site could send that without asking.
     pub(crate) fn expect_json(&self) -> Result<(), Problem> {
+        self.expect_media(&["application/json"], "JSON")
+    }
+
+    /// Refuses a body that says it is something else than `what`, whose media types are these.
+    pub(crate) fn expect_media(&self, known: &[&str], what: &str) -> Result<(), Problem> {
         let Some(value) = self.parts.headers.get(header::CONTENT_TYPE) else { return Ok(()) };
         let media = value.to_str().unwrap_or("").split(';').next().unwrap_or("").trim();
-        match media.eq_ignore_ascii_case("application/json") {
+        match known.iter().any(|known| media.eq_ignore_ascii_case(known)) {
             true => Ok(()),
-            false => Err(Problem::new(Kind::WrongMedia, "send JSON, with `Content-Type: application/json`")),
+            false => {
+                let why = format!("send {what}, with `Content-Type: {}`", known[0]);
+                Err(Problem::new(Kind::WrongMedia, why))
+            }
         }
     }
 }

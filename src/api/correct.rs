@@ -5,7 +5,7 @@
 //! the second act fails, the first stands: the caller has no 202, and asks again.
 //!
 //! Invariant: a message has one correction at most. Whoever has something to add corrects that one, whose recipients
-//! have all got something of the chain.
+//! have all got something of the chain, or were meant to by an Update of the alert that it came of ([`super::cap`]).
 
 use super::App;
 use super::call::{Answer, Call, from_json, json, not_found};
@@ -64,7 +64,7 @@ pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
 }
 
 /// Reads who may have got a message, or for a correction, something of the chain that it is part of.
-async fn may_have_got(app: &App, of: &Message) -> Result<Vec<Recipient>, Problem> {
+pub(super) async fn may_have_got(app: &App, of: &Message) -> Result<Vec<Recipient>, Problem> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let query = Query::Deliveries { message: of.id, after, limit: ROWS_MAX };

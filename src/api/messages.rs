@@ -115,12 +115,17 @@ pub(crate) fn idempotency_key(call: &Call, body: &[u8]) -> Result<Option<Idempot
         let why = format!("a key has 1 to {IDEMPOTENCY_KEY_CHARS_MAX} printable ASCII characters");
         return Err(bad_value("Idempotency-Key", why));
     }
+    Ok(Some(digests(&[call.caller.who.as_bytes(), b"\0", key], body)))
+}
+
+/// Digests the parts of a key, and the body that goes with it.
+pub(crate) fn digests(key: &[&[u8]], body: &[u8]) -> IdempotencyKey {
     let mut of_key = digest::Context::new(&digest::SHA256);
-    [call.caller.who.as_bytes(), b"\0", key].iter().for_each(|part| of_key.update(part));
-    Ok(Some(IdempotencyKey {
+    key.iter().for_each(|part| of_key.update(part));
+    IdempotencyKey {
         key: first_half(&of_key.finish()),
         body: first_half(&digest::digest(&digest::SHA256, body)),
-    }))
+    }
 }
 
 fn first_half(digest: &digest::Digest) -> [u8; 16] {

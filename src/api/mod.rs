@@ -8,6 +8,7 @@
 pub mod access;
 pub mod address;
 pub(crate) mod call;
+pub mod cap;
 pub(crate) mod contacts;
 mod correct;
 mod events;
@@ -18,6 +19,7 @@ mod health;
 mod hook_room;
 mod hooks;
 mod intake;
+pub mod live;
 mod login;
 mod messages;
 mod openapi;
@@ -32,7 +34,7 @@ pub(crate) mod show;
 pub(crate) mod stream;
 mod tokens;
 
-use crate::settings::Network;
+use crate::settings::{Feeds, Network};
 use crate::web::feed::Studio;
 use crate::web::locale::Zone;
 use access::{Admitted, Hosts};
@@ -44,6 +46,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use call::Call;
 use hook_room::HookRoom;
+use live::Live;
 use problem::{Kind, Problem};
 use routes::{ROUTES, Route};
 use service::Service;
@@ -58,7 +61,7 @@ const LARGE_BODIES_MAX: usize = 4;
 /// How many audiences, and crowds to be corrected, may be in memory at once: each may be a million people.
 const CROWDS_MAX: usize = 4;
 
-/// What the interface is told once, at start.
+/// What the interface is told at start; of it, the feeds alone may change later.
 #[derive(Clone, Debug, Default)]
 pub struct ApiConfig {
     /// The names under which the service is reached, without ports.
@@ -73,6 +76,8 @@ pub struct ApiConfig {
     pub trusted_proxies: Vec<Network>,
     /// The zone in which pages show times.
     pub zone: Zone,
+    /// Whom what comes from alerting systems is for.
+    pub feeds: Arc<Live<Feeds>>,
 }
 
 /// What every handler shares.

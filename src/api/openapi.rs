@@ -57,8 +57,10 @@ fn operation(route: &Route) -> Value {
     if !route.params.is_empty() {
         operation["parameters"] = route.params.iter().map(|name| schemas::parameter(name)).collect();
     }
-    if let Some((media, schema)) = body(route.takes) {
-        operation["requestBody"] = json!({"required": matches!(route.takes, Takes::Json(_)), "content": {media: {"schema": schema}}});
+    let content = content(route.takes);
+    if !content.is_empty() {
+        let required = matches!(route.takes, Takes::Json(_) | Takes::Xml(_));
+        operation["requestBody"] = json!({"required": required, "content": content});
     }
     match route.access {
         Access::Health | Access::Open | Access::Provider => operation["security"] = json!([]),
@@ -78,16 +80,20 @@ fn role(access: Access) -> &'static str {
     }
 }
 
-fn body(takes: Takes) -> Option<(&'static str, Value)> {
+/// Lists the media types of a body, each with its schema.
+fn content(takes: Takes) -> Map<String, Value> {
+    let one = |media: &str, schema: Value| (media.to_owned(), json!({"schema": schema}));
     match takes {
-        Takes::Nothing => None,
-        Takes::Json(schema) => Some(("application/json", reference(schema))),
+        Takes::Nothing => Map::new(),
+        Takes::Json(schema) => Map::from_iter([one("application/json", reference(schema))]),
         Takes::Form(fields) => {
             let fields: Map<_, _> =
                 fields.iter().map(|f| ((*f).to_owned(), json!({"type": "string"}))).collect();
-            Some(("application/x-www-form-urlencoded", json!({"type": "object", "properties": fields})))
+            let form = json!({"type": "object", "properties": fields});
+            Map::from_iter([one("application/x-www-form-urlencoded", form)])
         }
-        Takes::Raw => Some(("*/*", json!({}))),
+        Takes::Xml(media) => Map::from_iter([media, "application/xml"].map(|media| one(media, json!({})))),
+        Takes::Raw => Map::from_iter([one("*/*", json!({}))]),
     }
 }
 
@@ -161,7 +167,7 @@ fn common(route: &Route) -> &'static [Kind] {
             Kind::TooMany,
             Kind::Unavailable,
         ],
-        (_, Takes::Json(_) | Takes::Form(_) | Takes::Raw) => &[
+        (_, Takes::Json(_) | Takes::Form(_) | Takes::Xml(_) | Takes::Raw) => &[
             Kind::Unreadable,
             Kind::UnknownKey,
             Kind::BadValue,

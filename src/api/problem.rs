@@ -119,7 +119,12 @@ impl Problem {
 
     /// Returns the key at fault, where one is.
     pub fn key(&self) -> Option<&str> {
-        self.0.more.get("key")?.as_str()
+        self.member("key")
+    }
+
+    /// Returns a member that was added, where it is a text.
+    pub(crate) fn member(&self, key: &str) -> Option<&str> {
+        self.0.more.get(key)?.as_str()
     }
 
     /// Returns what happened in words.

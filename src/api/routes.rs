@@ -5,7 +5,7 @@
 use super::access::Access;
 use super::call::{Answer, Call};
 use super::problem::Kind;
-use super::{App, contacts, correct, events, gateways, health, hooks, login, messages, openapi, tokens};
+use super::{App, cap, contacts, correct, events, gateways, health, hooks, login, messages, openapi, tokens};
 use crate::core::query::Role;
 use crate::web::{assets, feed, page};
 use axum::routing::MethodFilter;
@@ -55,6 +55,8 @@ pub(crate) enum Takes {
     Json(&'static str),
     /// A form.
     Form(&'static [&'static str]),
+    /// XML of this media type, or as `application/xml`.
+    Xml(&'static str),
     /// A provider's bytes.
     Raw,
 }
@@ -181,6 +183,19 @@ pub static ROUTES: &[Route] = &[
         gives: Gives::Json(202, "Corrected"),
         problems: &[Kind::NotFound, Kind::Refused, Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
         run: run!(correct::correct),
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/v1/cap",
+        access: Access::Role(Role::Sender),
+        summary: "Takes an alert as OASIS CAP 1.2: an Alert is sent, an Update corrects, a Cancel recalls and tells. A dry run \
+            answers with a forecast, and nothing is stored.",
+        id: "takeCap",
+        params: &["dry_run"],
+        takes: Takes::Xml("application/cap+xml"),
+        gives: Gives::Either([(202, "FeedTaken"), (200, "FeedNoted")]),
+        problems: &[Kind::NotFound, Kind::Refused, Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
+        run: run!(cap::take),
     },
     Route {
         path: "/v1/status",

@@ -293,6 +293,45 @@ fn answers() -> Value {
                 },
             },
         },
+        "FeedTaken": {
+            "type": "object",
+            "required": ["id", "deliveries"],
+            "properties": {
+                "id": or_null(json!({"type": "string", "pattern": MESSAGE_ID, "description": "Nothing: nobody had got it."})),
+                "deliveries": count(),
+                "without_address": count(),
+                "corrects": {"type": "string", "pattern": MESSAGE_ID, "description": "The message that it replaces."},
+                "superseded": count(),
+                "cancelled": count(),
+                "unmapped_areas": {
+                    "type": "array", "items": {"type": "string"},
+                    "description": "Areas of the alert for which no audience is configured.",
+                },
+                "empty_audiences": {
+                    "type": "array", "items": {"type": "string"}, "description": "Audiences of nobody who can be reached.",
+                },
+                "cut": {
+                    "type": "array", "items": {"type": "string"},
+                    "description": "The languages whose text was too long and had to be cut.",
+                },
+                "signature": {"type": "string", "const": "not checked"},
+            },
+        },
+        "FeedNoted": {"anyOf": [to("Forecast"), {
+            "type": "object",
+            "required": ["sent", "why"],
+            "properties": {
+                "sent": {"type": "boolean", "const": false},
+                "why": {"type": "string"},
+                "audiences": {"type": "array", "items": {"type": "string"}},
+                "languages": {"type": "array", "items": {"type": "string"}},
+                "unmapped_areas": {"type": "array", "items": {"type": "string"}},
+                "signature": {"type": "string", "const": "not checked"},
+            },
+        }, {
+            "type": "object", "required": ["id", "deliveries"],
+            "properties": {"id": {"type": "null"}, "deliveries": {"const": 0}},
+        }]},
         "Changed": whole(json!({"changed": count()})),
         "Released": whole(json!({
             "changed": count(),

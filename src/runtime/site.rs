@@ -3,6 +3,7 @@
 //! Invariant: a reload is all or nothing. While the files are wrong the earlier set stays in force, and the log, a
 //! metric and the pages say so.
 
+use crate::api::live::Live;
 use crate::api::service::{Change, Service, Trouble};
 use crate::api::session::new_token;
 use crate::api::{ApiConfig, router};
@@ -23,7 +24,7 @@ use crate::runtime::lookout::{Lookout, Watching};
 use crate::runtime::places::Places;
 use crate::runtime::start::{Parts, Running, StartError, Wasl};
 use crate::runtime::writer::Fatal;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Feeds, Settings};
 use crate::store::folder::Folder;
 use crate::store::outbox::Retention;
 use crate::store::{OpenError, Stores};
@@ -86,6 +87,8 @@ pub struct Site {
     first_token: Option<String>,
     /// What the listener shows of itself, where it has TLS.
     shown: Option<watch::Sender<Arc<ServerConfig>>>,
+    /// What the interface knows of alerting systems.
+    feeds: Arc<Live<Feeds>>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     lookout: Lookout,
@@ -136,7 +139,8 @@ impl Site {
             Door::Guarded | Door::Open => None,
         };
         let (stop, stopped) = watch::channel(false);
-        let app = router(running.service(), api_config(settings, door));
+        let feeds = Arc::new(Live::new(settings.feeds.clone()));
+        let app = router(running.service(), api_config(settings, door, Arc::clone(&feeds)));
         let (shown, shows) = configuration.tls.clone().map(watch::channel).unzip();
         let places = Places::within(files, settings.server.trusted_proxies.clone());
         let serving = tokio::spawn(listener::serve(listening, shows, app, places, stopped));
@@ -149,6 +153,7 @@ impl Site {
             address,
             first_token,
             shown,
+            feeds,
             stop,
             serving,
             lookout,
@@ -219,6 +224,7 @@ impl Site {
             shown.send_replace(Arc::clone(tls));
             tracing::info!("the certificate was read again, for the connections that come");
         }
+        self.feeds.put(new.settings.feeds.clone());
         let lineup = (!self.configuration.same_lineup(&new)).then(|| new.lineup.clone());
         let policy = new.policy.shared();
         let changed = policy.hash != self.configuration.policy.policy().hash;
@@ -296,13 +302,14 @@ fn seed() -> Result<u64, SiteError> {
     Ok(u64::from_le_bytes(random.expose()))
 }
 
-fn api_config(settings: &Settings, door: Door) -> ApiConfig {
+fn api_config(settings: &Settings, door: Door, feeds: Arc<Live<Feeds>>) -> ApiConfig {
     ApiConfig {
         hosts: settings.server.allowed_hosts(),
         public_url: Some(settings.server.public_url.clone()).filter(|url| !url.is_empty()),
         open: door == Door::Open,
         metrics_open: settings.server.metrics_open,
         trusted_proxies: settings.server.trusted_proxies.clone(),
+        feeds,
         ..ApiConfig::default()
     }
 }

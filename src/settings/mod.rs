@@ -5,11 +5,13 @@
 //!
 //! Invariant: settings with an error are never put to work: [`Settings::load`] gives them only when there is none.
 
+mod cap;
 mod gateway;
 mod net;
 mod port;
 mod server;
 
+pub use cap::{Cap, CapEntry, CapOf};
 pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX, WINDOW};
 pub use net::{Control, Resolver, Uplink};
 pub use port::{BadPort, port_of};
@@ -49,6 +51,15 @@ pub struct Settings {
     pub gateways: Vec<GatewaySettings>,
     /// How long a gateway must stay in doubt before an outage is declared.
     pub dwell: Span,
+    /// Whom what comes from alerting systems is for.
+    pub feeds: Feeds,
+}
+
+/// Whom what comes from alerting systems is for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Feeds {
+    /// Alerts as CAP.
+    pub cap: Cap,
 }
 
 /// Where the stores lie.
@@ -98,6 +109,7 @@ impl Settings {
             uplinks: net::uplinks(top.tables("uplink", diags), diags),
             gateways,
             dwell: dwell(top.table("detection", diags), diags),
+            feeds: Feeds { cap: cap::read(top.table("cap", diags), diags) },
         };
         if settings.gateways.is_empty() && top.key("gateway").is_none() && !diags.has_errors() {
             diags.push(

@@ -16,6 +16,7 @@ mod dashboards;
 mod demo;
 mod diagnostics;
 mod emulators;
+mod feeds;
 mod kills;
 mod leaks;
 mod page;

@@ -1,5 +1,5 @@
 //! The service in one process: the real core, the real turn, stores and adapters of the test's choosing.
 
-mod house;
+pub(crate) mod house;
 mod message;
 mod site;
