@@ -1,16 +1,17 @@
 //! Gateways, channels, outages and the queue as they are now; an operator's stop, and planned work.
 
 use super::App;
-use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, json, not_found};
+use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, bad_value, json, not_found};
 use super::intake::later_than;
 use super::messages::{ReasonBody, carry_out, checked_reason, refusal};
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use super::show;
 use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::Reply;
 use crate::core::input::Command;
-use crate::core::query::{Answer as Found, Query};
+use crate::core::query::{Answer as Found, Query, Role};
 use crate::core::record::{Outage, OutageOf};
+use crate::core::time::Span;
 use crate::core::view::{GatewayView, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -19,6 +20,9 @@ use std::sync::Arc;
 
 /// How many outages one call looks at for those that it was asked for; `next` says where the following call goes on.
 const OUTAGES_LOOKED_AT_MAX: usize = 10 * PAGE_ROWS_MAX;
+
+/// How long a drill may be planned for: one that is forgotten would turn messages away for days.
+const DRILL_MAX: Span = Span::from_hours(24);
 
 /// `GET /v1/status`: the whole picture at one instant.
 pub(crate) async fn status(app: Arc<App>, call: Call) -> Answer {
@@ -145,7 +149,12 @@ async fn let_go(app: &App, call: Call, gateway: Option<GatewayId>, reason: Strin
         Some(_) => view.held_all.iter().map(|overlay| over(None, overlay)).collect(),
         None => {
             let each = view.gateways.iter().filter(|gateway| gateway.configured);
-            each.filter_map(|gateway| Some(over(Some(&gateway.name), gateway.overlay.as_ref()?))).collect()
+            // In a drill it is in use.
+            let stopped =
+                |gateway: &&GatewayView| gateway.overlay.as_ref().is_some_and(|overlay| !overlay.is_drill());
+            each.filter(stopped)
+                .filter_map(|gateway| Some(over(Some(&gateway.name), gateway.overlay.as_ref()?)))
+                .collect()
         }
     };
     Ok(json(StatusCode::OK, &json!({"changed": changed, "still_stopped": still_stopped})))
@@ -164,6 +173,39 @@ pub(crate) async fn maintenance(app: Arc<App>, mut call: Call) -> Answer {
     let MaintenanceBody { until, reason } = call.json(BODY_BYTES_MAX).await?;
     let until = later_than(app.service.now(), "until", &until)?;
     carry_out(&app, call, Command::Maintenance { gateway, until, reason: checked_reason(reason)? }).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrillBody {
+    until: String,
+    #[serde(default)]
+    everybody: bool,
+    reason: String,
+}
+
+/// `POST /v1/gateways/{name}/drill`: a game day. For everybody it touches what is meant, so it is an admin's.
+pub(crate) async fn drill(app: Arc<App>, mut call: Call) -> Answer {
+    let gateway = gateway_of(&app, &call)?;
+    let DrillBody { until, everybody, reason } = call.json(BODY_BYTES_MAX).await?;
+    if everybody && call.caller.role != Role::Admin {
+        let detail = "a drill for everybody turns real messages away too: it needs the role admin; without `everybody` \
+                      exercises alone avoid the gateway";
+        return Err(Problem::new(Kind::WrongRole, detail));
+    }
+    let now = app.service.now();
+    let until = later_than(now, "until", &until)?;
+    if until > now + DRILL_MAX {
+        return Err(bad_value("until", "a drill lasts 24 hours at most"));
+    }
+    carry_out(&app, call, Command::Drill { gateway, until, everybody, reason: checked_reason(reason)? }).await
+}
+
+/// `POST /v1/gateways/{name}/drill/end`.
+pub(crate) async fn end_drill(app: Arc<App>, mut call: Call) -> Answer {
+    let gateway = gateway_of(&app, &call)?;
+    let reason = call.json::<ReasonBody>(BODY_BYTES_MAX).await?.checked()?;
+    carry_out(&app, call, Command::EndDrill { gateway, reason }).await
 }
 
 fn gateway_of(app: &App, call: &Call) -> Result<GatewayId, Problem> {

@@ -244,7 +244,7 @@ mod tests {
     fn failover(to: u8) -> Arc<Event> {
         let delivery = crate::core::ids::DeliveryId::new(crate::core::ids::MessageId::from_bytes([0; 16]), 0);
         let reason = Some(Reason::TcpRefused);
-        Arc::new(Event::Failover { delivery, from: GatewayId(0), to: GatewayId(to), reason })
+        Arc::new(Event::Failover { delivery, from: GatewayId(0), to: GatewayId(to), reason, drill: false })
     }
 
     fn at(secs: i64) -> Timestamp {

@@ -270,6 +270,27 @@ pub static ROUTES: &[Route] = &[
         ..ACT
     },
     Route {
+        path: "/v1/gateways/{name}/drill",
+        access: Access::Role(Role::Sender),
+        summary: "Makes a gateway look down for a drill, until a time: to exercises alone, or (admin) to everybody.",
+        id: "drillGateway",
+        params: &["gateway_name"],
+        takes: Takes::Json("Drill"),
+        problems: &[Kind::NotFound, Kind::Refused],
+        run: run!(gateways::drill),
+        ..ACT
+    },
+    Route {
+        path: "/v1/gateways/{name}/drill/end",
+        access: Access::Role(Role::Sender),
+        summary: "Ends a gateway's drill before its time.",
+        id: "endDrill",
+        params: &["gateway_name"],
+        problems: &[Kind::NotFound, Kind::Refused],
+        run: run!(gateways::end_drill),
+        ..ACT
+    },
+    Route {
         path: "/v1/hold",
         access: Access::Role(Role::Sender),
         summary: "Stops everything: the red button, kept over a restart.",

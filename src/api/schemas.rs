@@ -236,6 +236,12 @@ fn inputs() -> Value {
         })),
         "Reason": given(&["reason"], json!({"reason": reason})),
         "Maintenance": given(&["until", "reason"], json!({"until": at(), "reason": reason})),
+        "Drill": given(&["until", "reason"], json!({
+            "until": at(), "reason": reason, "everybody": {
+                "type": "boolean", "default": false,
+                "description": "Real messages avoid it too, unless nothing better is there; needs the role admin, and another good gateway.",
+            },
+        })),
         "Contact": given(&["id"], contact.into()),
         "ContactRows": given(&["contacts"], json!({
             "contacts": {"type": "array", "minItems": 1, "maxItems": CONTACT_ROWS_MAX, "items": to("Contact")},
@@ -364,8 +370,8 @@ fn pictures() -> Value {
     json!({
         "Why": or_null(whole(json!({"name": text(), "fault": words(["recipient", "content", "gateway"])}))),
         "Overlay": or_null(whole(json!({
-            "kind": words(["held", "maintenance"]), "until": or_null(at()), "who": text(), "reason": text(),
-            "since": at(),
+            "kind": words(["held", "maintenance", "drill"]), "until": or_null(at()), "who": text(), "reason": text(),
+            "since": at(), "everybody": or_null(json!({"type": "boolean"})),
         }))),
         "Probe": whole(json!({
             "name": text(), "layer": text(), "reached": or_null(text()),
@@ -392,15 +398,17 @@ fn pictures() -> Value {
         })),
         "OpenDelivery": whole(json!({
             "id": text(), "message": text(), "severity": words(Severity::ALL.iter().map(|v| v.name())),
+            "drill": {"type": "boolean"},
             "since": at(), "deadline": or_null(at()), "step": count(), "gateway": or_null(text()),
             "state": words(["waiting", "backing_off", "in_flight", "unconfirmed"]),
         })),
+        "Counts": whole(json!({
+            "open": count(), "waiting": count(), "backing_off": count(), "in_flight": count(),
+            "unconfirmed": count(), "materialising": count(), "late": count(), "messages_open": count(),
+            "settled": results(),
+        })),
         "Queue": whole(json!({
-            "counts": whole(json!({
-                "open": count(), "waiting": count(), "backing_off": count(), "in_flight": count(),
-                "unconfirmed": count(), "materialising": count(), "late": count(), "messages_open": count(),
-                "settled": results(),
-            })),
+            "counts": to("Counts"), "drill": to("Counts"),
             "oldest_since": {"type": "object", "additionalProperties": at()},
             "oldest": list(to("OpenDelivery")),
         })),

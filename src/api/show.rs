@@ -119,8 +119,13 @@ pub(crate) fn overlay(overlay: &Overlay) -> Value {
     let (kind, until) = match overlay.kind {
         OverlayKind::Held => ("held", None),
         OverlayKind::Maintenance { until } => ("maintenance", Some(time(until))),
+        OverlayKind::Drill { until, .. } => ("drill", Some(time(until))),
     };
-    json!({"kind": kind, "until": until, "who": overlay.who, "reason": overlay.reason, "since": time(overlay.since)})
+    let everybody = match overlay.kind {
+        OverlayKind::Drill { everybody, .. } => Some(everybody),
+        _ => None,
+    };
+    json!({"everybody": everybody, "kind": kind, "until": until, "who": overlay.who, "reason": overlay.reason, "since": time(overlay.since)})
 }
 
 /// Shows the outbox in numbers and its oldest undelivered.
@@ -132,6 +137,7 @@ pub(crate) fn queue(view: &View) -> Value {
         .collect();
     json!({
         "counts": counts(&view.deliveries),
+        "drill": counts(&view.drill_deliveries),
         "oldest_since": oldest,
         "oldest": view.oldest_deliveries.iter().map(|delivery| open(delivery, view)).collect::<Vec<_>>(),
     })
@@ -161,6 +167,7 @@ fn open(delivery: &OpenDelivery, view: &View) -> Value {
         "id": delivery.id.to_string(),
         "message": delivery.message.to_string(),
         "severity": delivery.severity.name(),
+        "drill": delivery.drill,
         "since": time(delivery.since),
         "deadline": (delivery.deadline != Timestamp::FAR).then(|| time(delivery.deadline)),
         "step": delivery.step,
@@ -334,6 +341,7 @@ fn standing(standing: Standing) -> &'static str {
         Standing::Down => "down",
         Standing::Held => "held",
         Standing::Maintenance => "maintenance",
+        Standing::Drill => "drill",
         Standing::Deferred => "deferred",
         Standing::QuotaExhausted => "quota_exhausted",
         Standing::UplinkDown => "uplink_down",
@@ -348,35 +356,35 @@ fn standing(standing: Standing) -> &'static str {
 pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str, Value) {
     let gateway = |id: &GatewayId| name_of(view, *id);
     let (name, mut body) = match event {
-        Event::Accepted { message, severity, deliveries, by_last_rule } => (
+        Event::Accepted { message, severity, deliveries, by_last_rule, drill } => (
             "accepted",
             json!({"message": message.to_string(), "severity": severity.name(), "deliveries": deliveries,
-                   "by_last_rule": by_last_rule}),
+                   "by_last_rule": by_last_rule, "drill": drill}),
         ),
         Event::Answered { attempt, gateway: g, outcome, took } => (
             "answered",
             json!({"attempt": attempt.to_string(), "gateway": gateway(g), "outcome": outcome.name(),
                    "reason": reason(outcome.reason()), "took_ms": took.ms()}),
         ),
-        Event::Failover { delivery, from, to, reason: why } => (
+        Event::Failover { delivery, from, to, reason: why, drill } => (
             "failover",
             json!({"delivery": delivery.to_string(), "from": gateway(from), "to": gateway(to),
-                   "reason": reason(*why)}),
+                   "reason": reason(*why), "drill": drill}),
         ),
         Event::Receipt { attempt, gateway: g, kind, lag } => (
             "receipt",
             json!({"attempt": attempt.to_string(), "gateway": gateway(g), "kind": kind.name(), "lag_ms": lag.ms()}),
         ),
         Event::StrayReceipt { gateway: g } => ("stray_receipt", json!({"gateway": gateway(g)})),
-        Event::Settled { delivery, result, channel, took, severity, fault, duplicated } => (
+        Event::Settled { delivery, result, channel, took, severity, fault, duplicated, drill } => (
             "settled",
             json!({"delivery": delivery.to_string(), "result": result.name(),
                    "channel": channel.map(|c| c.name()), "took_ms": took.ms(), "severity": severity.name(),
-                   "fault": fault.map(|f| f.name()), "duplicated": duplicated}),
+                   "fault": fault.map(|f| f.name()), "duplicated": duplicated, "drill": drill}),
         ),
-        Event::DeadlineMissed { message, deliveries, severity } => (
+        Event::DeadlineMissed { message, deliveries, severity, drill } => (
             "deadline_missed",
-            json!({"message": message.to_string(), "deliveries": deliveries, "severity": severity.name()}),
+            json!({"message": message.to_string(), "deliveries": deliveries, "severity": severity.name(), "drill": drill}),
         ),
         Event::State { gateway: g, from, to, reason: why, layer } => (
             "state",
@@ -421,6 +429,6 @@ mod tests {
             assert_eq!((name, &body["gateway"], &body["who"]), ("overlay", &Value::Null, &json!("ali")));
             body["word"].clone()
         });
-        assert_eq!(words, ["hold", "release", "maintenance"]);
+        assert_eq!(words, ["hold", "release", "maintenance", "drill"]);
     }
 }

@@ -11,6 +11,7 @@ mod contacts;
 mod correct;
 mod csv;
 mod demo;
+mod drill;
 mod exit;
 mod hold;
 mod outages;
@@ -66,6 +67,8 @@ enum Command {
     Hold(hold::Args),
     /// Let a held gateway, or all of them, go on
     Release(hold::Args),
+    /// Make a gateway look down for a drill, to exercises alone or to everybody
+    Drill(drill::Args),
     /// Import or export the address book
     Contacts(contacts::Args),
     /// Make a token
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Hold(args) => hold::run(&args, hold::Act::Hold),
         Command::Release(args) => hold::run(&args, hold::Act::Release),
+        Command::Drill(args) => drill::run(&args),
         Command::Contacts(args) => contacts::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Bench(args) => bench::run(&args),

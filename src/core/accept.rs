@@ -88,20 +88,23 @@ impl Core {
             open.chunks.extend(chunks);
         }
         let by_last_rule = self.count_last_rule(handle);
-        self.event(Event::Accepted { message: id, severity: message.severity, deliveries, by_last_rule });
+        let (severity, drill) = (message.severity, !message.status.is_actual());
+        self.event(Event::Accepted { message: id, severity, deliveries, by_last_rule, drill });
     }
 
     /// Enters a message into the tables, with nothing materialised.
     pub(super) fn open_message(&mut self, facts: Facts, progress: Progress) -> Handle {
         self.last_message = self.last_message.wrapping_add(1);
-        let (id, severity, number) = (facts.id, facts.severity, self.last_message);
+        let (id, precedence, number) = (facts.id, facts.precedence(), self.last_message);
+        let drill = !facts.status.is_actual();
         let waiting = u64::from(facts.recipients) - u64::from(progress.settled.iter().sum::<u32>());
         let handle = self.messages.insert(OpenMessage::new(number, facts, progress));
         self.message_of.insert(id, handle);
-        self.by_age.insert((severity, number), handle);
-        self.busy.insert((severity, number, handle));
-        self.counts.materialising += waiting;
-        self.counts.messages_open += 1;
+        self.by_age.insert((precedence, number), handle);
+        self.busy.insert((precedence, number, handle));
+        let counts = self.counts.of(drill);
+        counts.materialising += waiting;
+        counts.messages_open += 1;
         handle
     }
 
@@ -133,8 +136,7 @@ impl Core {
         if open.asked && open.next == chunk * CHUNK_RECIPIENTS as u32 {
             open.asked = false;
             open.chunks.push_back(people);
-            let (severity, number) = (open.facts.severity, open.number);
-            self.busy.insert((severity, number, handle));
+            self.busy.insert((open.facts.precedence(), open.number, handle));
         }
     }
 
@@ -222,7 +224,8 @@ impl Core {
         }
         let Some(person) = people.get(place) else { return true };
         let class = self.class_of(handle, person);
-        self.counts.materialising = self.counts.materialising.saturating_sub(1);
+        let counts = self.counts.of(self.is_drill(handle));
+        counts.materialising = counts.materialising.saturating_sub(1);
         self.add_row(handle, index, class);
         true
     }
@@ -249,14 +252,15 @@ impl Core {
             left: None,
             late: false,
         });
-        self.counts.waiting += 1;
+        let counts = self.counts.of(self.is_drill(handle));
+        counts.waiting += 1;
         let Some(message) = self.messages.get_mut(handle) else { return };
         message.rows[index as usize] = row;
         let kept = message.kept.remove(&index);
         let class = &mut message.classes[class as usize];
         class.open += 1;
         if class.deadline_passed {
-            self.counts.late += 1;
+            counts.late += 1;
             if let Some(row) = self.rows.get_mut(row) {
                 row.late = true;
             }
@@ -350,7 +354,7 @@ impl Core {
                 Some(sweep) => sweep.again = Some(together && sweep.again.unwrap_or(true)),
                 none => *none = Some(Sweep { at: first, together, again: None }),
             }
-            self.busy.insert((message.facts.severity, message.number, handle));
+            self.busy.insert((message.facts.precedence(), message.number, handle));
         }
     }
 
@@ -377,7 +381,8 @@ impl Core {
         if late > 0 {
             message.progress.late += late;
             self.dirty.insert(handle);
-            self.event(Event::DeadlineMissed { message: id, deliveries: late, severity });
+            let drill = !status.is_actual();
+            self.event(Event::DeadlineMissed { message: id, deliveries: late, severity, drill });
         }
         for route in told {
             self.escalate(handle, &route, id, severity, status, late);
@@ -440,10 +445,10 @@ impl Core {
         let Some(mut message) = self.messages.remove(handle) else { return };
         self.timers.cancel(&mut message.timer);
         self.message_of.remove(&message.facts.id);
-        self.by_age.remove(&(message.facts.severity, message.number));
-        self.busy.remove(&(message.facts.severity, message.number, handle));
+        self.by_age.remove(&(message.facts.precedence(), message.number));
+        self.busy.remove(&(message.facts.precedence(), message.number, handle));
         self.dirty.remove(&handle);
-        self.counts.messages_open -= 1;
+        self.counts.of(!message.facts.status.is_actual()).messages_open -= 1;
         self.store(Record::Progress(Progress { open: false, ..message.progress }));
     }
 

@@ -21,6 +21,8 @@ const GIVE_UP_SLACK: Span = Span::from_secs(2);
 /// A delivery that waits for what is good looks again at what failed it as late as after so many rounds more: there is no
 /// haste, and each look is a timer.
 const LOOK_AGAIN_ROUND: u16 = 4;
+/// The last of the precedences that a queue tells apart, in three bits: of exercises the less grave share it.
+const RANKS_MAX: u8 = 7;
 /// Connecting has two phases with a time-out each: the connection and TLS.
 const CONNECT_PHASES: i64 = 2;
 
@@ -28,6 +30,10 @@ const CONNECT_PHASES: i64 = 2;
 pub(super) struct Frame {
     pub(super) route: Arc<Route>,
     pub(super) severity: Severity,
+    /// Whether it is meant, and no exercise.
+    pub(super) actual: bool,
+    /// Its place among the messages: the lower, the earlier it goes.
+    pub(super) precedence: u8,
     pub(super) number: u32,
     pub(super) deadline: Timestamp,
     pub(super) expiry: Timestamp,
@@ -43,6 +49,8 @@ impl Core {
         Some(Frame {
             route: Arc::clone(&class.route),
             severity: message.facts.severity,
+            actual: message.facts.status.is_actual(),
+            precedence: message.facts.precedence(),
             number: message.number,
             deadline: class.deadline,
             expiry: class.expiry,
@@ -62,7 +70,7 @@ impl Core {
         let newly_late = overdue && !row.late;
         let (waits, untaken) = (row.queued(), row.attempts == 0 && row.first == NONE);
         if newly_late {
-            self.counts.late += 1;
+            self.counts.of(!frame.actual).late += 1;
         }
         if let Some(row) = self.rows.get_mut(handle) {
             row.late |= overdue;
@@ -75,7 +83,7 @@ impl Core {
 
     /// Ends the back-off of a delivery for which there is something to take at once: a gateway or a rule is new.
     fn backs_off_in_vain(&mut self, handle: Handle, frame: &Frame) -> bool {
-        let resting = self.rests.of(handle, self.now);
+        let resting = self.resting(handle, frame);
         let Some(row) = self.rows.get_mut(handle).filter(|row| row.backing_off) else { return false };
         let open = frame.route.all.without(self.fleet.on(row.barred)).without(row.out).without(resting);
         if open.is_empty() {
@@ -86,16 +94,23 @@ impl Core {
         true
     }
 
+    /// Returns the gateways that are closed to a delivery for a while: a provider has named a time for it, or they look down
+    /// to exercises and it is one.
+    fn resting(&mut self, handle: Handle, frame: &Frame) -> GatewaySet {
+        let named = self.rests.of(handle, self.now);
+        if frame.actual { named } else { named.or(self.fleet.drilled(false, self.now)) }
+    }
+
     /// Puts a delivery into the queue of what it may take now, or backs off, or settles it where nothing is left.
     pub(super) fn enqueue(&mut self, handle: Handle) {
         self.dequeue(handle);
-        let Some(row) = self.rows.get(handle) else { return };
-        let Some(frame) = self.frame(row) else { return };
+        let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
         if frame.withdrawn.is_some() || frame.expiry <= self.now {
             return self.wind_up(handle);
         }
+        let resting = self.resting(handle, &frame);
+        let Some(row) = self.rows.get(handle) else { return };
         let barred = self.fleet.on(row.barred);
-        let resting = self.rests.of(handle, self.now);
         let without = barred.or(row.out).or(resting);
         let floor = if row.attempts == 0 { frame.floor } else { 0 };
         let mut level = row.level.max(floor).min(frame.route.last_level());
@@ -126,13 +141,19 @@ impl Core {
         };
         match together {
             _ if offered.is_empty() => self.nothing_left(handle, &frame, barred, resting),
-            Some(_) => self.enqueue_lanes(handle, &frame, offered),
+            Some(_) => self.enqueue_lanes(handle, &frame, self.outside_drills(offered)),
             None => self.push(handle, &frame, frame.route.ladder(level, without), LANE_ANY),
         }
         if !offered.is_empty() {
             self.end_round_later(handle, &frame, offered, barred, resting);
         }
         self.recount(handle);
+    }
+
+    /// Leaves out what looks down for a drill, unless nothing else is there.
+    fn outside_drills(&self, offered: GatewaySet) -> GatewaySet {
+        let rest = offered.without(self.fleet.drilled(true, self.now));
+        if rest.is_empty() { offered } else { rest }
     }
 
     /// Queues one lane for each channel that has a gateway in `open`.
@@ -152,7 +173,8 @@ impl Core {
     fn push(&mut self, handle: Handle, frame: &Frame, ladder: Ladder, lane: u8) {
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.lanes |= 1 << lane;
-        let rank = (frame.severity as u64) << 61 | (frame.deadline.ms().max(0) as u64 & ((1 << 61) - 1));
+        let rank = u64::from(frame.precedence.min(RANKS_MAX)) << 61
+            | (frame.deadline.ms().max(0) as u64 & ((1 << 61) - 1));
         let entry = Entry { rank, order: row.order(frame.number), row: handle, stay: row.stay.in_lane(lane) };
         self.queues.push(ladder, entry);
     }
@@ -256,7 +278,7 @@ impl Core {
     pub(super) fn round_over(&mut self, handle: Handle) {
         let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
         let held = self.holders(handle, frame.route.on_unknown(frame.severity));
-        let resting = self.rests.of(handle, self.now);
+        let resting = self.resting(handle, &frame);
         let Some(row) = self.rows.get(handle) else { return };
         let open = frame.route.all.without(self.fleet.on(row.barred));
         let failed = row.out.and(open).without(held).without(resting);
@@ -304,6 +326,10 @@ impl Core {
         let Some(frame) = self.rows.get(entry.row).and_then(|row| self.frame(row)) else { return };
         if frame.withdrawn.is_some() || frame.expiry <= self.now {
             return self.wind_up(entry.row);
+        }
+        if !frame.actual && self.fleet.drilled(false, self.now).has(gateway) {
+            // A drill has begun, and its visit of all rows has not come by here yet.
+            return self.enqueue(entry.row);
         }
         if entry.stay.lane() == LANE_ANY {
             let Some(row) = self.rows.get_mut(entry.row) else { return };
@@ -362,7 +388,7 @@ impl Core {
         }
         let id = AttemptId::new(delivery, n);
         if let Some((from, reason)) = left.filter(|(from, _)| *from != gateway) {
-            self.event(Event::Failover { delivery, from, to: gateway, reason });
+            self.event(Event::Failover { delivery, from, to: gateway, reason, drill: !frame.actual });
         }
         self.store(Record::Attempt(Attempt {
             id,
@@ -428,7 +454,7 @@ impl Core {
             rule: route.rule().name.clone(),
             step: route.levels.get(usize::from(level)).map_or(0, |l| l.step),
             on_unknown: route.on_unknown(frame.severity),
-            ranking: self.fleet.ranking(own, open, route.rule(), channels, self.now),
+            ranking: self.fleet.ranking(own, open, route.rule(), channels, frame.actual, self.now),
             at: self.now,
         };
         self.store(Record::Plan(Arc::new(plan)));
@@ -481,18 +507,16 @@ impl Core {
         };
         let was = std::mem::replace(&mut row.kind, kind);
         if was != kind {
-            *self.counter(was) -= 1;
-            *self.counter(kind) += 1;
+            let message = row.message;
+            let counts = self.counts.of(self.is_drill(message));
+            *was.count(counts) -= 1;
+            *kind.count(counts) += 1;
         }
     }
 
-    pub(super) fn counter(&mut self, kind: Kind) -> &mut u64 {
-        match kind {
-            Kind::Waiting => &mut self.counts.waiting,
-            Kind::BackingOff => &mut self.counts.backing_off,
-            Kind::InFlight => &mut self.counts.in_flight,
-            Kind::Unconfirmed => &mut self.counts.unconfirmed,
-        }
+    /// Says whether a message is an exercise of any kind: its figures are kept apart.
+    pub(super) fn is_drill(&self, message: Handle) -> bool {
+        self.messages.get(message).is_some_and(|message| !message.facts.status.is_actual())
     }
 }
 

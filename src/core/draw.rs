@@ -30,7 +30,8 @@ impl Core {
                 .map(|u| UplinkView { name: u.name.clone(), up: u.up, since: u.since, failed: u.failed })
                 .collect(),
             held_all: self.fleet.held_all.clone(),
-            deliveries: self.counts,
+            deliveries: self.counts.actual,
+            drill_deliveries: self.counts.drill,
             oldest: self.oldest(),
             oldest_deliveries: self.oldest_deliveries(),
             outages: self.ledger.all(),
@@ -49,7 +50,7 @@ impl Core {
             health: g.cell.health(),
             needles: g.cell.values(),
             reason: g.cell.reason(),
-            overlay: g.overlay.as_ref().filter(|_| g.set_aside(now)).cloned(),
+            overlay: g.laid_over(now).cloned(),
             deferred_until: g.deferred_until.filter(|until| *until > now),
             probes: g.cell.probes(now),
             in_flight: g.capacity.in_flight(),
@@ -82,7 +83,7 @@ impl Core {
     fn oldest(&self) -> [Option<Timestamp>; 5] {
         let mut oldest = [None; 5];
         for (place, severity) in Severity::ALL.iter().enumerate() {
-            let first = self.by_age.range((*severity, 0)..=(*severity, u32::MAX)).next();
+            let first = self.by_age.range((*severity as u8, 0)..=(*severity as u8, u32::MAX)).next();
             oldest[place] =
                 first.and_then(|(_, handle)| self.messages.get(*handle)).map(|m| m.facts.accepted_at);
         }
@@ -102,6 +103,7 @@ impl Core {
                         id: super::ids::DeliveryId::new(message.facts.id, row.index),
                         message: message.facts.id,
                         severity: message.facts.severity,
+                        drill: !message.facts.status.is_actual(),
                         since: message.facts.accepted_at,
                         deadline: class.deadline,
                         step: class.route.levels.get(usize::from(row.level)).map_or(0, |level| level.step),

@@ -140,6 +140,8 @@ pub enum OverlayAct {
     Release,
     /// Planned work until a time.
     Maintenance,
+    /// Made to look down for a drill, until a time.
+    Drill,
 }
 
 /// Something that happened: for metrics, the log and the feed. Carries no address and no text.
@@ -155,6 +157,8 @@ pub enum Event {
         deliveries: u32,
         /// How many recipients no rule of the admins was for.
         by_last_rule: u32,
+        /// Not meant: an exercise or a test, whose figures are kept apart.
+        drill: bool,
     },
     /// A gateway answered.
     Answered {
@@ -177,6 +181,8 @@ pub enum Event {
         to: GatewayId,
         /// Why: the reason of the last answer, or `None` where a wait ran out.
         reason: Option<Reason>,
+        /// Not meant.
+        drill: bool,
     },
     /// A receipt came for an open attempt.
     Receipt {
@@ -210,6 +216,8 @@ pub enum Event {
         fault: Option<Fault>,
         /// Whether more than one attempt may have reached the recipient.
         duplicated: bool,
+        /// Not meant.
+        drill: bool,
     },
     /// A delivery missed its deadline.
     DeadlineMissed {
@@ -219,6 +227,8 @@ pub enum Event {
         deliveries: u32,
         /// Its severity.
         severity: Severity,
+        /// Not meant.
+        drill: bool,
     },
     /// A gateway changed its state.
     State {
@@ -285,7 +295,8 @@ pub enum Event {
 
 impl OverlayAct {
     /// Every act.
-    pub const ALL: [OverlayAct; 3] = [OverlayAct::Hold, OverlayAct::Release, OverlayAct::Maintenance];
+    pub const ALL: [OverlayAct; 4] =
+        [OverlayAct::Hold, OverlayAct::Release, OverlayAct::Maintenance, OverlayAct::Drill];
 
     /// Returns the word used in events and in the audit record.
     pub const fn name(self) -> &'static str {
@@ -293,6 +304,7 @@ impl OverlayAct {
             OverlayAct::Hold => "hold",
             OverlayAct::Release => "release",
             OverlayAct::Maintenance => "maintenance",
+            OverlayAct::Drill => "drill",
         }
     }
 }

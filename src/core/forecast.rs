@@ -13,7 +13,8 @@ use super::effect::{Effect, Event, Reply};
 use super::gateway::Receipts;
 use super::ids::AttemptId;
 use super::input::{Accept, Input};
-use super::message::Severity;
+use super::message::{Severity, Status};
+use super::outbox::message::precedence;
 use super::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use super::record::{Record, Repeat, Standing};
 use super::slab::Handle;
@@ -91,13 +92,13 @@ impl Core {
     }
 
     /// Counts the open deliveries that are as grave or graver.
-    pub fn ahead_of(&self, severity: Severity) -> u64 {
+    pub fn ahead_of(&self, severity: Severity, status: Status) -> u64 {
         let open = |handle: &Handle| {
             self.messages
                 .get(*handle)
                 .map_or(0, |m| u64::from(m.facts.recipients.saturating_sub(m.settled())))
         };
-        self.by_age.range(..=(severity, u32::MAX)).map(|(_, handle)| open(handle)).sum()
+        self.by_age.range(..=(precedence(severity, status), u32::MAX)).map(|(_, handle)| open(handle)).sum()
     }
 
     /// Forecasts a message on such a copy. `Err`: it would not be accepted.

@@ -191,6 +191,24 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// A game day: a gateway is made to look down for a while.
+    Drill {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Until when.
+        until: Timestamp,
+        /// Whether what is meant avoids it too; else only exercises do. Refused where nothing else is good.
+        everybody: bool,
+        /// Why.
+        reason: String,
+    },
+    /// End a gateway's drill before its time. Nothing else that lies over it is touched.
+    EndDrill {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Why.
+        reason: String,
+    },
 }
 
 // Texts and addresses are personal.

@@ -42,6 +42,7 @@ impl Core {
     fn load_message(&mut self, loaded: LoadedMessage) {
         let handle = self.open_message(Facts::of(&loaded.message), loaded.progress);
         let Some(open) = self.messages.get_mut(handle) else { return };
+        let drill = !open.facts.status.is_actual();
         open.last_plan = loaded.last_plan;
         open.late_before = open.progress.late > 0;
         let mut settled = [0u32; 7];
@@ -79,7 +80,8 @@ impl Core {
                 self.kept_ids.insert((gateway, id.as_str().into()), attempt.id);
             }
         }
-        self.counts.materialising = self.counts.materialising + waiting - counted;
+        let counts = self.counts.of(drill);
+        counts.materialising = counts.materialising + waiting - counted;
     }
 
     /// Names the attempt that a receipt is of, where its delivery is yet to be materialised again.

@@ -95,6 +95,14 @@ words! {
     }
 }
 
+impl Status {
+    /// Says whether it is meant: everything else is an exercise in the widest sense, whose figures are kept apart, and
+    /// which never goes before what is meant.
+    pub fn is_actual(self) -> bool {
+        self == Status::Actual
+    }
+}
+
 /// A provider's approved template, as the sender gives it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Template {

@@ -66,7 +66,7 @@ use slab::{Handle, Slab};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use time::{Span, Timestamp};
-use view::{Counts, EVENTS_MAX};
+use view::{EVENTS_MAX, Tally};
 
 /// The most deliveries that may be unsettled at once; beyond it intake answers 429.
 pub const OUTBOX_MAX: u64 = 2_000_000;
@@ -115,9 +115,9 @@ pub struct Core {
     messages: Slab<OpenMessage>,
     message_of: BTreeMap<MessageId, Handle>,
     /// Open messages by severity and age.
-    by_age: BTreeMap<(message::Severity, u32), Handle>,
+    by_age: BTreeMap<(u8, u32), Handle>,
     /// Messages with something to materialise or to visit, most severe first.
-    busy: BTreeSet<(message::Severity, u32, Handle)>,
+    busy: BTreeSet<(u8, u32, Handle)>,
     rows: Slab<Row>,
     rests: Rests,
     attempts: Slab<OpenAttempt>,
@@ -140,7 +140,7 @@ pub struct Core {
     epoch: u64,
     ranks: (Tiers, Vec<i32>),
     tiers: Tiers,
-    counts: Counts,
+    counts: Tally,
     last_message: u32,
     /// The last stay of a delivery in a queue.
     stays: u32,
@@ -206,7 +206,7 @@ impl Core {
             epoch: 1,
             ranks: (Tiers::default(), Vec::new()),
             tiers: Tiers::default(),
-            counts: Counts::default(),
+            counts: Tally::default(),
             last_message: 0,
             stays: 0,
             audits: 0,
@@ -296,7 +296,7 @@ impl Core {
             .iter()
             .filter_map(|(_, g)| g.cell.next_judgement(self.config.dwell))
             .chain(self.uplinks.iter().filter_map(|u| u.back_at.map(|back| back + VERDICT_PAUSE)))
-            .chain(self.fleet.iter().filter_map(|(_, g)| g.maintained_until()))
+            .chain(self.fleet.iter().filter_map(|(_, g)| g.overlay.as_ref().and_then(record::Overlay::until)))
             .chain(self.most_fail_since.map(|since| since + HEARD_WITHIN))
             .filter(|due| *due > self.now);
         let free = match self.queues.is_empty() {

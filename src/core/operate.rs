@@ -1,7 +1,7 @@
 //! Commands of people and programs, and new policies and gateways.
 
 use super::Core;
-use super::channel::GatewayId;
+use super::channel::{GatewayId, GatewaySet};
 use super::effect::{Event, OverlayAct, Reply};
 use super::gateway::GatewayConfig;
 use super::ids::MessageId;
@@ -12,6 +12,7 @@ use super::outcome::DeliveryResult;
 use super::policy::Policy;
 use super::record::{Overlay, OverlayKind, Record};
 use super::slab::{Handle, NONE};
+use super::time::Timestamp;
 use std::sync::Arc;
 
 impl Core {
@@ -28,6 +29,16 @@ impl Core {
             Command::Maintenance { gateway, until, reason } => {
                 let kind = OverlayKind::Maintenance { until };
                 self.overlay(who, OverlayAct::Maintenance, Some(gateway), Some(kind), reason)
+            }
+            Command::Drill { gateway, until, everybody, reason } => {
+                self.drill(who, gateway, until, everybody, reason)
+            }
+            Command::EndDrill { gateway, reason } => {
+                match self.fleet.get(gateway).map(|g| g.overlay.as_ref().is_some_and(Overlay::is_drill)) {
+                    None => Reply::NotFound,
+                    Some(false) => Reply::Done { changed: 0 },
+                    Some(true) => self.overlay(who, OverlayAct::Release, Some(gateway), None, reason),
+                }
             }
         };
         self.reply(ticket, reply);
@@ -93,29 +104,68 @@ impl Core {
             // Planned work ends by itself; what was stopped by hand must not.
             return Reply::Refused("it is held: release it first, then plan the work".into());
         }
+        let drilled = [known.as_ref(), overlay.as_ref()].into_iter().flatten().any(Overlay::is_drill);
         known.clone_from(&overlay);
         let on = name.clone().unwrap_or_else(|| "all".into());
         self.store(Record::Overlay { gateway: name, overlay });
         self.audit(who, act.name(), on, reason);
         self.event(Event::Overlay { gateway, act, who: who.into() });
         self.refresh_tiers();
+        if drilled {
+            // Exercises leave it at once, or have it back; and what is explained from here on says so.
+            self.epoch += 1;
+            self.rematch();
+        }
         let changed =
             gateway.map_or(self.fleet.gateways.iter().filter(|g| g.configured).count() as u32, |_| 1);
         Reply::Done { changed }
     }
 
-    /// Lifts planned work whose time is over.
+    /// Makes a gateway look down for a drill. Never the last road: what is meant would wait for the exercise's end.
+    fn drill(
+        &mut self,
+        who: &str,
+        gateway: GatewayId,
+        until: Timestamp,
+        everybody: bool,
+        reason: String,
+    ) -> Reply {
+        let Some(g) = self.fleet.get(gateway) else { return Reply::NotFound };
+        if g.set_aside(self.now) {
+            return Reply::Refused(
+                "it is held or under planned work, and in no use as it is: a drill needs one that works"
+                    .into(),
+            );
+        }
+        if everybody && self.tiers.good.without(GatewaySet::one(gateway)).is_empty() {
+            return Reply::Refused(
+                "no other gateway is good at this moment: for everybody it is the last road; without `everybody` \
+                 exercises alone avoid it"
+                    .into(),
+            );
+        }
+        let kind = OverlayKind::Drill { until, everybody };
+        self.overlay(who, OverlayAct::Drill, Some(gateway), Some(kind), reason)
+    }
+
+    /// Lifts planned work and drills whose time is over.
     pub(super) fn lift_what_is_over(&mut self) {
+        let mut drilled = false;
         for place in 0..self.fleet.gateways.len() {
             let g = &mut self.fleet.gateways[place];
-            if g.maintained_until().is_none_or(|until| until > self.now) {
+            if g.overlay.as_ref().and_then(Overlay::until).is_none_or(|until| until > self.now) {
                 continue;
             }
-            g.overlay = None;
+            drilled |= g.overlay.take().is_some_and(|overlay| overlay.is_drill());
             let (name, gateway) = (g.config.name.clone(), GatewayId(place as u8));
             self.store(Record::Overlay { gateway: Some(name), overlay: None });
             let who = SERVICE.to_owned();
             self.event(Event::Overlay { gateway: Some(gateway), act: OverlayAct::Release, who });
+        }
+        if drilled {
+            self.epoch += 1;
+            self.refresh_tiers();
+            self.rematch();
         }
     }
 

@@ -240,6 +240,8 @@ pub enum Standing {
     Held,
     /// Planned work.
     Maintenance,
+    /// It looks down for a drill; what is meant takes it only if nothing better is permitted.
+    Drill,
     /// It asked to be left alone for a while.
     Deferred,
     /// Its quota is used up.
@@ -314,6 +316,28 @@ pub enum OverlayKind {
         /// Until when.
         until: Timestamp,
     },
+    /// A drill: it works, and looks down to those who take part.
+    Drill {
+        /// Until when.
+        until: Timestamp,
+        /// Whether what is meant avoids it too; else only exercises do.
+        everybody: bool,
+    },
+}
+
+impl Overlay {
+    /// Returns until when it lasts; `None`: until it is lifted.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self.kind {
+            OverlayKind::Held => None,
+            OverlayKind::Maintenance { until } | OverlayKind::Drill { until, .. } => Some(until),
+        }
+    }
+
+    /// Says whether it is a drill: the gateway works all the same.
+    pub fn is_drill(&self) -> bool {
+        matches!(self.kind, OverlayKind::Drill { .. })
+    }
 }
 
 /// One act of a person or program.

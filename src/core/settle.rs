@@ -32,9 +32,11 @@ impl Core {
         let Some(mut row) = self.rows.remove(handle) else { return };
         self.timers.cancel(&mut row.timer);
         self.rests.forget(handle);
-        *self.counter(row.kind) -= 1;
-        self.counts.late -= u64::from(row.late);
-        self.counts.settled[result as usize] += 1;
+        let drill = self.is_drill(row.message);
+        let counts = self.counts.of(drill);
+        *row.kind.count(counts) -= 1;
+        counts.late -= u64::from(row.late);
+        counts.settled[result as usize] += 1;
         let duplicated = usize::from(row.copies) + in_flight > 1;
         let settled = Settled { result, at: self.now, channel, attempt, reason, duplicated };
         self.store(Record::Delivery(Delivery {
@@ -56,7 +58,16 @@ impl Core {
         self.dirty.insert(row.message);
         let fault: Option<Fault> = reason.map(Reason::fault);
         let took = self.now - since;
-        self.event(Event::Settled { delivery: id, result, channel, took, severity, fault, duplicated });
+        self.event(Event::Settled {
+            delivery: id,
+            result,
+            channel,
+            took,
+            severity,
+            fault,
+            duplicated,
+            drill,
+        });
         if over {
             self.finish_message(row.message);
         }

@@ -54,8 +54,10 @@ pub struct View {
     pub uplinks: Vec<UplinkView>,
     /// What is laid over everything.
     pub held_all: Option<Overlay>,
-    /// The outbox in numbers.
+    /// The outbox in numbers, without exercises and tests.
     pub deliveries: Counts,
+    /// Exercises and tests in numbers.
+    pub drill_deliveries: Counts,
     /// By severity, in the order of `Severity::ALL`: since when the oldest undelivered one waits.
     pub oldest: [Option<Timestamp>; 5],
     /// The oldest undelivered deliveries.
@@ -177,6 +179,15 @@ pub struct Counts {
     pub messages_open: u64,
 }
 
+/// The numbers of what is meant, and those of exercises and tests beside them.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Tally {
+    /// What is meant.
+    pub actual: Counts,
+    /// Exercises and tests.
+    pub drill: Counts,
+}
+
 /// One delivery that is not settled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OpenDelivery {
@@ -186,6 +197,8 @@ pub struct OpenDelivery {
     pub message: MessageId,
     /// Its severity.
     pub severity: Severity,
+    /// Whether it is an exercise or a test.
+    pub drill: bool,
     /// When its message was accepted.
     pub since: Timestamp,
     /// Its deadline.
@@ -219,6 +232,18 @@ impl State {
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl Tally {
+    /// Returns how many deliveries are not settled, exercises among them.
+    pub fn open(&self) -> u64 {
+        self.actual.open() + self.drill.open()
+    }
+
+    /// Returns the numbers of exercises, or of what is meant.
+    pub(crate) fn of(&mut self, drill: bool) -> &mut Counts {
+        if drill { &mut self.drill } else { &mut self.actual }
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::api::service::Change;
 use crate::core::Core;
 use crate::core::input::Input;
-use crate::core::message::Severity;
+use crate::core::message::{Severity, Status};
 use crate::core::policy::Policy;
 use crate::runtime::gateways::Lineup;
 use crate::runtime::writer::Waiter;
@@ -38,8 +38,8 @@ pub(crate) enum Incoming {
     Barrier(oneshot::Sender<()>),
     /// The files as they are now, their adapters built.
     Lineup(Box<Files>, oneshot::Sender<()>),
-    /// Copy what is known of the gateways, to forecast a message of this severity; with how many are ahead of it.
-    Copy(Severity, oneshot::Sender<(Box<Core>, u64)>),
+    /// Copy what is known of the gateways, to forecast a message of this severity and status; with how many are ahead of it.
+    Copy(Severity, Status, oneshot::Sender<(Box<Core>, u64)>),
     /// Offer nothing more to any gateway: the service is about to stop.
     Rest,
     /// Make what is left durable and end.

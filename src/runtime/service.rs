@@ -160,7 +160,7 @@ impl Service for Front {
     fn forecast(&self, accept: Accept) -> Doing<'_, Result<Forecasted, Trouble>> {
         Box::pin(async move {
             let (told, copied) = oneshot::channel();
-            self.put(Incoming::Copy(accept.severity, told)).await?;
+            self.put(Incoming::Copy(accept.severity, accept.status, told)).await?;
             let (core, ahead) = copied.await.map_err(|_| Trouble::Stopping)?;
             self.forecasts.make(core, ahead, accept, Arc::clone(&self.gateways)).await
         })

@@ -119,10 +119,10 @@ impl Turns {
                     // Whoever asked may have gone; nothing was changed.
                     Err(refused) => drop(waiter.send(Err(refused))),
                 },
-                Incoming::Copy(severity, told) => {
+                Incoming::Copy(severity, status, told) => {
                     // Who asked may have gone.
-                    let _ =
-                        told.send((Box::new(self.core.copy_for_forecast()), self.core.ahead_of(severity)));
+                    let ahead = self.core.ahead_of(severity, status);
+                    let _ = told.send((Box::new(self.core.copy_for_forecast()), ahead));
                 }
                 Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(files, told) => self.line_up(*files, told, now),

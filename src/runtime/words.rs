@@ -7,29 +7,33 @@ use crate::core::message::{Message, Status, Template};
 /// The longest subject, in characters. Cites: RFC 5322 section 2.1.1 recommends lines of at most 78.
 const SUBJECT_CHARS_MAX: usize = 70;
 
-/// Returns what stands before each text of an exercise.
-fn drill_prefix(language: &str) -> &'static str {
-    match language.split(['-', '_']).next() {
-        Some("ar") => "تمرين – ",
-        _ => "DRILL – ",
+/// Returns what stands before each text that is not meant; `None`: it is meant, or for the system itself.
+fn drill_prefix(status: Status, language: &str) -> Option<&'static str> {
+    let arabic = language.split(['-', '_']).next() == Some("ar");
+    match (status, arabic) {
+        (Status::Actual | Status::System, _) => None,
+        (Status::Exercise, true) => Some("تمرين – "),
+        (Status::Exercise, false) => Some("DRILL – "),
+        (Status::Test, true) => Some("اختبار – "),
+        (Status::Test, false) => Some("TEST – "),
     }
 }
 
-/// Returns the text as it leaves: an exercise says so. No text stays none: a prefix alone would pass for one.
+/// Returns the text as it leaves: an exercise or a test says so. No text stays none: a prefix alone would pass for one.
 pub(crate) fn text(status: Status, language: &str, text: &str) -> String {
-    match status {
-        Status::Exercise if !text.trim().is_empty() => format!("{}{text}", drill_prefix(language)),
+    match drill_prefix(status, language) {
+        Some(prefix) if !text.trim().is_empty() => format!("{prefix}{text}"),
         _ => text.to_string(),
     }
 }
 
-/// Returns the template as it leaves. An exercise says so in the first parameter; a template that has none cannot
+/// Returns the template as it leaves. An exercise or a test says so in the first parameter; a template that has none cannot
 /// say it, so the text goes instead, where there is one.
 pub(crate) fn template(status: Status, language: &str, template: &Template) -> Option<Template> {
     let mut template = template.clone();
-    if status == Status::Exercise {
+    if let Some(prefix) = drill_prefix(status, language) {
         let (_, first) = template.params.first_mut()?;
-        *first = format!("{}{first}", drill_prefix(language));
+        *first = format!("{prefix}{first}");
     }
     Some(template)
 }
@@ -69,6 +73,8 @@ mod tests {
         assert_eq!(text(Status::Exercise, "ar-EG", "غادروا"), "تمرين – غادروا");
         assert_eq!(text(Status::Exercise, "so", "Bax"), "DRILL – Bax");
         assert_eq!(text(Status::Actual, "ar", "غادروا"), "غادروا");
+        assert_eq!(text(Status::Test, "ar", "غادروا"), "اختبار – غادروا");
+        assert_eq!(text(Status::Test, "en", "Leave"), "TEST – Leave");
         assert_eq!(text(Status::Exercise, "ar", ""), "");
         let with = |params: &[(&str, &str)]| Template {
             language: None,

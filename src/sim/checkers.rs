@@ -2,7 +2,6 @@
 
 use crate::core::effect::Order;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
-use crate::core::message::Severity;
 use crate::core::outcome::{DeliveryResult, Outcome, ReceiptKind};
 use crate::core::record::{Attempt, Delivery, Repeat};
 use crate::core::time::Timestamp;
@@ -42,6 +41,8 @@ pub(super) struct Ledger {
     pub(super) seen: BTreeMap<DeliveryId, Seen>,
     /// Messages whose sender heard "accepted".
     pub(super) promised: BTreeMap<MessageId, u32>,
+    /// The messages that are not meant.
+    pub(super) exercises: BTreeSet<MessageId>,
     /// Messages that were stopped to be corrected, as their callers heard.
     pub(super) stopped: BTreeSet<MessageId>,
     /// Who was told of a correction, by the corrected message: the indexes of its deliveries.
@@ -84,10 +85,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// A turn's orders leave in the order of their severity.
-    pub(super) fn in_order(&self, severities: &[Severity], now: Timestamp) -> Result<(), Broken> {
-        match severities.windows(2).find(|pair| pair[0] > pair[1]) {
-            Some(pair) => Err(self.broken(now, format!("{} went before {}", pair[0], pair[1]))),
+    /// A turn's orders leave in the order of their ranks: by severity, and exercises after what is meant.
+    pub(super) fn in_order(&self, ranks: &[u8], now: Timestamp) -> Result<(), Broken> {
+        match ranks.windows(2).find(|pair| pair[0] > pair[1]) {
+            Some(pair) => {
+                Err(self.broken(now, format!("an order of rank {} went before one of {}", pair[0], pair[1])))
+            }
             None => Ok(()),
         }
     }

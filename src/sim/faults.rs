@@ -40,6 +40,8 @@ pub(super) struct Faults {
     pub(super) correct: u64,
     pub(super) reload: u64,
     pub(super) line_cut: u64,
+    /// A drill is started or ended, each second.
+    pub(super) drill: u64,
 }
 
 /// The reasons that a made-up gateway gives when the fault is its own.
@@ -81,6 +83,7 @@ impl Faults {
             correct: some(30),
             reload: some(10),
             line_cut: some(5),
+            drill: some(20),
         }
     }
 
@@ -108,6 +111,7 @@ impl Faults {
             correct: 0,
             reload: 0,
             line_cut: 0,
+            drill: 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The made-up world: gateways, callers, operators and a disk, on a virtual clock.
 
 mod corrections;
+mod drills;
 
 use self::corrections::CORRECTING;
 use super::checkers::{Broken, Ledger};
@@ -14,7 +15,7 @@ use crate::core::input::{Accept, Asked, Command, Input, Ticket};
 use crate::core::message::{Recipient, Severity, Status, Urgency};
 use crate::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use crate::core::policy::Policy;
-use crate::core::record::Record;
+use crate::core::record::{OverlayKind, Record};
 use crate::core::reply::Asks;
 use crate::core::rng::Rng;
 use crate::core::time::{Span, Timestamp};
@@ -95,6 +96,8 @@ pub(super) struct World {
     dead_until: Vec<Timestamp>,
     line_cut_until: Timestamp,
     held: BTreeSet<Option<GatewayId>>,
+    /// Until when a gateway looks down for a drill, as written down.
+    drills: BTreeMap<String, Timestamp>,
     messages: Vec<MessageId>,
     /// The messages whose callers wait for them to be stopped.
     stopping: VecDeque<MessageId>,
@@ -127,6 +130,7 @@ impl World {
             dead_until,
             line_cut_until: START,
             held: BTreeSet::new(),
+            drills: BTreeMap::new(),
             messages: Vec::new(),
             stopping: VecDeque::new(),
             turns_at: (START, 0),
@@ -151,7 +155,11 @@ impl World {
         }
         self.turn()?;
         let end = self.now + SETTLE_WITHIN;
-        while self.core.view(self.now).deliveries.open() > 0 {
+        let open = |core: &Core, now| {
+            let view = core.view(now);
+            view.deliveries.open() + view.drill_deliveries.open()
+        };
+        while open(&self.core, self.now) > 0 {
             if self.now > end {
                 let open = self.core.view(self.now).oldest_deliveries;
                 return Err(self.ledger.broken(self.now, format!("does not settle: {open:?}")));
@@ -256,6 +264,9 @@ impl World {
         if self.chance(faults.hold) {
             self.hold_or_release();
         }
+        if self.chance(faults.drill) {
+            self.drill_or_end();
+        }
         if self.chance(faults.cancel)
             && let Some(message) = self.lately()
         {
@@ -295,7 +306,7 @@ impl World {
         let people = 1 + if self.chance(50) { self.rng.below(60) } else { self.rng.below(3) };
         let recipients = (0..people).map(|n| self.person(n)).collect();
         let severity = Severity::ALL[self.rng.below(5) as usize];
-        let accept = message(severity, recipients, None);
+        let accept = Accept { status: self.status(), ..message(severity, recipients, None) };
         self.core.handle(Input::Accept(Box::new(accept)), self.now);
     }
 
@@ -368,6 +379,12 @@ impl World {
                 self.messages.push(message.id);
                 // It is on disk: from here on it must end, whether or not the caller has heard.
                 self.ledger.promised.insert(message.id, message.recipients);
+                if !message.status.is_actual() {
+                    self.ledger.exercises.insert(message.id);
+                }
+            }
+            Put::Record(Record::Overlay { gateway, overlay }) => {
+                self.overlaid(gateway.as_deref(), overlay.as_ref())
             }
             _ => {}
         }
@@ -375,11 +392,12 @@ impl World {
     }
 
     fn release(&mut self, released: Vec<Effect>) -> Result<(), Broken> {
-        let mut severities = Vec::new();
+        let mut ranks = Vec::new();
         for effect in released {
             match effect {
                 Effect::Send(order) => {
-                    severities.push(order.severity);
+                    ranks.push(self.rank(&order));
+                    self.practised(&order)?;
                     self.carry(&order)?;
                 }
                 Effect::Reply { reply: Reply::Accepted { message, deliveries }, .. }
@@ -402,7 +420,7 @@ impl World {
                 _ => {}
             }
         }
-        self.ledger.in_order(&severities, self.now)
+        self.ledger.in_order(&ranks, self.now)
     }
 
     /// A gateway gets an order, and does with it what the faults say.
@@ -513,7 +531,8 @@ impl World {
         self.outline.crashes += 1;
         self.life += 1;
         let loaded = self.disk.load().map_err(|e| self.ledger.broken(self.now, e.to_string()))?;
-        let held = loaded.overlays.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let held = loaded.overlays.iter().filter(|(_, overlay)| overlay.kind == OverlayKind::Held);
+        let held: Vec<_> = held.map(|(name, _)| name.clone()).collect();
         let seed = self.rng.draw();
         self.core = Core::new(config(seed), self.gateways.clone(), Arc::clone(&self.policy), self.now);
         self.core.load(loaded, self.now);

@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 /// Writes an event to the log. What happens once a delivery is `debug`; what an operator should see is `info` or above.
 pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
     match event {
-        Event::Accepted { message, severity, deliveries, by_last_rule } => {
+        Event::Accepted { message, severity, deliveries, by_last_rule, .. } => {
             info!(id = %message, %severity, deliveries, "accepted a message");
             if *by_last_rule > 0 {
                 warn!(id = %message, recipients = by_last_rule, "no written rule is for these recipients: the built-in one is used");
@@ -19,7 +19,7 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
             let reason = outcome.reason().map_or("none", |r| r.name());
             debug!(%attempt, gateway = name_of(*gateway), outcome = outcome.name(), reason, took_ms = took.ms(), "a gateway answered");
         }
-        Event::Failover { delivery, from, to, reason } => {
+        Event::Failover { delivery, from, to, reason, .. } => {
             let reason = reason.map_or("wait_ran_out", |r| r.name());
             debug!(%delivery, from = name_of(*from), to = name_of(*to), reason, "a delivery went to another gateway");
         }
@@ -32,7 +32,7 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
         Event::Settled { delivery, result, duplicated, took, .. } => {
             debug!(%delivery, %result, duplicated, took_ms = took.ms(), "a delivery settled");
         }
-        Event::DeadlineMissed { message, deliveries, severity } => {
+        Event::DeadlineMissed { message, deliveries, severity, .. } => {
             warn!(id = %message, deliveries, %severity, "deliveries missed their deadline");
         }
         Event::State { gateway, from, to, reason, layer } => {

@@ -8,7 +8,7 @@ use crate::core::effect::Event;
 use crate::core::evidence::{ProbeReport, Verdict};
 use crate::core::message::Severity;
 use crate::core::outcome::{DeliveryResult, Outcome};
-use crate::core::record::OutageOf;
+use crate::core::record::{OutageOf, Overlay};
 use crate::core::time::{Span, Timestamp};
 use crate::core::view::{GatewayView, State, View};
 use prometheus::{
@@ -77,6 +77,14 @@ names! {
     OldestUndelivered "wasl_oldest_undelivered_seconds" ["severity"]
         "Age of the oldest delivery that is not settled; 0 where there is none.";
     DeadlineMissed "wasl_deadline_missed_total" [] "Deliveries not confirmed by their deadline.";
+    DrillActive "wasl_drill_active" []
+        "1 while a gateway is made to look down for a drill, or a delivery of an exercise is not settled.";
+    DrillMessagesAccepted "wasl_drill_messages_accepted_total" ["severity"]
+        "Exercises and tests accepted: no other figure of messages and deliveries counts them.";
+    DrillDeliveriesSettled "wasl_drill_deliveries_settled_total" ["result"]
+        "Deliveries of exercises and tests that ended, by result.";
+    DrillDeadlineMissed "wasl_drill_deadline_missed_total" []
+        "Deliveries of exercises and tests not confirmed by their deadline.";
     ReceiptLag "wasl_receipt_lag_seconds" ["gateway"] "From a provider's answer to its receipt.";
     PolicyReload "wasl_policy_reload_success" [] "Whether the last reload of policies, probes and gateways was taken.";
     PolicyInfo "wasl_policy_info" ["hash"] "1 for the policy in force.";
@@ -114,6 +122,10 @@ pub struct Metrics {
     delivery_seconds: HistogramVec,
     oldest_undelivered: GaugeVec,
     deadline_missed: IntCounter,
+    drill_active: Gauge,
+    drill_messages_accepted: IntCounterVec,
+    drill_deliveries_settled: IntCounterVec,
+    drill_deadline_missed: IntCounter,
     receipt_lag: HistogramVec,
     policy_reload: Gauge,
     policy_info: GaugeVec,
@@ -176,6 +188,10 @@ impl Metrics {
             delivery_seconds: histograms(r, Name::DeliverySeconds, DELIVERY_BUCKETS),
             oldest_undelivered: gauges(r, Name::OldestUndelivered),
             deadline_missed: counter(r, Name::DeadlineMissed),
+            drill_active: gauge(r, Name::DrillActive),
+            drill_messages_accepted: counters(r, Name::DrillMessagesAccepted),
+            drill_deliveries_settled: counters(r, Name::DrillDeliveriesSettled),
+            drill_deadline_missed: counter(r, Name::DrillDeadlineMissed),
             receipt_lag: histograms(r, Name::ReceiptLag, DELIVERY_BUCKETS),
             policy_reload: gauge(r, Name::PolicyReload),
             policy_info: gauges(r, Name::PolicyInfo),
@@ -192,9 +208,11 @@ impl Metrics {
         };
         for severity in Severity::ALL {
             metrics.messages_accepted.with_label_values(&[severity.name()]);
+            metrics.drill_messages_accepted.with_label_values(&[severity.name()]);
         }
         for result in DeliveryResult::ALL {
             metrics.deliveries_settled.with_label_values(&[result.name()]);
+            metrics.drill_deliveries_settled.with_label_values(&[result.name()]);
         }
         metrics.policy_reload.set(1.0);
         metrics
@@ -203,6 +221,17 @@ impl Metrics {
     /// Counts an event. `name_of` gives a gateway's configured name.
     pub fn event(&self, event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
         match event {
+            // Figures of drills are kept apart.
+            Event::Accepted { severity, drill: true, .. } => {
+                self.drill_messages_accepted.with_label_values(&[severity.name()]).inc();
+            }
+            Event::Settled { result, drill: true, .. } => {
+                self.drill_deliveries_settled.with_label_values(&[result.name()]).inc();
+            }
+            Event::DeadlineMissed { deliveries, drill: true, .. } => {
+                self.drill_deadline_missed.inc_by(u64::from(*deliveries));
+            }
+            Event::Failover { drill: true, .. } => {}
             Event::Accepted { severity, by_last_rule, .. } => {
                 self.messages_accepted.with_label_values(&[severity.name()]).inc();
                 self.policy_last_rule.inc_by(u64::from(*by_last_rule));
@@ -366,6 +395,9 @@ impl Metrics {
         ] {
             self.deliveries.with_label_values(&[state]).set(count as f64);
         }
+        let drilled =
+            view.gateways.iter().filter_map(|gateway| gateway.overlay.as_ref()).any(Overlay::is_drill);
+        self.drill_active.set(f64::from(u8::from(drilled || view.drill_deliveries.open() > 0)));
         for (severity, since) in Severity::ALL.iter().zip(view.oldest) {
             let age = since.map_or(0.0, |since| now.since(since).secs_f64());
             self.oldest_undelivered.with_label_values(&[severity.name()]).set(age);

@@ -168,6 +168,8 @@ async fn the_contracts_roles_stand_in_the_table() {
         check(Verb::Get, &format!("/v1/{list}"), Role::Viewer);
     }
     check(Verb::Post, "/v1/gateways/{name}/maintenance", Role::Admin);
+    check(Verb::Post, "/v1/gateways/{name}/drill", Role::Sender);
+    check(Verb::Post, "/v1/gateways/{name}/drill/end", Role::Sender);
     check(Verb::Post, "/v1/gateways/{name}/hold", Role::Sender);
     check(Verb::Post, "/v1/gateways/{name}/release", Role::Admin);
     check(Verb::Post, "/v1/hold", Role::Sender);

@@ -239,12 +239,18 @@ async fn the_page_tells_a_stop_from_a_release() {
             "maintenance: ali put everything under maintenance",
             "maintenance: وضع ali كل شيء تحت الصيانة",
         ),
+        (
+            OverlayAct::Drill,
+            one,
+            "unknown: ali made whatsapp-main look down for a drill",
+            "unknown: جعل ali whatsapp-main تبدو متوقفة لتمرين",
+        ),
     ] {
         assert_eq!(told("en", gateway, act, "ali").await, en);
         assert_eq!(told("ar", gateway, act, "ali").await, ar);
     }
     let over = told("en", one, OverlayAct::Release, SERVICE).await;
-    assert_eq!(over, "recovering: The planned work on whatsapp-main is over");
+    assert_eq!(over, "recovering: The planned work or the drill on whatsapp-main is over");
     let over = told("ar", one, OverlayAct::Release, SERVICE).await;
-    assert_eq!(over, "recovering: انتهت الصيانة المخططة لـ whatsapp-main");
+    assert_eq!(over, "recovering: انتهت الصيانة المخططة أو التمرين على whatsapp-main");
 }

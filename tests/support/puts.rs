@@ -330,6 +330,7 @@ fn plan(keys: Keys) -> impl Strategy<Value = Plan> {
         Standing::NoAddress,
         Standing::Refused,
         Standing::Removed,
+        Standing::Drill,
     ]);
     let ranked = (name(keys), channel(), standing, any::<u16>(), any::<u32>()).prop_map(
         |(gateway, channel, standing, health_permille, needle_cdb)| Ranked {
@@ -382,8 +383,11 @@ fn outage(keys: Keys) -> impl Strategy<Value = Outage> {
 }
 
 fn overlay() -> impl Strategy<Value = Overlay> {
-    let kind =
-        prop_oneof![Just(OverlayKind::Held), time().prop_map(|until| OverlayKind::Maintenance { until }),];
+    let kind = prop_oneof![
+        Just(OverlayKind::Held),
+        time().prop_map(|until| OverlayKind::Maintenance { until }),
+        (time(), any::<bool>()).prop_map(|(until, everybody)| OverlayKind::Drill { until, everybody }),
+    ];
     (kind, text(), text(), time()).prop_map(|(kind, who, reason, since)| Overlay { kind, who, reason, since })
 }
 

@@ -239,6 +239,7 @@ pub(crate) fn empty() -> View {
         uplinks: Vec::new(),
         held_all: None,
         deliveries: Counts::default(),
+        drill_deliveries: Counts::default(),
         oldest: [None; 5],
         oldest_deliveries: Vec::new(),
         outages: Vec::new(),
@@ -342,6 +343,7 @@ pub(crate) fn meta_is_gone() -> View {
         id: DeliveryId::new(message_id(), index),
         message: message_id(),
         severity,
+        drill: false,
         since: ago(since),
         deadline: ago(since) + Span::from_secs(if index == 0 { 30 } else { 120 }),
         step: 1,
@@ -406,6 +408,7 @@ pub(crate) fn events_of_the_day(ring: &EventRing) {
         from: GatewayId(0),
         to: GatewayId(3),
         reason,
+        drill: false,
     };
     let push = |secs, event| ring.push(ago(secs), [Arc::new(event)]);
     push(3_600, Event::PolicyInForce { hash: "0f3a9c".into() });
@@ -421,5 +424,6 @@ pub(crate) fn events_of_the_day(ring: &EventRing) {
     );
     push(600, state(2, State::Up, State::Degraded, Some(Reason::Throttled), None));
     push(40, failover(31, None));
-    push(11, Event::DeadlineMissed { message: message_id(), deliveries: 1, severity: Severity::Extreme });
+    let severity = Severity::Extreme;
+    push(11, Event::DeadlineMissed { message: message_id(), deliveries: 1, severity, drill: false });
 }

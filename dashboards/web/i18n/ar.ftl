@@ -111,6 +111,8 @@ receipts-none = بلا إشعارات
 deferred-until = طلبت التمهل حتى { $at }
 quota-left = { $quota }: بقي { $left }
 overlay-held = { $who }: { $reason }
+overlay-drill = تبدو متوقفة لرسائل التمرين حتى { $until } · { $who }: { $reason }
+overlay-drill-everybody = تبدو متوقفة للجميع حتى { $until } · { $who }: { $reason }
 overlay-maintenance = حتى { $until } · { $who }: { $reason }
 removed = لم تعد مهيأة
 no-gateways = لا توجد بوابة مهيأة. أضف واحدة إلى wasl.toml.
@@ -202,9 +204,24 @@ happened-uplink-up = عاد خطنا { $name }
 happened-uplink-down = خطنا { $name } متوقف
 happened-held = أوقف { $who } { $what }
 happened-maintenance = وضع { $who } { $what } تحت الصيانة
+happened-drill = جعل { $who } { $what } تبدو متوقفة لتمرين
 happened-lifted = أعاد { $who } تشغيل { $what }
-happened-work-over = انتهت الصيانة المخططة لـ { $what }
+happened-work-over = انتهت الصيانة المخططة أو التمرين على { $what }
 happened-everything = كل شيء
+drill-title = تمرين
+drill-gateway = تبدو { $gateway } متوقفة لرسائل التمرين حتى { $until } · { $who }: { $reason }
+drill-gateway-everybody = تبدو { $gateway } متوقفة للجميع حتى { $until } · { $who }: { $reason }
+drill-open = { $n ->
+    [zero] لا تسليمات تمرين مفتوحة.
+    [one] تسليم تمرين واحد لم يُحسم بعد.
+    [two] تسليما تمرين لم يُحسما بعد.
+    [few] { $n } تسليمات تمرين لم تُحسم بعد.
+    [many] { $n } تسليم تمرين لم يُحسم بعد.
+   *[other] { $n } تسليم تمرين لم يُحسم بعد.
+  }
+drill-what = كل رسالة تمرين تقول ذلك. وأرقامها محفوظة على حدة.
+drill-tag = تمرين
+
 happened-clock = تحركت الساعة بمقدار { $by }
 happened-policy = السياسة { $hash } سارية
 

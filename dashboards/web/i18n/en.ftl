@@ -95,6 +95,8 @@ receipts-none = no receipts
 deferred-until = asked to be left alone until { $at }
 quota-left = { $quota }: { $left } left
 overlay-held = { $who }: { $reason }
+overlay-drill = looks down to drills until { $until } · { $who }: { $reason }
+overlay-drill-everybody = looks down to everybody until { $until } · { $who }: { $reason }
 overlay-maintenance = until { $until } · { $who }: { $reason }
 removed = no longer configured
 no-gateways = No gateway is configured. Add one to wasl.toml.
@@ -174,9 +176,20 @@ happened-uplink-up = Own line { $name } is back
 happened-uplink-down = Own line { $name } is down
 happened-held = { $who } held { $what }
 happened-maintenance = { $who } put { $what } under maintenance
+happened-drill = { $who } made { $what } look down for a drill
 happened-lifted = { $who } released { $what }
-happened-work-over = The planned work on { $what } is over
+happened-work-over = The planned work or the drill on { $what } is over
 happened-everything = everything
+drill-title = DRILL
+drill-gateway = { $gateway } looks down to drill messages until { $until } · { $who }: { $reason }
+drill-gateway-everybody = { $gateway } looks down to everybody until { $until } · { $who }: { $reason }
+drill-open = { $n ->
+    [one] One delivery of a drill is not settled.
+   *[other] { $n } deliveries of a drill are not settled.
+  }
+drill-what = Every drill message says so. Its figures are kept apart.
+drill-tag = DRILL
+
 happened-clock = The clock moved by { $by }
 happened-policy = Policy { $hash } is in force
 

@@ -31,6 +31,18 @@ pub(crate) struct Facts {
     pub(crate) recipients: u32,
 }
 
+impl Facts {
+    /// Returns its place among the messages, the lower the earlier: by severity; every exercise comes after what is meant.
+    pub(crate) fn precedence(&self) -> u8 {
+        precedence(self.severity, self.status)
+    }
+}
+
+/// Returns the place of a message of this kind among the others, the lower the earlier.
+pub(crate) fn precedence(severity: Severity, status: Status) -> u8 {
+    severity as u8 + if status.is_actual() { 0 } else { Severity::ALL.len() as u8 }
+}
+
 /// What tells one recipient's route from another's.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct ClassKey {

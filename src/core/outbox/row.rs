@@ -7,6 +7,7 @@ use crate::core::outcome::{Reason, ReceiptKind};
 use crate::core::record::Repeat;
 use crate::core::slab::Handle;
 use crate::core::time::Timestamp;
+use crate::core::view::Counts;
 
 /// What the numbers on the page call a delivery. One of these at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -99,6 +100,18 @@ pub(crate) struct OpenAttempt {
     /// The provider's id, as the index of receipts knows it.
     pub(crate) provider: Option<Box<str>>,
     pub(crate) timer: TimerKey,
+}
+
+impl Kind {
+    /// Returns the number that counts such deliveries.
+    pub(crate) fn count(self, counts: &mut Counts) -> &mut u64 {
+        match self {
+            Kind::Waiting => &mut counts.waiting,
+            Kind::BackingOff => &mut counts.backing_off,
+            Kind::InFlight => &mut counts.in_flight,
+            Kind::Unconfirmed => &mut counts.unconfirmed,
+        }
+    }
 }
 
 impl Row {

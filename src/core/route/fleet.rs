@@ -60,17 +60,20 @@ impl Gateway {
         }
     }
 
-    /// Returns until when planned work is laid over it.
-    pub(crate) fn maintained_until(&self) -> Option<Timestamp> {
-        match self.overlay.as_ref().map(|overlay| overlay.kind) {
-            Some(OverlayKind::Maintenance { until }) => Some(until),
-            _ => None,
-        }
+    /// Returns what lies over it now.
+    pub(crate) fn laid_over(&self, now: Timestamp) -> Option<&Overlay> {
+        self.overlay.as_ref().filter(|overlay| overlay.until().is_none_or(|until| until > now))
     }
 
-    /// Says whether an operator has taken it out of use: what is seen of it then is no outage.
+    /// Says whether an operator has taken it out of use: what is seen of it then is no outage. In a drill it is in use.
     pub(crate) fn set_aside(&self, now: Timestamp) -> bool {
-        self.overlay.is_some() && self.maintained_until().is_none_or(|until| until > now)
+        self.laid_over(now).is_some_and(|overlay| !overlay.is_drill())
+    }
+
+    /// Says whether it looks down for a drill, to what is meant (`actual`) or to exercises.
+    fn looks_down(&self, actual: bool, now: Timestamp) -> bool {
+        let kind = self.laid_over(now).map(|overlay| overlay.kind);
+        matches!(kind, Some(OverlayKind::Drill { everybody, .. }) if everybody || !actual)
     }
 }
 
@@ -146,20 +149,24 @@ impl Fleet {
         }
     }
 
-    /// Says how a gateway stands, capacity aside.
+    /// Returns the gateways that look down for a drill, to what is meant (`actual`) or to exercises.
+    pub(crate) fn drilled(&self, actual: bool, now: Timestamp) -> GatewaySet {
+        self.iter().filter(|(_, g)| g.looks_down(actual, now)).map(|(id, _)| id).collect()
+    }
+
+    /// Says how a gateway stands, capacity aside, to what is meant.
     pub(crate) fn standing(&self, id: GatewayId, now: Timestamp) -> Standing {
         let Some(g) = self.get(id) else { return Standing::Removed };
-        let overlay = g.overlay.as_ref().map(|o| o.kind);
+        let overlay = g.laid_over(now).map(|o| o.kind);
         match () {
             () if !g.configured => Standing::Removed,
             () if self.held_all.is_some() || overlay == Some(OverlayKind::Held) => Standing::Held,
-            () if matches!(overlay, Some(OverlayKind::Maintenance { until }) if until > now) => {
-                Standing::Maintenance
-            }
+            () if matches!(overlay, Some(OverlayKind::Maintenance { .. })) => Standing::Maintenance,
             () if g.deferred_until.is_some_and(|until| until > now) => Standing::Deferred,
             () if g.capacity.exhausted(now) => Standing::QuotaExhausted,
             () if self.is_void(id) => Standing::UplinkDown,
             () if g.cell.state() == State::Down => Standing::Down,
+            () if g.looks_down(true, now) => Standing::Drill,
             () if g.cell.worst() >= DOUBT || g.cell.state() == State::Recovering => Standing::Doubtful,
             () => Standing::Eligible,
         }
@@ -171,7 +178,8 @@ impl Fleet {
         for (id, _) in self.iter() {
             match self.standing(id, now) {
                 Standing::Eligible => tiers.good.insert(id),
-                Standing::Doubtful => tiers.doubtful.insert(id),
+                // In a drill it is in use for those who have nothing better.
+                Standing::Doubtful | Standing::Drill => tiers.doubtful.insert(id),
                 Standing::Down | Standing::UplinkDown => tiers.last.insert(id),
                 _ => {}
             }
@@ -194,6 +202,7 @@ impl Fleet {
                 (tiers.doubtful.has(*id) || tiers.last.has(*id))
                     && g.scout_at <= now
                     && g.cell.answers()
+                    && !g.looks_down(true, now)
                     && !self.is_void(*id)
             })
             .map(|(id, _)| id)
@@ -237,6 +246,7 @@ impl Fleet {
         ladder: GatewaySet,
         rule: &Rule,
         channels: ChannelSet,
+        actual: bool,
         now: Timestamp,
     ) -> Vec<Ranked> {
         let mut ranked: Vec<(_, Ranked)> = self
@@ -250,6 +260,9 @@ impl Fleet {
                     () if !channels.has(g.config.channel) => Standing::NoAddress,
                     () if !ladder.has(id) => Standing::Refused,
                     () => match self.standing(id, now) {
+                        Standing::Eligible | Standing::Doubtful if g.looks_down(actual, now) => {
+                            Standing::Drill
+                        }
                         Standing::Eligible if !own.has(id) => Standing::LaterStep,
                         standing => standing,
                     },
@@ -273,11 +286,17 @@ impl Fleet {
     pub(crate) fn next_free(&self, wanted: GatewaySet, now: Timestamp) -> Option<Timestamp> {
         let of = |g: &Gateway| {
             let quota = g.capacity.exhausted(now).then_some(now + QUOTA_LOOK);
-            [g.deferred_until, g.maintained_until(), Some(g.scout_at), g.capacity.next_token(now), quota]
-                .into_iter()
-                .flatten()
-                .filter(|t| *t > now)
-                .min()
+            [
+                g.deferred_until,
+                g.overlay.as_ref().and_then(Overlay::until),
+                Some(g.scout_at),
+                g.capacity.next_token(now),
+                quota,
+            ]
+            .into_iter()
+            .flatten()
+            .filter(|t| *t > now)
+            .min()
         };
         wanted.iter().filter_map(|id| self.get(id).and_then(of)).min()
     }

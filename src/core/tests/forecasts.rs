@@ -64,8 +64,8 @@ fn what_is_down_or_held_takes_nothing_and_what_waits_is_ahead() {
     assert!(matches!(w.replies.last(), Some(Reply::Done { .. })));
     w.orders.clear();
     w.records.clear();
-    assert!(w.core.ahead_of(Severity::Severe) > 0);
-    assert_eq!(w.core.ahead_of(Severity::Extreme), 0);
+    assert!(w.core.ahead_of(Severity::Severe, crate::core::message::Status::Actual) > 0);
+    assert_eq!(w.core.ahead_of(Severity::Extreme, crate::core::message::Status::Actual), 0);
     let told = forecast(&w, vec![person("ar"); 3]);
     assert_eq!(told.lost.get(&(DeliveryResult::Expired, None)), Some(&3), "{told:?}");
     assert_eq!((loads(&told).len(), told.done_in), (0, None));

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod commands;
+mod drills;
 mod forecasts;
 mod messages;
 mod outages;

@@ -80,6 +80,7 @@ fn word(standing: Standing) -> &'static str {
         Standing::Down => "down",
         Standing::Held => "held",
         Standing::Maintenance => "maintenance",
+        Standing::Drill => "drill",
         Standing::Deferred => "deferred",
         Standing::QuotaExhausted => "quota_exhausted",
         Standing::UplinkDown => "uplink_down",

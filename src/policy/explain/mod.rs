@@ -145,7 +145,7 @@ pub fn explain(
     let rule = &policy.rules[place];
     let ranked = rank(rule, &described, gateways, situation);
     let mut steps = ladder(rule, &ranked);
-    take(&mut steps);
+    take(&mut steps, described.status.is_actual());
     let outside =
         ranked.iter().filter(|r| rule.steps.iter().all(|s| !s.channels.contains(&r.verdict.channel)));
     Explanation {
@@ -274,7 +274,7 @@ fn standing(
         () if !described.channels.has(config.channel) => {
             (Standing::NoAddress, format!("the recipient has no address on `{}`", config.channel))
         }
-        () => situation.standing(now, config.needs_internet()),
+        () => situation.standing(now, config.needs_internet(), described.status.is_actual()),
     }
 }
 
@@ -319,8 +319,10 @@ fn in_order(step: &Step, ranked: &[Ranked]) -> Vec<GatewayVerdict> {
 
 /// Marks what the first attempt would go through: the good ones of the first step that has any; else one in doubt,
 /// whatever its step; else the last resort.
-fn take(steps: &mut [StepVerdict]) {
-    let tiers = [&[Standing::Eligible][..], &[Standing::Doubtful], &[Standing::Down, Standing::UplinkDown]];
+fn take(steps: &mut [StepVerdict], actual: bool) {
+    // What looks down for a drill is there for what is meant, where nothing better is; never for the exercise.
+    let doubtful = if actual { &[Standing::Doubtful, Standing::Drill][..] } else { &[Standing::Doubtful] };
+    let tiers = [&[Standing::Eligible][..], doubtful, &[Standing::Down, Standing::UplinkDown]];
     let has =
         |step: &StepVerdict, tier: &[Standing]| step.gateways.iter().any(|g| tier.contains(&g.standing));
     let Some(tier) = tiers.into_iter().find(|tier| steps.iter().any(|step| has(step, tier))) else { return };

@@ -37,6 +37,8 @@ pub struct Now {
     pub held: Option<String>,
     /// Why it is under planned work, where it is.
     pub maintenance: Option<String>,
+    /// Why it looks down for a drill, where it does, and whether to everybody.
+    pub drill: Option<(String, bool)>,
     /// Whether it asked to be left alone.
     pub deferred: bool,
     /// The name of a quota that is used up.
@@ -50,6 +52,7 @@ impl Now {
         health: 0.99,
         held: None,
         maintenance: None,
+        drill: None,
         deferred: false,
         exhausted: None,
     };
@@ -93,7 +96,7 @@ impl Situation {
     }
 
     /// Says how a gateway stands that the rule permits, and why.
-    pub(super) fn standing(&self, now: &Now, needs_internet: bool) -> (Standing, String) {
+    pub(super) fn standing(&self, now: &Now, needs_internet: bool, actual: bool) -> (Standing, String) {
         if let Some(reason) = self.held_all.as_ref() {
             return (Standing::Held, format!("everything is held: {reason}"));
         }
@@ -117,7 +120,13 @@ impl Situation {
             State::Up => (Standing::Eligible, "the evidence speaks for it"),
             State::Unknown => (Standing::Eligible, "nothing is known against it"),
         };
-        (words.0, words.1.to_owned())
+        let drilled = now.drill.as_ref().filter(|(_, everybody)| *everybody || !actual);
+        match (drilled, words.0) {
+            (Some((reason, _)), Standing::Eligible | Standing::Doubtful) => {
+                (Standing::Drill, format!("it looks down for a drill: {reason}"))
+            }
+            _ => (words.0, words.1.to_owned()),
+        }
     }
 }
 
@@ -131,6 +140,12 @@ fn now_of(gateway: &GatewayView, at: Timestamp) -> Now {
         health: gateway.health,
         held: of_kind(|kind, _| *kind == OverlayKind::Held),
         maintenance: of_kind(|kind, at| matches!(kind, OverlayKind::Maintenance { until } if *until > at)),
+        drill: match gateway.overlay.as_ref().map(|overlay| (overlay.kind, &overlay.reason)) {
+            Some((OverlayKind::Drill { until, everybody }, reason)) if until > at => {
+                Some((reason.clone(), everybody))
+            }
+            _ => None,
+        },
         deferred: gateway.deferred_until.is_some_and(|until| until > at),
         exhausted: gateway.quotas.iter().find(|(_, left)| *left <= EXHAUSTED).map(|(name, _)| name.clone()),
     }
@@ -146,6 +161,9 @@ fn now_in(gateway: &Value, at: Timestamp) -> Option<(String, Now)> {
         health: gateway["health"].as_f64()?,
         held: kind("held"),
         maintenance: kind("maintenance").filter(|_| time(&overlay["until"]).is_some_and(|until| until > at)),
+        drill: kind("drill")
+            .filter(|_| time(&overlay["until"]).is_some_and(|until| until > at))
+            .map(|reason| (reason, overlay["everybody"] == true)),
         deferred: time(&gateway["deferred_until"]).is_some_and(|until| until > at),
         exhausted: quotas
             .and_then(|all| all.iter().find(|(_, left)| left.as_f64().is_some_and(|left| left <= EXHAUSTED)))

@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::core::ids::MessageId;
-use crate::core::input::{Command, Input, Ticket};
+use crate::core::input::{Accept, Command, Input, Ticket};
 use crate::core::query::{Answer, Query, ROWS_MAX};
 use crate::core::time::Span;
 use crate::store::outbox::Outbox;
@@ -54,6 +54,7 @@ impl World {
         let (indexes, people) = told.into_iter().unzip();
         self.ledger.corrected.insert(of, indexes);
         let correction = super::message(message.severity, people, Some(of));
+        let correction = Accept { status: message.status, ..correction };
         self.core.handle(Input::Accept(Box::new(correction)), self.now);
     }
 }

@@ -14,7 +14,7 @@ const REPEATS: [Repeat; 5] =
 
 const ON_UNKNOWN: [OnUnknown; 3] = [OnUnknown::Repeat, OnUnknown::Ask, OnUnknown::Wait];
 
-const STANDINGS: [Standing; 13] = [
+const STANDINGS: [Standing; 14] = [
     Standing::Eligible,
     Standing::LaterStep,
     Standing::Doubtful,
@@ -28,6 +28,7 @@ const STANDINGS: [Standing; 13] = [
     Standing::NoAddress,
     Standing::Refused,
     Standing::Removed,
+    Standing::Drill,
 ];
 
 // The stored numbers of outcomes.
@@ -207,7 +208,8 @@ impl Row for Plan {
         out.list(self.ranking.iter(), |out, ranked| {
             out.text(&ranked.gateway);
             out.byte(ranked.channel as u8);
-            out.byte(ranked.standing as u8);
+            let stored = STANDINGS.iter().position(|standing| *standing == ranked.standing);
+            out.byte(stored.expect("every standing has its number") as u8);
             out.number(ranked.health_permille);
             out.number(ranked.needle_cdb);
         });

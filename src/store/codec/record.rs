@@ -17,6 +17,7 @@ const OF_UPLINK: u8 = 2;
 // The stored numbers of overlays, and of what they lie over.
 const HELD: u8 = 0;
 const MAINTENANCE: u8 = 1;
+const DRILL: u8 = 2;
 const OVER_ALL: u8 = 0;
 const OVER_ONE: u8 = 1;
 
@@ -111,6 +112,11 @@ impl Row for OverlayRow {
                 out.byte(MAINTENANCE);
                 out.time(until);
             }
+            OverlayKind::Drill { until, everybody } => {
+                out.byte(DRILL);
+                out.time(until);
+                out.flag(everybody);
+            }
         }
         out.text(&self.overlay.who);
         out.text(&self.overlay.reason);
@@ -126,6 +132,7 @@ impl Row for OverlayRow {
         let kind = match body.byte()? {
             HELD => OverlayKind::Held,
             MAINTENANCE => OverlayKind::Maintenance { until: body.time()? },
+            DRILL => OverlayKind::Drill { until: body.time()?, everybody: body.flag()? },
             _ => return Err(Malformed("an overlay")),
         };
         let overlay = Overlay { kind, who: body.text()?, reason: body.text()?, since: body.time()? };

@@ -1,6 +1,8 @@
-//! What must not be overlooked: everything is held, or a policy edit was refused.
+//! What must not be overlooked: a drill runs, everything is held, or a policy edit was refused.
 
 use super::{Drawn, Scene};
+use crate::core::record::OverlayKind;
+use crate::core::view::GatewayView;
 use crate::web::locale::{Arg, rich};
 use maud::html;
 
@@ -17,7 +19,18 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
         ];
         locale.say("held-all", &args)
     });
+    let drills: Vec<String> =
+        scene.view.gateways.iter().filter_map(|gateway| drill(scene, gateway)).collect();
+    let practised = scene.view.drill_deliveries.open();
     let body = html! {
+        @if !drills.is_empty() || practised > 0 {
+            div.banner.drill role="status" {
+                strong { (locale.word("drill-title")) }
+                @for drill in &drills { p { (rich(drill)) } }
+                @if practised > 0 { p { (rich(&locale.say("drill-open", &[("n", Arg::Count(practised))]))) } }
+                p.quiet { (locale.word("drill-what")) }
+            }
+        }
         @if let Some(held) = held {
             div.banner.held role="alert" {
                 strong { (locale.word("held-title")) }
@@ -37,4 +50,18 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
         }
     };
     Drawn { label: locale.word("overview"), level: None, body }
+}
+
+/// Says which gateway looks down for a drill: to whom, until when, by whom and why.
+fn drill(scene: &Scene<'_>, gateway: &GatewayView) -> Option<String> {
+    let overlay = gateway.overlay.as_ref()?;
+    let OverlayKind::Drill { until, everybody } = overlay.kind else { return None };
+    let id = if everybody { "drill-gateway-everybody" } else { "drill-gateway" };
+    let args = [
+        ("gateway", Arg::text(&*gateway.name)),
+        ("until", Arg::text(scene.time_text(until))),
+        ("who", Arg::text(&*overlay.who)),
+        ("reason", Arg::text(&*overlay.reason)),
+    ];
+    Some(scene.locale.say(id, &args))
 }

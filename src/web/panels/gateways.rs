@@ -90,6 +90,10 @@ fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> Vec<String> 
             OverlayKind::Held => locale.say("overlay-held", &[who, reason]),
             OverlayKind::Maintenance { until } => locale
                 .say("overlay-maintenance", &[("until", Arg::text(scene.time_text(until))), who, reason]),
+            OverlayKind::Drill { until, everybody } => {
+                let id = if everybody { "overlay-drill-everybody" } else { "overlay-drill" };
+                locale.say(id, &[("until", Arg::text(scene.time_text(until))), who, reason])
+            }
         });
     }
     if !gateway.configured {

@@ -102,6 +102,7 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
             let (shown, id) = match act {
                 OverlayAct::Hold => (Shown::Held, "happened-held"),
                 OverlayAct::Maintenance => (Shown::Maintenance, "happened-maintenance"),
+                OverlayAct::Drill => (Shown::State(State::Unknown), "happened-drill"),
                 // Nobody released it: its time was over.
                 OverlayAct::Release if who == SERVICE => {
                     (Shown::State(State::Recovering), "happened-work-over")

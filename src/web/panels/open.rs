@@ -32,7 +32,10 @@ fn row(scene: &Scene<'_>, open: &OpenDelivery) -> Markup {
     let late = open.deadline < scene.now;
     html! {
         tr {
-            th scope="row" { bdi.name dir="ltr" { (open.id) } }
+            th scope="row" {
+                bdi.name dir="ltr" { (open.id) }
+                @if open.drill { " " strong.drill { (locale.word("drill-tag")) } }
+            }
             td { (locale.severity(open.severity)) }
             td { (scene.age(open.since)) }
             td { bdi { (locale.number(u64::from(open.step) + 1)) } }

@@ -97,7 +97,8 @@ fn outage_of<'a>(scene: &Scene<'a>, channel: &ChannelView) -> Option<&'a Outage>
 
 fn laid_over(scene: &Scene<'_>, channel: &ChannelView) -> bool {
     let mut gateways = scene.view.gateways.iter().filter(|g| g.configured && g.channel == channel.channel);
-    scene.view.held_all.is_none() && gateways.all(|gateway| gateway.overlay.is_some())
+    scene.view.held_all.is_none()
+        && gateways.all(|gateway| gateway.overlay.as_ref().is_some_and(|overlay| !overlay.is_drill()))
 }
 
 /// Says which channels can be relied on.

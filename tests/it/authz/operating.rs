@@ -66,3 +66,28 @@ async fn no_token_has_the_services_own_name() {
     assert_eq!((ours.status, ours.problem().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "bad-value"));
     assert!(ours.body.contains("the service's own name"), "{}", ours.body);
 }
+
+#[tokio::test]
+async fn a_drill_for_everybody_is_an_admins_and_every_drill_has_an_end() {
+    let house = House::plain();
+    let drill = async |role, hours: i64, everybody: bool| {
+        let until = jiff::Timestamp::from_millisecond(stand_in::NOW.ms() + hours * 3_600_000).unwrap();
+        let body =
+            json!({"until": until.to_string(), "everybody": everybody, "reason": "game day"}).to_string();
+        house.call("POST", "/v1/gateways/whatsapp-main/drill", Some(role), &body).await
+    };
+    assert_eq!(drill(Role::Sender, 1, true).await.problem(), "wrong-role");
+    assert_eq!(drill(Role::Sender, 25, false).await.problem(), "bad-value");
+    assert_eq!(drill(Role::Sender, -1, false).await.problem(), "bad-value");
+    assert_eq!(drill(Role::Sender, 1, false).await.status, StatusCode::OK);
+    assert_eq!(drill(Role::Admin, 1, true).await.status, StatusCode::OK);
+    let commands = house.service.commands.lock().unwrap();
+    let told: Vec<_> = commands
+        .iter()
+        .map(|(who, command)| match command {
+            Command::Drill { everybody, .. } => (who.as_str(), *everybody),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, [("sender-desk", false), ("admin-desk", true)]);
+}

@@ -212,6 +212,45 @@ async fn a_correction_goes_to_whom_the_first_words_reached_and_stops_them_for_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drill_leads_exercises_elsewhere_and_keeps_their_figures_apart() {
+    let yard = Yard::new().await;
+    let site = yard.open().await;
+    let until_then = (jiff::Timestamp::now() + Duration::from_secs(600)).to_string();
+    let drill = json!({"until": until_then, "reason": "game day"});
+    call(&site, "POST", "/v1/gateways/wa/drill", drill).await;
+    let message = |status: &str| {
+        json!({
+            "severity": "severe", "status": status, "text": {"ar": "غادروا"},
+            "to": [{"whatsapp": "+970599000001", "sms": "+970599000001", "language": "ar"}],
+        })
+    };
+    let exercise = call(&site, "POST", "/v1/messages", message("exercise")).await;
+    let story = delivered(&site, exercise["id"].as_str().unwrap()).await;
+    assert_eq!(story["settled"]["channel"], "sms", "{story:#}");
+    assert_eq!(yard.smsc.received()[0].text, "تمرين – غادروا");
+    let actual = call(&site, "POST", "/v1/messages", message("actual")).await;
+    let story = delivered(&site, actual["id"].as_str().unwrap()).await;
+    assert_eq!(story["settled"]["channel"], "whatsapp", "{story:#}");
+    let queue = call(&site, "GET", "/v1/deliveries", Value::Null).await;
+    let settled = |of: &str| queue[of]["settled"]["delivered"].clone();
+    assert_eq!((settled("counts"), settled("drill")), (json!(1), json!(1)), "{queue:#}");
+    let metrics = call(&site, "GET", "/metrics", Value::Null).await;
+    for line in [
+        r#"wasl_deliveries_settled_total{result="delivered"} 1"#,
+        r#"wasl_drill_deliveries_settled_total{result="delivered"} 1"#,
+        "wasl_drill_active 1",
+    ] {
+        assert!(metrics.as_str().unwrap().contains(line), "{line}\n{metrics:#}");
+    }
+
+    call(&site, "POST", "/v1/gateways/wa/drill/end", json!({"reason": "seen enough"})).await;
+    let exercise = call(&site, "POST", "/v1/messages", message("exercise")).await;
+    let story = delivered(&site, exercise["id"].as_str().unwrap()).await;
+    assert_eq!(story["settled"]["channel"], "whatsapp", "{story:#}");
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dry_run_says_how_it_would_go_and_leaves_no_trace() {
     let yard = Yard::new().await;
     let site = yard.open().await;
