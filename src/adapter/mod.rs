@@ -16,6 +16,7 @@ mod retry_after;
 pub mod segments;
 mod settings;
 mod signal_cli;
+mod sms_http;
 mod sms_smpp;
 mod sms_twilio;
 mod telegram_bot;
@@ -69,6 +70,7 @@ pub const ADAPTERS: &[Kind] = &[
     telegram_bot::KIND,
     sms_smpp::KIND,
     sms_twilio::KIND,
+    sms_http::KIND,
     email_smtp::KIND,
     webhook::KIND,
 ];

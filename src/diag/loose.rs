@@ -37,7 +37,7 @@ impl Table {
     /// Reads a value of whatever type; a date, or a number beyond 64 bits, is an error.
     pub fn loose(&mut self, key: &'static str, diags: &mut Diagnostics) -> Option<Spanned<Loose>> {
         let entry = self.take(key)?;
-        self.loosen(key, entry.value, diags)
+        Table::loosened(self.called(), key, entry.value, diags)
     }
 
     /// Reads a table whose keys are the user's own names, each with a value of whatever type.
@@ -48,7 +48,10 @@ impl Table {
     ) -> BTreeMap<String, Spanned<Loose>> {
         let Some(table) = self.table(key, diags) else { return BTreeMap::new() };
         let entries = table.entries.into_iter();
-        entries.filter_map(|(name, entry)| Some((name, self.loosen(key, entry.value, diags)?))).collect()
+        let called = self.called();
+        entries
+            .filter_map(|(name, entry)| Some((name, Table::loosened(called, key, entry.value, diags)?)))
+            .collect()
     }
 
     /// Returns every key that was not yet read and can be said as a text, secrets fetched. Reports nothing: that is for
@@ -68,19 +71,24 @@ impl Table {
             && self.said() == other.said()
     }
 
-    fn loosen(&self, key: &str, value: Spanned<Value>, diags: &mut Diagnostics) -> Option<Spanned<Loose>> {
+    pub(super) fn loosened(
+        called: &str,
+        key: &str,
+        value: Spanned<Value>,
+        diags: &mut Diagnostics,
+    ) -> Option<Spanned<Loose>> {
         let loose = match value.value {
             Value::String(text) => Loose::Text(text),
             Value::Integer(Some(number)) => Loose::Whole(number),
             Value::Float(number) => Loose::Number(number),
             Value::Bool(truth) => Loose::Truth(truth),
-            Value::Array(items) => {
-                Loose::Many(items.into_iter().filter_map(|item| self.loosen(key, item, diags)).collect())
-            }
+            Value::Array(items) => Loose::Many(
+                items.into_iter().filter_map(|item| Table::loosened(called, key, item, diags)).collect(),
+            ),
             Value::Table(table) => Loose::Table(table),
             Value::Integer(None) | Value::Datetime => {
                 let wanted = "a string, a number, true, false, or a list of them";
-                self.complain(key, &value, wanted, "write it in double quotes", diags);
+                Table::complain_of(called, key, &value, wanted, "write it in double quotes", diags);
                 return None;
             }
         };

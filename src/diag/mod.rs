@@ -20,6 +20,7 @@
 mod bidi;
 mod diagnostic;
 mod loose;
+mod merge;
 mod nearest;
 mod render;
 mod secret;
@@ -32,6 +33,6 @@ pub use diagnostic::{At, Diagnostic, Diagnostics, Level};
 pub use loose::{Loose, Said};
 pub use nearest::{did_you_mean, nearest};
 pub use secret::Secret;
-pub use source::{FILE_BYTES_MAX, Place, Position, Source, Spanned};
+pub use source::{FILE_BYTES_MAX, Place, Position, Source, Spanned, holds_secret};
 pub use table::Table;
 pub use units::{parse_quota, parse_rate, parse_size, parse_span};

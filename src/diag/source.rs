@@ -297,7 +297,7 @@ fn without_equals(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Says whether a key's literal must be masked.
-pub(super) fn holds_secret(key: &str) -> bool {
+pub fn holds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let parts: Vec<&str> = key.split(['_', '-']).collect();
     let exact = |part: &&str| SECRET_PARTS.contains(part);

@@ -451,8 +451,19 @@ impl Table {
         remedy: &str,
         diags: &mut Diagnostics,
     ) {
+        Table::complain_of(&self.called, key, value, wanted, remedy, diags);
+    }
+
+    pub(super) fn complain_of(
+        called: &str,
+        key: &str,
+        value: &Spanned<Value>,
+        wanted: &str,
+        remedy: &str,
+        diags: &mut Diagnostics,
+    ) {
         diags.push(
-            Diagnostic::error("wrong-type", format!("`{key}` of {} must be {wanted}", self.called))
+            Diagnostic::error("wrong-type", format!("`{key}` of {called} must be {wanted}"))
                 .at(&value.place, format!("this is {}", value.value.kind()))
                 .help(remedy),
         );

@@ -9,7 +9,8 @@
 //! telegram   Bot API, long poll and webhook          smtp   submission, STARTTLS, AUTH
 //! signal_cli JSON-RPC daemon, receipts over SSE      dns    UDP and TCP, every kind of answer
 //! webhook    a receiver that checks signatures       control  targets that judge our own line
-//! twilio     Messages API, signed status callbacks     tls      certificates good and bad
+//! twilio     Messages API, signed status callbacks   sms_http  five SMS gateways over HTTP
+//! tls        certificates good and bad
 //! ```
 //!
 //! Faults are ordered layer by layer while the emulator runs: see [`Fault`]. A layer's behaviour
@@ -36,6 +37,7 @@ mod http;
 mod listen;
 mod received;
 pub mod signal_cli;
+pub mod sms_http;
 pub mod smsc;
 pub mod smtp;
 mod start;

@@ -150,6 +150,7 @@ fn the_sample_works_with_the_shipped_probes_and_policies() {
     write(folder.path(), "smpp-secret", "8-octets\n");
     write(folder.path(), "twilio-token", "0123456789abcdef0123456789abcdef\n");
     write(folder.path(), "hook-url", "https://records.example.org/in/9f2c?key=1\n");
+    write(folder.path(), "sms-hook", "9b1d2c0f7ae64d53b8c9e1f2a3d4c5b6\n");
     write(folder.path(), "hook-secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
     for of in ["probes", "policies"] {
         for entry in std::fs::read_dir(root.join(of)).expect("shipped") {

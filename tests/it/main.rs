@@ -28,6 +28,7 @@ mod store_conformance;
 mod store_faults;
 mod strangers;
 mod sync;
+mod third_party_kannel;
 mod third_party_signatures;
 mod third_party_smpp;
 mod third_party_smtp;

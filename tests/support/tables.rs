@@ -4,7 +4,10 @@
 
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
-use wasl::emulator::{smsc, telegram, twilio, webhook, whatsapp};
+use wasl::emulator::{sms_http, smsc, telegram, twilio, webhook, whatsapp};
+
+/// What SMS gateways that do not sign are known by.
+const HOOK_SECRET: &str = "known-by-this-0123456789";
 
 /// A table: its head as it is written, and its keys in order, each with its value in TOML.
 #[derive(Clone, Debug)]
@@ -69,6 +72,15 @@ impl Table {
             .text("from", twilio::Options::default().number)
     }
 
+    /// An SMS gateway over HTTP, like one of the ready descriptions.
+    pub fn sms_http(name: &str, like: &str, base_url: impl Display) -> Table {
+        Table::gateway(name, "sms", "sms-http")
+            .text("like", like)
+            .text("base_url", base_url)
+            .text("from", "ALERT")
+            .text("username", sms_http::Options::of(sms_http::Dialect::Kannel).username)
+    }
+
     pub fn mail(name: &str, server: SocketAddr) -> Table {
         Table::gateway(name, "email", "email-smtp")
             .text("host", server.ip())
@@ -93,6 +105,20 @@ impl Table {
             r#""telegram-bot""# => self.text("bot_token", telegram::Options::default().token),
             r#""sms-smpp""# => self.text("password", smsc::Options::default().password),
             r#""sms-twilio""# => self.text("auth_token", twilio::Options::default().auth_token),
+            r#""sms-http""# => {
+                let known = sms_http::Options::of(sms_http::Dialect::Kannel);
+                match self.value("like") {
+                    r#""infobip""# => self.text("api_key", known.password).text("hook_secret", HOOK_SECRET),
+                    r#""vonage""# => self
+                        .text("api_key", known.username)
+                        .text("api_secret", known.password)
+                        .text("hook_secret", HOOK_SECRET),
+                    r#""sms-gate""# => {
+                        self.text("password", known.password).text("hook_secret", known.signing_key)
+                    }
+                    _ => self.text("password", known.password).text("hook_secret", HOOK_SECRET),
+                }
+            }
             r#""webhook""# => self.text("secret", webhook::Options::default().secret),
             other => panic!("no secret is known to the emulated provider of {other}"),
         }

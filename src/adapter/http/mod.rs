@@ -218,7 +218,7 @@ impl Client {
         &self,
         request: Result<Request, Reason>,
         outgoing: &Outgoing,
-        outcome: fn(&Response) -> Outcome,
+        outcome: impl FnOnce(&Response) -> Outcome,
     ) -> Answered {
         let request = match request {
             Ok(request) => request,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use wasl::adapter::Doing;
 use wasl::core::outcome::Fault as Blame;
 use wasl::emulator::signal_cli::{self, ResultKind, SignalCli};
+use wasl::emulator::sms_http::{self, Dialect, SmsHttp};
 use wasl::emulator::smsc::{self, Smsc};
 use wasl::emulator::smtp::{self, Reply, Smtp, Stage};
 use wasl::emulator::telegram::{self, Telegram};
@@ -21,8 +22,9 @@ pub(super) struct Harness {
     pub(super) start: fn() -> Doing<'static, Box<dyn Stand>>,
 }
 
-/// One line for each kind of gateway, in the order of `ADAPTERS`, and below a function that starts its emulator and says
-/// what is its own: its words for a refusal and for a quota, what makes credentials worthless, and its traits.
+/// One line for each kind of gateway, in the order of `ADAPTERS`, or for each dialect of a kind, with its name behind the
+/// kind's; and below a function that starts its emulator and says what is its own: its words for a refusal and for a quota,
+/// what makes credentials worthless, and its traits.
 #[rustfmt::skip]
 pub(super) const HARNESSES: &[Harness] = &[
     Harness { kind: "whatsapp-cloud", start: || Box::pin(whatsapp()) },
@@ -30,6 +32,11 @@ pub(super) const HARNESSES: &[Harness] = &[
     Harness { kind: "telegram-bot", start: || Box::pin(telegram()) },
     Harness { kind: "sms-smpp", start: || Box::pin(sms()) },
     Harness { kind: "sms-twilio", start: || Box::pin(sms_by_twilio()) },
+    Harness { kind: "sms-http kannel", start: || Box::pin(sms_http("kannel", Dialect::Kannel)) },
+    Harness { kind: "sms-http jasmin", start: || Box::pin(sms_http("jasmin", Dialect::Jasmin)) },
+    Harness { kind: "sms-http infobip", start: || Box::pin(sms_http("infobip", Dialect::Infobip)) },
+    Harness { kind: "sms-http vonage", start: || Box::pin(sms_http("vonage", Dialect::Vonage)) },
+    Harness { kind: "sms-http sms-gate", start: || Box::pin(sms_http("sms-gate", Dialect::SmsGate)) },
     Harness { kind: "email-smtp", start: || Box::pin(email()) },
     Harness { kind: "webhook", start: || Box::pin(webhook()) },
 ];
@@ -176,6 +183,30 @@ async fn email() -> Box<dyn Stand> {
         expire: |handle| handle.reply_at(Stage::Auth, Some(Reply::new(535, "5.7.8 Credentials invalid"))),
         call_back: |_, _| {},
         traits: Traits::default(),
+        press: None,
+    })
+}
+
+async fn sms_http(like: &str, dialect: Dialect) -> Box<dyn Stand> {
+    let handle = sms_http::start(sms_http::Options::of(dialect)).await.unwrap();
+    let gateway = Table::sms_http("g", like, format!("http://{}", handle.addr())).known();
+    let (refusal, exhausted) = (handle.refusal(), handle.exhausted());
+    Box::new(Emulated::<SmsHttp> {
+        handle,
+        gateway,
+        address: "+15551230000",
+        refusal,
+        exhausted,
+        expire: |handle| handle.set_password("renewed"),
+        call_back: |handle, url| handle.set_callback(Some(url)),
+        traits: Traits {
+            knows_nobody: dialect == Dialect::SmsGate,
+            tells_when: dialect == Dialect::Infobip,
+            receipts: true,
+            early: true,
+            signs: true,
+            ..Traits::default()
+        },
         press: None,
     })
 }

@@ -15,7 +15,10 @@ use wasl::adapter::ADAPTERS;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn every_adapter_keeps_the_contract() {
-    let named: Vec<_> = HARNESSES.iter().map(|harness| harness.kind).collect();
+    let kind = |harness: &harnesses::Harness| harness.kind.split(' ').next().unwrap_or_default();
+    let mut named: Vec<_> = HARNESSES.iter().map(kind).collect();
+    // A kind of many dialects is tried in each of them.
+    named.dedup();
     let known: Vec<_> = ADAPTERS.iter().map(|kind| kind.name).collect();
     assert_eq!(named, known, "each adapter needs its line in HARNESSES, in the same order");
 
@@ -37,7 +40,7 @@ async fn every_adapter_keeps_the_contract() {
 /// Prints the table past the test harness, which would keep it to itself when all is well.
 fn print(rows: &[(&str, &[Cell])]) {
     let mut text = format!("{:<14}", "");
-    rows.iter().for_each(|(kind, _)| text += &format!(" {kind:<15}"));
+    rows.iter().for_each(|(kind, _)| text += &format!(" {kind:<17}"));
     text.push('\n');
     let mut notes = Vec::new();
     for (place, case) in CASES.iter().enumerate() {
@@ -54,7 +57,7 @@ fn print(rows: &[(&str, &[Cell])]) {
                     "FAILED"
                 }
             };
-            text += &format!(" {word:<15}");
+            text += &format!(" {word:<17}");
         }
         text.push('\n');
     }

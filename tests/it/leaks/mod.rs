@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use wasl::emulator::{AcceptFault, smsc, smtp, telegram, twilio, webhook, whatsapp};
+use wasl::emulator::{AcceptFault, sms_http, smsc, smtp, telegram, twilio, webhook, whatsapp};
 
 /// What the story hears, and who asks.
 struct Ear<'a> {
@@ -122,7 +122,7 @@ async fn through_the_providers(ear: &mut Ear<'_>, scene: &Scene) {
 
 /// Of two gateways of one channel the other one carries, once the first is held: the same for it.
 async fn through_the_other_gateway(ear: &mut Ear<'_>, scene: &Scene) {
-    ear.call("POST", "/v1/gateways/sms/hold", &[], r#"{"reason":"x"}"#).await;
+    each_of(ear, &["sms", "box"], "hold").await;
     tell(ear, "sms", NUMBER).await;
     let echo = scene.echo();
     scene.twilio.refuse_recipient(NUMBER, Some(twilio::Refusal::new(21_614).details(&echo)));
@@ -131,7 +131,7 @@ async fn through_the_other_gateway(ear: &mut Ear<'_>, scene: &Scene) {
     scene.twilio.fault_next(AcceptFault::Reject(twilio::Refusal::new(20_500).details(&echo)));
     scene.twilio.fault_next(AcceptFault::Garbage { taken: true });
     tell(ear, "sms", NUMBER).await;
-    ear.call("POST", "/v1/gateways/sms/release", &[], r#"{"reason":"x"}"#).await;
+    each_of(ear, &["sms", "box"], "release").await;
     let parameters = [("MessageSid", "SM1"), ("MessageStatus", "failed"), ("To", NUMBER), ("Body", ENGLISH)];
     let escaped = |text: &str| text.replace('+', "%2B").replace(' ', "+");
     let body: Vec<_> = parameters.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
@@ -142,6 +142,33 @@ async fn through_the_other_gateway(ear: &mut Ear<'_>, scene: &Scene) {
     for (signature, expected) in [(good.as_str(), 200), (ACCESS_TOKEN, 403), ("", 403)] {
         let answered = ear.call("POST", "/hooks/tw", &[("x-twilio-signature", signature), form], &body).await;
         assert_eq!(answered.status, expected, "{answered:?}");
+    }
+}
+
+async fn each_of(ear: &mut Ear<'_>, gateways: &[&str], act: &str) {
+    for gateway in gateways {
+        ear.call("POST", &format!("/v1/gateways/{gateway}/{act}"), &[], r#"{"reason":"x"}"#).await;
+    }
+}
+
+/// The same for the one that is described in the file, and calls to it that nothing proves.
+async fn through_the_described_gateway(ear: &mut Ear<'_>, scene: &Scene) {
+    each_of(ear, &["sms", "tw"], "hold").await;
+    tell(ear, "sms", NUMBER).await;
+    let echo = scene.echo();
+    scene.sms_box.refuse_recipient(&NUMBER[1..], Some(sms_http::Refusal::new(400, &echo)));
+    tell(ear, "sms", NUMBER).await;
+    scene.sms_box.refuse_recipient(&NUMBER[1..], None);
+    scene.sms_box.fault_next(AcceptFault::Reject(sms_http::Refusal::new(403, &echo)));
+    scene.sms_box.fault_next(AcceptFault::Garbage { taken: true });
+    tell(ear, "sms", NUMBER).await;
+    each_of(ear, &["sms", "tw"], "release").await;
+    assert!(scene.sms_box.accepted_count() > 0, "it was used");
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let body = format!("id=1&message_status=DELIVRD&text={}", ENGLISH.replace(' ', "+"));
+    for path in ["", "/01ARZ3NDEKTSV4RRFFQ69G5FAV-0-1/AAAAAAAAAAAAAAAAAAAAAA"] {
+        let answered = ear.call("POST", &format!("/hooks/box{path}"), &[form], &body).await;
+        assert_eq!(answered.status, 403, "{answered:?}");
     }
 }
 
@@ -396,6 +423,7 @@ async fn what_is_planted_is_seen_nowhere() {
     ear.call("POST", "/v1/contacts", &[], &contact.to_string()).await;
     through_the_providers(&mut ear, &scene).await;
     through_the_other_gateway(&mut ear, &scene).await;
+    through_the_described_gateway(&mut ear, &scene).await;
     through_the_hooks(&mut ear).await;
     through_bad_requests(&mut ear).await;
     let id = tell(&mut ear, "whatsapp", NUMBER).await;

@@ -103,6 +103,7 @@ const BY_DESIGN: &[(&str, &str, &str)] = &[
     ("wire whatsapp", "the access token", "to the provider, in a header"),
     ("wire smsc", "the SMSC password", "to the provider, in the bind"),
     ("wire twilio", "the auth token", "to the provider, in a header"),
+    ("wire box", "the SMS box's password", "to the gateway, in a form"),
     ("wire mail", "the mail password", "to the provider, in AUTH"),
     ("wire ", "an address", "to the provider"),
     ("wire ", "a text", "to the provider"),

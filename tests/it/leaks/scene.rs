@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use tempfile::TempDir;
 use wasl::adapter::ADAPTERS;
+use wasl::emulator::sms_http::{self, Dialect};
 use wasl::emulator::{dns, smsc, smtp, telegram, twilio, webhook, whatsapp};
 
 pub(super) const ACCESS_TOKEN: &str = "EAAGplantedAccess7Qx9Zz03";
@@ -17,6 +18,8 @@ pub(super) const WEBHOOK_SECRET: &str = "planted-webhook-6e0f12";
 const BOT_TOKEN: &str = "7000000001:AAplantedBot-_x5QwErTy";
 const SMSC_PASSWORD: &str = "pl4ntPw9";
 pub(super) const AUTH_TOKEN: &str = "plantedTwilio4f7a91c3e5b2";
+const BOX_PASSWORD: &str = "planted-box-77d0a1e5";
+const BOX_HOOK: &str = "planted-box-hook-40f1d9c2";
 const MAIL_PASSWORD: &str = "planted-mail-51aa7e";
 const HOOK_KEY: &str = "planted-hook-Zk83jd02";
 const SIGNING_SECRET: &str = "whsec_cGxhbnRlZCBzZWNyZXQgb2Ygd2ViaG9va3M=";
@@ -43,6 +46,8 @@ pub(super) fn everything_planted() -> Vec<Planted> {
         ("the bot token", Kind::Secret, BOT_TOKEN),
         ("the SMSC password", Kind::Secret, SMSC_PASSWORD),
         ("the auth token", Kind::Secret, AUTH_TOKEN),
+        ("the SMS box's password", Kind::Secret, BOX_PASSWORD),
+        ("the SMS box's hook", Kind::Secret, BOX_HOOK),
         ("the mail password", Kind::Secret, MAIL_PASSWORD),
         ("the hook's key", Kind::Secret, HOOK_KEY),
         ("the signing secret", Kind::Secret, SIGNING_SECRET),
@@ -64,6 +69,7 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
     let host = "base_url = \"https://graph.nowhere.example\"";
     let twilio = format!("auth_token = \"{AUTH_TOKEN}\"");
     let hook = "url = { file = \"hook-url\" } # of hook";
+    let box_ = "password = { file = \"box-password\" } # of box";
     let both = |right: &str, wrong: String| (right.to_owned(), wrong);
     vec![
         both(&token, format!("access_token = \"{ACCESS_TOKEN}")),
@@ -115,6 +121,12 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
             ),
         ),
         both(&bot, format!("bot_token.value = \"{BOT_TOKEN}\"")),
+        both(box_, format!("password = \"{BOX_PASSWORD}")),
+        both(box_, format!("pasword = \"{BOX_PASSWORD}\"")),
+        both(box_, format!("hook_secrt = \"{BOX_HOOK}\"")),
+        both(box_, format!("request.headers = {{ authorization = \"Bearer {BOX_PASSWORD}\", x = [1] }}")),
+        both(box_, format!("request.form.password = \"{BOX_PASSWORD}{{no_such}}\"")),
+        both(box_, format!("status_url = [\"http://h/status?password={BOX_PASSWORD}\"]")),
     ]
 }
 
@@ -127,8 +139,9 @@ pub(super) struct Scene {
     pub(super) twilio: twilio::Handle,
     pub(super) mail: smtp::Handle,
     pub(super) hook: webhook::Handle,
+    pub(super) sms_box: sms_http::Handle,
     names: dns::Handle,
-    wires: [(&'static str, Wire); 6],
+    wires: [(&'static str, Wire); 7],
     /// A port that nobody listens on.
     nobody: SocketAddr,
 }
@@ -156,6 +169,9 @@ impl Scene {
         let twilio = twilio::start(twilio).await.unwrap();
         let mail = smtp::start(mail).await.unwrap();
         let hook = webhook::start(hook).await.unwrap();
+        let sms_box =
+            sms_http::Options { password: BOX_PASSWORD.into(), ..sms_http::Options::of(Dialect::Jasmin) };
+        let sms_box = sms_http::start(sms_box).await.unwrap();
         let scene = Scene {
             folder: tempfile::tempdir().unwrap(),
             names: dns::start(dns::Options::default()).await.unwrap(),
@@ -166,6 +182,7 @@ impl Scene {
                 ("twilio", Wire::to(twilio.addr()).await),
                 ("mail", Wire::to(mail.addr()).await),
                 ("hook", Wire::to(hook.addr()).await),
+                ("box", Wire::to(sms_box.addr()).await),
             ],
             nobody: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap(),
             whatsapp,
@@ -174,6 +191,7 @@ impl Scene {
             twilio,
             mail,
             hook,
+            sms_box,
         };
         for kind in ADAPTERS.iter().filter(|kind| !WITHOUT_SECRETS.contains(&kind.name)) {
             let here = scene.settings().contains(&format!("adapter = \"{}\"", kind.name));
@@ -185,6 +203,7 @@ impl Scene {
             ("probes/all.toml", PROBES),
             ("bot-token", BOT_TOKEN),
             ("mail-password", MAIL_PASSWORD),
+            ("box-password", BOX_PASSWORD),
             ("hook-url", &format!("http://{}/in/{HOOK_KEY}?key={HOOK_KEY}", scene.wire("hook"))),
         ] {
             write(scene.folder.path(), name, text);
@@ -196,7 +215,7 @@ impl Scene {
     pub(super) fn echo(&self) -> String {
         format!(
             "{NUMBER} {CHAT} {MAILBOX} said {ENGLISH} with {ACCESS_TOKEN} {BOT_TOKEN} {SMSC_PASSWORD} {MAIL_PASSWORD} \
-             {AUTH_TOKEN} {REFERENCE} {HOOK_KEY} {SIGNING_SECRET}"
+             {AUTH_TOKEN} {REFERENCE} {HOOK_KEY} {SIGNING_SECRET} {BOX_PASSWORD} {BOX_HOOK}"
         )
     }
 
@@ -223,6 +242,9 @@ impl Scene {
             Table::twilio("tw-nobody", format_args!("http://{}", self.nobody))
                 .plain("auth_token", r#"{ env = "WASL_TEST_TWILIO" }"#),
             self.mail("mail-no-tls", "required"),
+            Table::sms_http("box-nobody", "kannel", format_args!("http://{}", self.nobody))
+                .text("password", BOX_PASSWORD)
+                .text("hook_secret", BOX_HOOK),
             Table::webhook("hook-nobody", hook).text("secret", SIGNING_SECRET),
         ];
         let good = [
@@ -236,6 +258,9 @@ impl Scene {
                 .plain("bot_token", r#"{ file = "bot-token" } # of tg"#),
             Table::sms("sms", self.wire("smsc")).text("password", SMSC_PASSWORD),
             Table::twilio("tw", http("twilio")).text("auth_token", AUTH_TOKEN),
+            Table::sms_http("box", "jasmin", http("box"))
+                .plain("password", r#"{ file = "box-password" } # of box"#)
+                .text("hook_secret", BOX_HOOK),
             self.mail("mail", "none"),
             Table::webhook("hook", r#"{ file = "hook-url" } # of hook"#).text("secret", SIGNING_SECRET),
         ];
