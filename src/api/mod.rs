@@ -7,11 +7,13 @@
 
 pub mod access;
 pub mod address;
+mod alertmanager;
 pub(crate) mod call;
 pub mod cap;
 pub(crate) mod contacts;
 mod correct;
 mod events;
+mod follow;
 mod forecast;
 mod form;
 mod gateways;

@@ -5,7 +5,10 @@
 use super::access::Access;
 use super::call::{Answer, Call};
 use super::problem::Kind;
-use super::{App, cap, contacts, correct, events, gateways, health, hooks, login, messages, openapi, tokens};
+use super::{
+    App, alertmanager, cap, contacts, correct, events, gateways, health, hooks, login, messages, openapi,
+    tokens,
+};
 use crate::core::query::Role;
 use crate::web::{assets, feed, page};
 use axum::routing::MethodFilter;
@@ -196,6 +199,19 @@ pub static ROUTES: &[Route] = &[
         gives: Gives::Either([(202, "FeedTaken"), (200, "FeedNoted")]),
         problems: &[Kind::NotFound, Kind::Refused, Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
         run: run!(cap::take),
+    },
+    Route {
+        verb: Verb::Post,
+        path: "/v1/alertmanager",
+        access: Access::Role(Role::Sender),
+        summary: "Takes the webhook of a Prometheus Alertmanager, version 4: a group that fires is sent once and again when it \
+            changes, its end recalls and tells. A dry run answers with a forecast, and nothing is stored.",
+        id: "takeAlertmanager",
+        params: &["dry_run"],
+        takes: Takes::Json("AlertmanagerGroup"),
+        gives: Gives::Either([(202, "FeedTaken"), (200, "FeedNoted")]),
+        problems: &[Kind::Refused, Kind::KeyConflict, Kind::TooMany, Kind::DiskFull],
+        run: run!(alertmanager::take),
     },
     Route {
         path: "/v1/status",

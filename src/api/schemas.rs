@@ -234,6 +234,29 @@ fn inputs() -> Value {
                 "additionalProperties": {"type": "string", "maxLength": PARAM_CHARS_MAX, "pattern": PRINTABLE},
             },
         })),
+        "AlertmanagerGroup": {
+            "type": "object",
+            "required": ["version", "groupKey", "status", "alerts"],
+            "properties": {
+                "version": {"type": "string", "const": "4"},
+                "groupKey": {"type": "string", "pattern": r"\S"},
+                "truncatedAlerts": count(),
+                "status": words(["firing", "resolved"]),
+                "receiver": {"type": "string"},
+                "externalURL": {"type": "string"},
+                "alerts": {"type": "array", "minItems": 1, "items": {
+                    "type": "object",
+                    "required": ["status"],
+                    "properties": {
+                        "status": words(["firing", "resolved"]),
+                        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+                        "startsAt": {"type": "string"},
+                        "fingerprint": {"type": "string"},
+                    },
+                }},
+            },
+        },
         "Reason": given(&["reason"], json!({"reason": reason})),
         "Maintenance": given(&["until", "reason"], json!({"until": at(), "reason": reason})),
         "Drill": given(&["until", "reason"], json!({
@@ -331,6 +354,7 @@ fn answers() -> Value {
                 "why": {"type": "string"},
                 "audiences": {"type": "array", "items": {"type": "string"}},
                 "languages": {"type": "array", "items": {"type": "string"}},
+                "message": {"type": "string", "pattern": MESSAGE_ID, "description": "The message that told of it before."},
                 "unmapped_areas": {"type": "array", "items": {"type": "string"}},
                 "signature": {"type": "string", "const": "not checked"},
             },

@@ -5,12 +5,14 @@
 //!
 //! Invariant: settings with an error are never put to work: [`Settings::load`] gives them only when there is none.
 
+mod alertmanager;
 mod cap;
 mod gateway;
 mod net;
 mod port;
 mod server;
 
+pub use alertmanager::{Alertmanager, AlertmanagerEntry};
 pub use cap::{Cap, CapEntry, CapOf};
 pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX, WINDOW};
 pub use net::{Control, Resolver, Uplink};
@@ -60,6 +62,8 @@ pub struct Settings {
 pub struct Feeds {
     /// Alerts as CAP.
     pub cap: Cap,
+    /// Groups of an Alertmanager.
+    pub alertmanager: Alertmanager,
 }
 
 /// Where the stores lie.
@@ -109,7 +113,10 @@ impl Settings {
             uplinks: net::uplinks(top.tables("uplink", diags), diags),
             gateways,
             dwell: dwell(top.table("detection", diags), diags),
-            feeds: Feeds { cap: cap::read(top.table("cap", diags), diags) },
+            feeds: Feeds {
+                cap: cap::read(top.table("cap", diags), diags),
+                alertmanager: alertmanager::read(top.table("alertmanager", diags), diags),
+            },
         };
         if settings.gateways.is_empty() && top.key("gateway").is_none() && !diags.has_errors() {
             diags.push(

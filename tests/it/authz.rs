@@ -178,6 +178,7 @@ async fn the_contracts_roles_stand_in_the_table() {
     check(Verb::Post, "/v1/contacts", Role::Admin);
     check(Verb::Post, "/v1/tokens", Role::Admin);
     check(Verb::Post, "/v1/cap", Role::Sender);
+    check(Verb::Post, "/v1/alertmanager", Role::Sender);
     assert_eq!(role_of(Verb::Get, "/"), Access::Page(Role::Viewer));
     assert_eq!(role_of(Verb::Get, "/healthz"), Access::Health);
     assert_eq!(role_of(Verb::Post, "/hooks/{gateway}"), Access::Provider);

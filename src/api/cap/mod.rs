@@ -11,7 +11,7 @@
 //! Invariant: an alert is known by its sender, identifier and time of sending, whoever brings it: brought again it makes
 //! nothing new, with other content it is refused.
 //!
-//! Limits: [`CAP_BYTES_MAX`], those of [`xml`], [`LOOK_BACK_MAX`].
+//! Limits: [`CAP_BYTES_MAX`], those of [`xml`] and of [`follow`](super::follow).
 //!
 //! Cites: OASIS Common Alerting Protocol 1.2, sections 3.2 and 3.3.
 
@@ -22,41 +22,28 @@ mod xml;
 
 use super::App;
 use super::call::{Answer, Call, json};
-use super::correct::may_have_got;
-use super::intake::{Checked, To};
-use super::messages::{accepted, digests, known, place_for, refusal};
-use super::people::{self, Crowd, People};
+use super::follow::{Asked, Readers, Turn};
+use super::intake::Checked;
+use super::messages::{accepted, digests, known, place_for};
+use super::people::{self, Crowd};
 use super::problem::{Kind, Problem};
-use crate::core::effect::Reply;
-use crate::core::ids::MessageId;
-use crate::core::input::{Accept, Command, IdempotencyKey};
-use crate::core::message::{Message, RECIPIENTS_MAX, Recipient, Status};
-use crate::core::query::{Answer as Found, Query, ROWS_MAX};
+use crate::core::input::{Command, IdempotencyKey};
+use crate::core::message::{Message, Status};
+use crate::core::query::{Answer as Found, Query};
 use crate::core::reply::Asks;
 use crate::core::time::{Span, Timestamp};
 use crate::settings::Cap;
 use alert::{Alert, Audience, MsgType, Words};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use form::{Element, Reference};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The longest body. Public alerts have 5 to 200 KiB; a picture within one may have the rest.
 const CAP_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// How many messages are looked through for one that an alert made before keys are forgotten.
-const LOOK_BACK_MAX: usize = 10_000;
 /// How much earlier than an alert says that it was sent it may have been taken: clocks differ, and so do zones taken wrongly.
 const CLOCKS_DIFFER: Span = Span::from_hours(24);
-/// The longest chain of corrections that is followed.
-const CHAIN_MAX: usize = 1_000;
-
-/// What is asked for beside the alert itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    ToSend,
-    ForForecast,
-}
 
 /// `POST /v1/cap`.
 pub(crate) async fn take(app: Arc<App>, mut call: Call) -> Answer {
@@ -78,7 +65,8 @@ pub(crate) async fn take(app: Arc<App>, mut call: Call) -> Answer {
         let why = "a Draft is not to be acted on; send it again when its status is Actual or Exercise";
         return Err(Problem::new(Kind::BadValue, why).with("key", "status"));
     };
-    let taking = Taking { app: &app, who: call.caller.who.clone(), alert: &alert, status, key, asked };
+    let turn = Turn { app: &app, who: call.caller.who.clone(), asked };
+    let taking = Taking { turn, alert: &alert, status, key };
     match (alert.kind, status) {
         (MsgType::Ack, _) => {
             noted(&alert, "an Ack says that others took an alert; there is nothing to send", None)
@@ -135,21 +123,10 @@ const NOT_CHECKED: &str = "not checked";
 
 /// An alert on its way to be a message.
 struct Taking<'a> {
-    app: &'a Arc<App>,
-    who: String,
+    turn: Turn<'a>,
     alert: &'a Alert,
     status: Status,
     key: IdempotencyKey,
-    asked: Asked,
-}
-
-/// Who gets it, and what the answer says of that.
-#[derive(Default)]
-struct Readers {
-    people: Vec<Recipient>,
-    audiences: Vec<String>,
-    without_address: u32,
-    told: Map<String, Value>,
 }
 
 impl Taking<'_> {
@@ -157,14 +134,14 @@ impl Taking<'_> {
     /// have got that gets this, and so does everyone for whom it is by its areas.
     async fn send(&self, replaced: Vec<Arc<Message>>) -> Answer {
         self.same_status(&replaced)?;
-        if self.asked == Asked::ToSend
-            && let Some(id) = self.made_before().await?
+        if self.turn.asked == Asked::ToSend
+            && let Some(made) = self.made_before().await?
         {
-            return self.repeated(id).await;
+            return Ok(accepted(made.id, made.recipients, &[]));
         }
-        let audience = self.alert.audience(&self.app.config.feeds.get().cap);
+        let audience = self.alert.audience(&self.app().config.feeds.get().cap);
         let words = self.alert.words(&audience)?;
-        if words.expires.is_some_and(|at| at <= self.app.service.now()) {
+        if words.expires.is_some_and(|at| at <= self.app().service.now()) {
             let why =
                 "every <expires> of this alert is past, so it is worth nothing any more; nothing was sent";
             return Err(Problem::new(Kind::BadValue, why).with("key", "expires"));
@@ -172,13 +149,13 @@ impl Taking<'_> {
         let (mut readers, mut crowd) = self.audience(audience, !replaced.is_empty()).await?;
         if !replaced.is_empty() {
             if crowd.is_none() {
-                crowd = Some(people::crowd(self.app).await?);
+                crowd = Some(people::crowd(self.app()).await?);
             }
-            let superseded =
-                self.withdraw(&replaced, |message, reason| Command::Correct { message, reason }).await?;
+            let act = |message| Command::Correct { message, reason: self.reason() };
+            let superseded = self.turn.withdraw(&replaced, act).await?;
             readers.told.insert("superseded".into(), superseded.into());
             readers.told.insert("corrects".into(), replaced[0].id.to_string().into());
-            self.add_those_who_got(&replaced, &mut readers).await?;
+            self.turn.add_those_who_got(&replaced, &mut readers).await?;
         }
         let answer = self.hand_over(words, readers, replaced.first()).await;
         drop(crowd);
@@ -204,15 +181,23 @@ impl Taking<'_> {
         }
         // It goes by the same roads, as soon, as what it takes back.
         words.severity = newest.severity;
-        words.expires = words.expires.filter(|at| *at > self.app.service.now());
-        let _crowd = people::crowd(self.app).await?;
-        let cancelled =
-            self.withdraw(&recalled, |message, reason| Command::Cancel { message, reason }).await?;
+        words.expires = words.expires.filter(|at| *at > self.app().service.now());
+        let _crowd = people::crowd(self.app()).await?;
+        let act = |message| Command::Cancel { message, reason: self.reason() };
+        let cancelled = self.turn.withdraw(&recalled, act).await?;
         let mut readers = Readers { audiences: newest.audiences.clone(), ..Readers::default() };
         readers.told.insert("cancelled".into(), cancelled.into());
         readers.told.insert("corrects".into(), newest.id.to_string().into());
-        self.add_those_who_got(&recalled, &mut readers).await?;
+        self.turn.add_those_who_got(&recalled, &mut readers).await?;
         self.hand_over(words, readers, recalled.first()).await
+    }
+
+    fn app(&self) -> &Arc<App> {
+        self.turn.app
+    }
+
+    fn reason(&self) -> String {
+        format!("CAP {:?} {}", self.alert.kind, alert::short(&self.alert.me.identifier))
     }
 
     /// A drill's end must not be told as meant, nor the other way round.
@@ -228,105 +213,33 @@ impl Taking<'_> {
 
     /// Looks up the people of an audience. Where others get it in any case, an audience of nobody is no mistake.
     async fn audience(&self, of: Audience, others: bool) -> Result<(Readers, Option<Crowd>), Problem> {
-        let mut told = Map::new();
-        if !of.unmapped.is_empty() {
-            told.insert("unmapped_areas".into(), of.unmapped.into());
-        }
-        if of.named.is_empty() {
-            let why = "no audience is configured for what this alert says of its areas; add a `[[cap.map]]` for it to \
-                wasl.toml, or `default` to its [cap] for every public alert";
-            return match others {
-                true => Ok((Readers { told, ..Readers::default() }, None)),
-                false => Err(Problem::new(Kind::BadValue, why).with("key", "area")),
-            };
-        }
-        let (mut named, mut empty) = (of.named, Vec::new());
-        loop {
-            let to = named.iter().map(|name| To { audience: Some(name.clone()), ..To::default() }).collect();
-            match people::gather(self.app, to).await {
-                Ok((People { recipients, audiences, without_address }, crowd)) => {
-                    told.extend((!empty.is_empty()).then(|| ("empty_audiences".to_owned(), empty.into())));
-                    return Ok((Readers { people: recipients, audiences, without_address, told }, crowd));
-                }
-                // One that nobody belongs to keeps the alert from nobody else.
-                Err(problem) => {
-                    match problem.member("name").filter(|name| named.len() > 1 && named.contains(*name)) {
-                        Some(name) => empty.extend(named.take(name)),
-                        None if others && problem.kind() == Kind::BadValue => {
-                            empty.extend(named);
-                            told.insert("empty_audiences".into(), empty.into());
-                            return Ok((Readers { told, ..Readers::default() }, None));
-                        }
-                        None => return Err(problem),
-                    }
-                }
-            }
-        }
-    }
-
-    /// Lets nothing more of these messages leave, and says how many deliveries that stopped.
-    async fn withdraw(
-        &self,
-        messages: &[Arc<Message>],
-        act: impl Fn(MessageId, String) -> Command,
-    ) -> Result<u32, Problem> {
-        let mut stopped = 0;
-        if self.asked == Asked::ForForecast {
-            return Ok(stopped);
-        }
-        for message in messages {
-            let reason = format!("CAP {:?} {}", self.alert.kind, alert::short(&self.alert.me.identifier));
-            match self.app.service.command(self.who.clone(), act(message.id, reason)).await? {
-                Reply::Done { changed } => stopped += changed,
-                // It has settled, or was withdrawn before: there is nothing to stop.
-                Reply::NotFound | Reply::Refused(_) => {}
-                other => return Err(refusal(other)),
-            }
-        }
-        Ok(stopped)
-    }
-
-    /// Adds whoever may have got something of these messages, and is not there yet.
-    async fn add_those_who_got(&self, of: &[Arc<Message>], readers: &mut Readers) -> Result<(), Problem> {
-        let identity = |person: &Recipient| (person.contact.clone(), person.addresses.clone());
-        let mut known: BTreeSet<String> = readers.people.iter().filter_map(|p| p.contact.clone()).collect();
-        let mut nameless = BTreeSet::new();
-        for message in of {
-            for person in may_have_got(self.app, message).await? {
-                let new = match identity(&person) {
-                    _ if person.addresses.is_empty() => false,
-                    (Some(contact), _) => known.insert(contact),
-                    (None, addresses) => nameless.insert(addresses),
-                };
-                if new {
-                    readers.people.push(person);
-                }
-            }
-        }
-        match readers.people.len() > RECIPIENTS_MAX {
+        let (mut readers, crowd) = match of.named.is_empty() {
+            false => self.turn.audience(of.named, others).await?,
+            true if others => Default::default(),
             true => {
-                Err(Problem::new(Kind::TooLarge, format!("a message is for at most {RECIPIENTS_MAX} people")))
+                let why = "no audience is configured for what this alert says of its areas; add a `[[cap.map]]` for it to \
+                    wasl.toml, or `default` to its [cap] for every public alert";
+                return Err(Problem::new(Kind::BadValue, why).with("key", "area"));
             }
-            false => Ok(()),
+        };
+        if !of.unmapped.is_empty() {
+            readers.told.insert("unmapped_areas".into(), of.unmapped.into());
         }
+        Ok((readers, crowd))
     }
 
-    /// Hands it over to be sent, or to be forecast.
     async fn hand_over(&self, words: Words, mut readers: Readers, of: Option<&Arc<Message>>) -> Answer {
-        if readers.people.is_empty() {
-            // Nobody got what is changed, and nobody else is meant.
-            readers.told.extend([("id".to_owned(), Value::Null), ("deliveries".to_owned(), 0.into())]);
-            let status = if self.asked == Asked::ToSend { StatusCode::ACCEPTED } else { StatusCode::OK };
-            return Ok(json(status, &readers.told.into()));
+        if !words.cut.is_empty() {
+            readers.told.insert("cut".into(), words.cut.into());
+        }
+        if self.alert.signed() {
+            readers.told.insert("signature".into(), NOT_CHECKED.into());
         }
         let checked = Checked {
             severity: words.severity,
             urgency: words.urgency,
             status: self.status,
-            incident: Some(match of {
-                Some(message) => message.incident.clone().unwrap_or_else(|| self.alert.incident()),
-                None => self.alert.incident(),
-            }),
+            incident: of.and_then(|message| message.incident.clone()).or_else(|| Some(self.alert.incident())),
             expires: words.expires,
             to: Vec::new(),
             text: words.text,
@@ -334,65 +247,24 @@ impl Taking<'_> {
             tags: self.alert.tags(),
             asks: Asks::NOTHING,
         };
-        let corrects = of.map(|message| message.id);
-        let accept =
-            checked.accept(self.who.clone(), readers.audiences, readers.people, corrects, Some(self.key));
-        if self.asked == Asked::ForForecast {
-            return self.forecast(accept, readers.without_address).await;
-        }
-        match self.app.service.accept(accept).await? {
-            Reply::Accepted { message, deliveries } => {
-                let mut told = readers.told;
-                told.extend([
-                    ("id".to_owned(), message.to_string().into()),
-                    ("deliveries".to_owned(), deliveries.into()),
-                ]);
-                if readers.without_address > 0 {
-                    told.insert("without_address".into(), readers.without_address.into());
-                }
-                if !words.cut.is_empty() {
-                    told.insert("cut".into(), words.cut.into());
-                }
-                if self.alert.signed() {
-                    told.insert("signature".into(), NOT_CHECKED.into());
-                }
-                let mut response = json(StatusCode::ACCEPTED, &told.into());
-                if let Ok(place) = HeaderValue::try_from(format!("/v1/messages/{message}")) {
-                    response.headers_mut().insert(header::LOCATION, place);
-                }
-                Ok(response)
-            }
-            other => Err(refusal(other)),
-        }
-    }
-
-    async fn forecast(&self, accept: Accept, without_address: u32) -> Answer {
-        let forecasted = self.app.service.forecast(accept).await?;
-        let shown = super::forecast::shown(forecasted, self.app.service.now(), without_address)?;
-        Ok(json(StatusCode::OK, &shown))
+        self.turn.hand_over(checked, readers, of.map(|message| message.id), self.key).await
     }
 
     /// Finds the message that this very alert made, longer ago than keys are kept.
-    async fn made_before(&self) -> Result<Option<MessageId>, Problem> {
-        if self.app.service.now().since(self.alert.sent) < KEYS_ARE_KEPT {
+    async fn made_before(&self) -> Result<Option<Arc<Message>>, Problem> {
+        if self.app().service.now().since(self.alert.sent) < KEYS_ARE_KEPT {
             return Ok(None);
         }
         let one = [self.alert.me.clone()];
-        Ok(self.look_back(&one, self.alert.sent).await?.into_values().next().map(|message| message.id))
-    }
-
-    async fn repeated(&self, id: MessageId) -> Answer {
-        match self.app.service.read(Query::Message(id)).await? {
-            Found::Message(message, _) => Ok(accepted(id, message.recipients, &[])),
-            _ => Err(super::call::not_found("no message has this id")),
-        }
+        Ok(self.look_back(&one, self.alert.sent).await?.into_values().next())
     }
 
     /// Finds what came of the alerts that this one refers to: the last of each chain of corrections, newest first.
     async fn earlier(&self) -> Result<Vec<Arc<Message>>, Problem> {
+        let service = &self.app().service;
         let (mut ids, mut unknown) = (BTreeSet::new(), Vec::new());
         for reference in &self.alert.references {
-            match self.app.service.read(Query::Idempotency(key_of(reference, b""))).await? {
+            match service.read(Query::Idempotency(key_of(reference, b""))).await? {
                 Found::Idempotency(_, message, _) => {
                     ids.insert(message);
                 }
@@ -405,26 +277,15 @@ impl Taking<'_> {
         }
         let mut ends = BTreeSet::new();
         for id in ids {
-            ends.insert(self.end_of_chain(id).await?);
+            ends.insert(self.turn.end_of_chain(id).await?);
         }
         let mut messages = Vec::new();
         for id in ends.into_iter().rev() {
-            if let Found::Message(message, _) = self.app.service.read(Query::Message(id)).await? {
+            if let Found::Message(message, _) = service.read(Query::Message(id)).await? {
                 messages.push(message);
             }
         }
         Ok(messages)
-    }
-
-    async fn end_of_chain(&self, id: MessageId) -> Result<MessageId, Problem> {
-        let mut end = id;
-        for _ in 0..CHAIN_MAX {
-            match self.app.service.read(Query::CorrectionOf(end)).await? {
-                Found::Correction(by) => end = by,
-                _ => break,
-            }
-        }
-        Ok(end)
     }
 
     /// Looks through the messages taken since then for those that these alerts made.
@@ -433,23 +294,14 @@ impl Taking<'_> {
         of: &[Reference],
         since: Timestamp,
     ) -> Result<BTreeMap<Reference, Arc<Message>>, Problem> {
-        let (mut found, mut before, mut seen) = (BTreeMap::new(), None, 0);
-        while seen < LOOK_BACK_MAX && found.len() < of.len() {
-            let query = Query::Messages { before, limit: ROWS_MAX };
-            let Found::Messages(rows) = self.app.service.read(query).await? else { break };
-            let Some((last, _)) = rows.last() else { break };
-            (before, seen) = (Some(last.id), seen + rows.len());
-            let over = last.accepted_at < since - CLOCKS_DIFFER || rows.len() < ROWS_MAX;
-            for (message, _) in rows {
-                let is = |reference: &&Reference| is_of(&message, reference);
-                if let Some(reference) = of.iter().find(is) {
-                    found.insert(reference.clone(), message);
-                }
+        let mut found = BTreeMap::new();
+        let seen = |message: &Arc<Message>| {
+            if let Some(reference) = of.iter().find(|reference| is_of(message, reference)) {
+                found.insert(reference.clone(), Arc::clone(message));
             }
-            if over {
-                break;
-            }
-        }
+            found.len() == of.len()
+        };
+        self.turn.look_back(since - CLOCKS_DIFFER, seen).await?;
         Ok(found)
     }
 }

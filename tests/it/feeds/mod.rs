@@ -1,5 +1,6 @@
 //! What alerting systems send in, over a real service: a store in memory, gateways that remember, the interface before it.
 
+mod alertmanager;
 mod cap;
 mod third_party;
 
