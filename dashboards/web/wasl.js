@@ -7,6 +7,7 @@ const words = body.dataset;
 const beatMs = Number(words.beat);
 const STALE_BEATS = 3;
 const RETRY_MS = 5000;
+const FOCUSABLE = "[tabindex], a, button, summary";
 
 const clock = document.getElementById("clock");
 const liveWord = document.getElementById("live-word");
@@ -36,12 +37,15 @@ function place(html) {
     return;
   }
   const scrolled = [...old.querySelectorAll(".scroll, pre")].map((box) => box.scrollLeft);
-  const focused = [...old.querySelectorAll("[tabindex], a, button")].indexOf(document.activeElement);
+  const focused = [...old.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  // What the reader opened or folded stays so.
+  const folded = new Map([...old.querySelectorAll("details[id]")].map((part) => [part.id, part.open]));
+  fresh.querySelectorAll("details[id]").forEach((part) => { part.open = folded.get(part.id) ?? part.open; });
   old.replaceChildren(...fresh.childNodes);
   old.dataset.key = fresh.dataset.key;
   if (fresh.dataset.level) old.dataset.level = fresh.dataset.level;
   old.querySelectorAll(".scroll, pre").forEach((box, at) => { box.scrollLeft = scrolled[at] ?? 0; });
-  if (focused >= 0) old.querySelectorAll("[tabindex], a, button")[focused]?.focus({ preventScroll: true });
+  if (focused >= 0) old.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });
   head();
 }
 
@@ -103,8 +107,9 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) close(); else reopen();
 });
 
-pause.hidden = false;
-pause.addEventListener("click", () => {
+// The wall has nothing to click.
+if (pause) pause.hidden = false;
+pause?.addEventListener("click", () => {
   paused = !paused;
   pause.textContent = paused ? words.paused + " · " + pause.dataset.resume : pause.dataset.pause;
   pause.setAttribute("aria-pressed", String(paused));

@@ -17,6 +17,7 @@ use serde_json::Value;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a body may take to come. A megabyte over a line of 1 Mbit/s takes 8 s.
@@ -39,11 +40,20 @@ pub(crate) struct Call {
     pub(crate) parts: Parts,
     /// The parts of the path that have a name in the route.
     pub(crate) params: Vec<(String, String)>,
-    /// Its body.
-    pub(crate) body: Body,
+    /// Its body. Behind a lock that is never waited for, so that a call may be looked at while its handler waits.
+    body: Mutex<Body>,
 }
 
 impl Call {
+    pub(crate) fn new(caller: Caller, parts: Parts, params: Vec<(String, String)>, body: Body) -> Call {
+        Call { caller, parts, params, body: Mutex::new(body) }
+    }
+
+    /// Takes the body out.
+    pub(crate) fn take_body(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Returns the part of the path with this name.
     pub(crate) fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
@@ -70,6 +80,12 @@ impl Call {
         }
     }
 
+    /// Returns one value of the query, whatever else is in it.
+    pub(crate) fn asked(&self, name: &str) -> Option<String> {
+        let pairs = form::pairs(self.parts.uri.query().unwrap_or(""))?;
+        pairs.into_iter().find_map(|(n, value)| (n == name).then_some(value))
+    }
+
     /// Returns the address that the call comes from: the connection's, or what trusted proxies say of it.
     pub(crate) fn peer(&self, proxies: &[Network]) -> IpAddr {
         let info = self.parts.extensions.get::<ConnectInfo<SocketAddr>>();
@@ -87,13 +103,13 @@ impl Call {
 
     /// Returns how long the body is, where that was said.
     pub(crate) fn length(&self) -> Option<u64> {
-        self.body.size_hint().exact()
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).size_hint().exact()
     }
 
     /// Reads the whole body.
     pub(crate) async fn bytes(&mut self, limit: usize) -> Result<Bytes, Problem> {
         let too_large = || Problem::new(Kind::TooLarge, format!("the body is longer than {limit} bytes"));
-        let body = std::mem::take(&mut self.body);
+        let body = self.take_body();
         if body.size_hint().lower() > limit as u64 {
             return Err(too_large());
         }

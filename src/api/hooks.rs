@@ -30,7 +30,7 @@ pub(crate) async fn take(app: Arc<App>, mut call: Call) -> Answer {
         return Err(nobody());
     }
     let mut held = app.hooks.hold(&gateway);
-    let body = std::mem::take(&mut call.body);
+    let body = call.take_body();
     let body = tokio::time::timeout(BODY_PATIENCE, read(body, &mut held)).await.map_err(|_| {
         let secs = BODY_PATIENCE.as_secs();
         Problem::new(Kind::TooSlow, format!("send the whole body within {secs} s"))

@@ -11,19 +11,19 @@ mod alertmanager;
 pub(crate) mod call;
 pub mod cap;
 pub(crate) mod contacts;
-mod correct;
+pub(crate) mod correct;
 mod events;
 mod follow;
 mod forecast;
-mod form;
-mod gateways;
+pub(crate) mod form;
+pub(crate) mod gateways;
 mod health;
 mod hook_room;
 mod hooks;
 mod intake;
 pub mod live;
 mod login;
-mod messages;
+pub(crate) mod messages;
 mod openapi;
 mod people;
 pub mod problem;
@@ -39,6 +39,7 @@ mod tokens;
 use crate::settings::{Feeds, Network};
 use crate::web::feed::Studio;
 use crate::web::locale::Zone;
+use crate::web::operate::Once;
 use access::{Admitted, Hosts};
 use axum::Router;
 use axum::extract::{RawPathParams, Request, State};
@@ -93,6 +94,7 @@ pub(crate) struct App {
     pub(crate) large_bodies: Semaphore,
     pub(crate) crowds: Arc<Semaphore>,
     pub(crate) hooks: HookRoom,
+    pub(crate) once: Once,
 }
 
 /// Builds the router over a service.
@@ -107,6 +109,7 @@ pub fn router(service: Arc<dyn Service>, config: ApiConfig) -> Router {
         large_bodies: Semaphore::new(LARGE_BODIES_MAX),
         crowds: Arc::new(Semaphore::new(CROWDS_MAX)),
         hooks: HookRoom::default(),
+        once: Once::default(),
     });
     let mut router = Router::new();
     for route in ROUTES {
@@ -141,7 +144,7 @@ async fn carry_out(route: &'static Route, app: Arc<App>, request: Request) -> Re
         true => path_params(&mut parts).await?,
         false => Vec::new(),
     };
-    (route.run)(app, Call { caller, parts, params, body }).await
+    (route.run)(app, Call::new(caller, parts, params, body)).await
 }
 
 async fn path_params(parts: &mut Parts) -> Result<Vec<(String, String)>, Problem> {

@@ -115,10 +115,16 @@ fn responses(route: &Route) -> Value {
             (200, json!({"description": "Done.", "content": {media: {"schema": {"type": "string"}}}}))
         }
         Gives::Elsewhere => (303, json!({"description": "Done: go on at `Location`."})),
+        Gives::Step => {
+            responses.insert("303".into(), json!({"description": "Done: go on at `Location`."}));
+            let page = json!({"schema": {"type": "string"}});
+            (200, json!({"description": "What it would do.", "content": {"text/html": page}}))
+        }
     };
     responses.insert(status.to_string(), good);
     if matches!(route.access, Access::Page(_)) {
-        responses.insert("303".into(), json!({"description": "Log in first, at `Location`."}));
+        let login = || json!({"description": "Log in first, at `Location`."});
+        responses.entry("303").or_insert_with(login);
     }
     let mut problems: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
     for kind in common(route).iter().chain(route.problems) {
@@ -138,7 +144,7 @@ fn problem(route: &Route, status: u16, names: &[&str]) -> Value {
     // The adapter answers a provider in the provider's way, and a form is answered with a page.
     match route.gives {
         Gives::Text("text/plain") => content["text/plain"] = json!({"schema": {"type": "string"}}),
-        Gives::Elsewhere => content["text/html"] = json!({"schema": {"type": "string"}}),
+        Gives::Elsewhere | Gives::Step => content["text/html"] = json!({"schema": {"type": "string"}}),
         Gives::Text(_) | Gives::Json(..) | Gives::Either(_) => {}
     }
     let mut answer = json!({"description": format!("{}.", names.join(", ")), "content": content});

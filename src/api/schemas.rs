@@ -16,6 +16,8 @@ use crate::core::message::{LANGUAGES_MAX, Severity, Status, Urgency};
 use crate::core::outcome::DeliveryResult;
 use crate::core::query::Role;
 use crate::core::view::State;
+use crate::web::message::TEXT_SHOWN;
+use crate::web::operate::{Act, DONE};
 use serde_json::{Map, Value, json};
 
 /// A printable name that is not blank, as `check_name` asks.
@@ -527,6 +529,20 @@ pub(super) fn parameter(name: &str) -> Value {
         "channel" => ("query", "channel", words(Channel::ALL.map(Channel::name))),
         "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
         "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
+        "of" => ("query", "of", json!({"type": "string", "description": "The page's own address."})),
+        "find" => (
+            "query",
+            "find",
+            json!({"type": "string", "description": "An id of a message, delivery or attempt."}),
+        ),
+        "delivery_index" => {
+            ("query", "delivery", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}))
+        }
+        "text_shown" => ("query", "text", words([TEXT_SHOWN])),
+        "act" => ("query", "act", words(Act::ALL.map(Act::name))),
+        "done" => ("query", "done", words(DONE)),
+        "gateway_begun" => ("query", "gateway", json!({"type": "string"})),
+        "message_begun" => ("query", "message", json!({"type": "string"})),
         "next" => ("query", "next", json!({"type": "string"})),
         "Idempotency-Key" => (
             "header",

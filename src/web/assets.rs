@@ -10,9 +10,15 @@ use ring::digest;
 use std::sync::{Arc, LazyLock};
 
 /// The words of the page in English.
-pub(crate) const WORDS_EN: &str = include_str!("../../dashboards/web/i18n/en.ftl");
+pub(crate) const WORDS_EN: &str = concat!(
+    include_str!("../../dashboards/web/i18n/en.ftl"),
+    include_str!("../../dashboards/web/i18n/pages.en.ftl")
+);
 /// The words of the page in Arabic.
-pub(crate) const WORDS_AR: &str = include_str!("../../dashboards/web/i18n/ar.ftl");
+pub(crate) const WORDS_AR: &str = concat!(
+    include_str!("../../dashboards/web/i18n/ar.ftl"),
+    include_str!("../../dashboards/web/i18n/pages.ar.ftl")
+);
 
 /// One file.
 pub(crate) struct Asset {

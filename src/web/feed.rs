@@ -1,17 +1,22 @@
-//! The panels as they change: server-sent events for the page.
+//! The panels as they change: server-sent events for the pages.
 //!
-//! Panels are rendered only while somebody watches, at most every 250 ms, once per language, and shared by all who
-//! watch in it. A slow client gets the newest when it is ready for it; nothing queues.
+//! Panels are rendered only while somebody watches, at most every 250 ms, once per page and language, and shared by all
+//! who watch it. A slow client gets the newest when it is ready for it; nothing queues.
+//!
+//! Limit: [`FRAMES_MAX`] pages are kept rendered in each language.
 
+use super::frame::locale_of;
 use super::locale::{Locale, Zone};
-use super::page::locale_of;
-use super::panels::{PANELS, Scene};
+use super::message::{self, Ask};
+use super::panels::{Keyed, Scene};
+use super::sheet::Sheet;
 use crate::api::App;
-use crate::api::call::{Answer, Call};
+use crate::api::call::{Answer, Call, not_found};
 use crate::api::service::Service;
 use crate::api::stream::{self, Next, Source, event};
 use crate::core::time::{Span, Timestamp};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,10 +25,14 @@ use tokio::time::Instant;
 pub(crate) const BEAT: Duration = Duration::from_secs(2);
 /// The least time between two renderings.
 const FRAME: Duration = Duration::from_millis(250);
+/// The least time between two readings of what a page shows of one message: each asks the store.
+const READING: Duration = Duration::from_millis(400);
 /// Ages on a page are this old at most.
 const AGES: Span = Span::from_ms(1_000);
+/// How many pages are kept rendered in one language: one for each gateway, and the others.
+const FRAMES_MAX: usize = 80;
 
-/// The panels of one language at one instant.
+/// The panels of one page in one language at one instant.
 pub(crate) struct Frame {
     turn: u64,
     at: Timestamp,
@@ -35,18 +44,32 @@ pub(crate) struct Frame {
 
 /// Renders panels, once for all.
 #[derive(Default)]
-pub(crate) struct Studio([Mutex<Option<Arc<Frame>>>; Locale::ALL.len()]);
+pub(crate) struct Studio([Mutex<Frames>; Locale::ALL.len()]);
+
+#[derive(Default)]
+struct Frames {
+    by_sheet: BTreeMap<Sheet, Arc<Frame>>,
+    /// The number of the last rendering of any page: one that was dropped and is drawn anew is newer than all before.
+    last: u64,
+}
 
 impl Studio {
     /// Returns the newest panels, rendering them where that is due.
-    pub(crate) fn frame(&self, service: &dyn Service, zone: &Zone, locale: Locale) -> Arc<Frame> {
-        // Nothing that could panic leaves the frame half-changed: it is replaced whole.
-        let mut place = self.0[locale as usize].lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn frame(
+        &self,
+        service: &dyn Service,
+        zone: &Zone,
+        locale: Locale,
+        sheet: &Sheet,
+    ) -> Arc<Frame> {
+        // Nothing that could panic leaves the frames half-changed: each is replaced whole.
+        let mut frames = self.0[locale as usize].lock().unwrap_or_else(PoisonError::into_inner);
         let (now, view) = (service.now(), service.view());
         let due = |frame: &Frame| {
             frame.drawn.elapsed() >= FRAME && (frame.turn != view.turn || now.since(frame.at) >= AGES)
         };
-        if let Some(frame) = place.as_ref().filter(|frame| !due(frame)) {
+        let before = frames.by_sheet.get(sheet).cloned();
+        if let Some(frame) = before.as_ref().filter(|frame| !due(frame)) {
             return frame.clone();
         }
         let scene = Scene {
@@ -56,11 +79,14 @@ impl Studio {
             locale,
             zone,
             view: &view,
+            gateway: sheet.gateway(),
+            is_wall: sheet.is_wall(),
         };
-        let number = place.as_ref().map_or(1, |before| before.number + 1);
-        let panels = PANELS.iter().enumerate().map(|(at, panel)| {
+        frames.last += 1;
+        let number = frames.last;
+        let panels = sheet.panels().into_iter().enumerate().map(|(at, panel)| {
             let html = panel.render(&scene);
-            match place.as_ref().map(|before| &before.panels[at]) {
+            match before.as_ref().and_then(|before| before.panels.get(at)) {
                 Some((since, same)) if *same == html => (*since, html),
                 _ => (number, html),
             }
@@ -72,16 +98,40 @@ impl Studio {
             panels: panels.collect(),
             number,
         });
-        *place = Some(frame.clone());
+        if before.is_none() && frames.by_sheet.len() >= FRAMES_MAX {
+            let oldest = frames.by_sheet.iter().min_by_key(|(_, frame)| frame.drawn);
+            let oldest = oldest.map(|(sheet, _)| sheet.clone());
+            oldest.map(|sheet| frames.by_sheet.remove(&sheet));
+        }
+        frames.by_sheet.insert(sheet.clone(), frame.clone());
         frame
     }
 }
 
 /// `GET /feed`.
 pub(crate) async fn open(app: Arc<App>, call: Call) -> Answer {
-    call.query(&["lang"])?;
-    let watcher =
-        Watcher { locale: locale_of(&call), app: app.clone(), sent: 0, turn: 0, beat_at: Instant::now() };
+    let query = call.query(&["lang", "of"])?;
+    let of = query.text("of").unwrap_or("/");
+    let nothing = || not_found("`of` is the address of no page");
+    let (sheet, message) = match Ask::of(of) {
+        Some(ask) => (Sheet::Plain, Some(ask)),
+        None => (Sheet::of(of).ok_or_else(nothing)?, None),
+    };
+    if sheet.gateway().is_some_and(|name| !app.service.view().gateways.iter().any(|g| g.name == name)) {
+        return Err(nothing());
+    }
+    let now = Instant::now();
+    let watcher = Watcher {
+        locale: locale_of(&call),
+        app: app.clone(),
+        sheet,
+        message,
+        read: Vec::new(),
+        read_at: None,
+        sent: 0,
+        turn: 0,
+        beat_at: now,
+    };
     stream::open(&app, watcher)
 }
 
@@ -89,6 +139,12 @@ pub(crate) async fn open(app: Arc<App>, call: Call) -> Answer {
 struct Watcher {
     app: Arc<App>,
     locale: Locale,
+    sheet: Sheet,
+    /// The message that the page is about.
+    message: Option<Ask>,
+    /// The keys of the message's panels as they were sent last.
+    read: Vec<Keyed>,
+    read_at: Option<Instant>,
     /// The number of the last rendering that was sent.
     sent: u64,
     turn: u64,
@@ -104,7 +160,12 @@ impl Source for Watcher {
                     () = tokio::time::sleep_until(self.beat_at) => true,
                     () = self.newer() => false,
                 };
-                let chunk = self.chunk(beat);
+                let mut chunk = String::new();
+                self.panels(&mut chunk);
+                self.of_message(&mut chunk, beat).await;
+                if beat {
+                    self.beat(&mut chunk);
+                }
                 if !chunk.is_empty() {
                     return Some((chunk, self));
                 }
@@ -115,27 +176,46 @@ impl Source for Watcher {
 
 impl Watcher {
     async fn newer(&self) {
-        tokio::time::sleep(FRAME).await;
+        tokio::time::sleep(if self.message.is_some() { READING } else { FRAME }).await;
         self.app.service.next_view(self.turn).await;
     }
 
-    /// Writes what changed since the last chunk, and the beat where that is due.
-    fn chunk(&mut self, beat: bool) -> String {
+    /// Writes the panels that changed since the last chunk.
+    fn panels(&mut self, chunk: &mut String) {
         let service = &*self.app.service;
-        let frame = self.app.studio.frame(service, &self.app.config.zone, self.locale);
-        let mut chunk = String::new();
+        let frame = self.app.studio.frame(service, &self.app.config.zone, self.locale, &self.sheet);
         if self.sent != frame.number {
             for (_, html) in frame.panels.iter().filter(|(number, _)| *number > self.sent) {
-                event(&mut chunk, "panel", None, html);
+                event(chunk, "panel", None, html);
             }
-            (self.sent, self.turn) = (frame.number, frame.turn);
+            self.sent = frame.number;
         }
-        if beat {
-            let now = service.now();
-            let clock = self.app.config.zone.clock(now);
-            event(&mut chunk, "beat", None, &json!({"now": now.ms(), "clock": clock}).to_string());
-            self.beat_at = Instant::now() + BEAT;
+        self.turn = frame.turn;
+    }
+
+    /// Writes what changed of the message. A store that does not answer leaves the page as it is, and the next reading
+    /// tries again; ages go on with the beat.
+    async fn of_message(&mut self, chunk: &mut String, beat: bool) {
+        let Some(ask) = &self.message else { return };
+        if !beat && self.read_at.is_some_and(|at| at.elapsed() < READING) {
+            return;
         }
-        chunk
+        self.read_at = Some(Instant::now());
+        let Ok(Some(panels)) = message::panels(&self.app, self.locale, ask).await else { return };
+        for (at, (keyed, html)) in panels.iter().enumerate() {
+            // Its ages are sent with each beat, where only they changed.
+            let same = self.read.get(at) == Some(keyed);
+            if !same || beat {
+                event(chunk, "panel", None, html);
+            }
+        }
+        self.read = panels.into_iter().map(|(keyed, _)| keyed).collect();
+    }
+
+    fn beat(&mut self, chunk: &mut String) {
+        let now = self.app.service.now();
+        let clock = self.app.config.zone.clock(now);
+        event(chunk, "beat", None, &json!({"now": now.ms(), "clock": clock}).to_string());
+        self.beat_at = Instant::now() + BEAT;
     }
 }

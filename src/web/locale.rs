@@ -10,7 +10,7 @@ use super::assets::{WORDS_AR, WORDS_EN};
 use crate::core::channel::Channel;
 use crate::core::evidence::Layer;
 use crate::core::message::Severity;
-use crate::core::outcome::Reason;
+use crate::core::outcome::{DeliveryResult, Reason};
 use crate::core::time::{Span, Timestamp};
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
@@ -54,6 +54,11 @@ impl Zone {
             true => at.strftime("%H:%M:%S (%:::z)").to_string(),
             false => at.strftime("%H:%M:%S %Z (%:::z)").to_string(),
         }
+    }
+
+    /// Writes date, time of day and zone: `2026-11-22 14:02:31 EET (+02)`.
+    pub(crate) fn full(&self, at: Timestamp) -> String {
+        format!("{} {}", self.at(at).strftime("%Y-%m-%d"), self.clock(at))
     }
 
     /// Writes the time of day, and the date where that is another than today's.
@@ -216,6 +221,11 @@ impl Locale {
         self.span_of(units, span)
     }
 
+    /// Writes how long ago something was, as part of a sentence.
+    pub(crate) fn ago(self, span: Span) -> String {
+        unisolated(&self.say("ago", &[("age", Arg::text(self.span_after(span)))]))
+    }
+
     fn span_of(self, [days, hours, minutes, seconds]: [&str; 4], span: Span) -> String {
         let secs = span.ms().max(0) as u64 / 1000;
         let one = |id: &str, n: u64| unisolated(&self.say(id, &[("n", Arg::Count(n))]));
@@ -257,6 +267,11 @@ impl Locale {
     /// Returns a layer's name.
     pub(crate) fn layer(self, layer: Layer) -> String {
         self.word(&format!("layer-{layer}"))
+    }
+
+    /// Returns how a delivery ended, in words.
+    pub(crate) fn result(self, result: DeliveryResult) -> String {
+        self.word(&format!("result-{result}"))
     }
 
     /// Returns a severity in words.

@@ -20,6 +20,7 @@ mod feeds;
 mod kills;
 mod leaks;
 mod page;
+mod pages;
 mod powercut;
 mod probes;
 mod service;

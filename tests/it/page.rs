@@ -75,7 +75,7 @@ fn check_golden(name: &str, html: &str) {
 }
 
 /// What must hold of every page.
-fn check_page(html: &str) {
+pub(crate) fn check_page(html: &str) {
     for foreign in
         ["http://", "https://", "src=\"//", "href=\"//", " style=", "<style", " onclick", "javascript:"]
     {
@@ -100,7 +100,8 @@ fn check_page(html: &str) {
         );
     }
     for input in attributes("input").iter().filter(|input| !input.contains("hidden")) {
-        let id = input.split("id=\"").nth(1).unwrap().split('"').next().unwrap();
+        let id = input.split("id=\"").nth(1).unwrap_or_else(|| panic!("a control without a name: {input}"));
+        let id = id.split('"').next().unwrap();
         assert!(html.contains(&format!("<label for=\"{id}\"")), "a control without a label: {input}");
     }
     assert!(!html.contains('{') || html.contains("<pre"), "a message was not filled in");

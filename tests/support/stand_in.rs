@@ -16,10 +16,10 @@ use wasl::core::forecast::{Forecast, Load};
 use wasl::core::gateway::Receipts;
 use wasl::core::ids::{DeliveryId, MessageId, OutageId};
 use wasl::core::input::{Accept, Command};
-use wasl::core::message::Severity;
+use wasl::core::message::{Message, Severity};
 use wasl::core::outcome::Reason;
-use wasl::core::query::{Answer, Contact, Query, Role};
-use wasl::core::record::{Outage, OutageOf, Overlay, OverlayKind};
+use wasl::core::query::{Answer, Contact, DeliveryStory, Query, Role};
+use wasl::core::record::{Outage, OutageOf, Overlay, OverlayKind, Progress};
 use wasl::core::time::{Span, Timestamp};
 use wasl::core::view::{ChannelView, Counts, GatewayView, OpenDelivery, ProbeView, State, UplinkView, View};
 
@@ -47,6 +47,8 @@ pub(crate) struct StandIn {
     pub(crate) events: EventRing,
     pub(crate) trouble: Option<PolicyTrouble>,
     pub(crate) contacts: Vec<Contact>,
+    /// The messages on record, newest first, each with its deliveries.
+    pub(crate) messages: Vec<(Arc<Message>, Progress, Vec<DeliveryStory>)>,
     /// What a message or a change is answered with; `None`: accepted.
     pub(crate) refusal: Option<Result<Reply, Trouble>>,
     pub(crate) readiness: Readiness,
@@ -71,6 +73,7 @@ impl StandIn {
             events: EventRing::new(ago(3_600)),
             trouble: None,
             contacts: Vec::new(),
+            messages: Vec::new(),
             refusal: None,
             readiness: Readiness { healthy: true, ready: true, why: Vec::new() },
             keys: Mutex::default(),
@@ -100,12 +103,36 @@ impl StandIn {
                 Some((body, message, deliveries)) => Answer::Idempotency(*body, *message, *deliveries),
                 None => Answer::Nothing,
             },
+            Query::Message(_) | Query::Messages { .. } | Query::Deliveries { .. } | Query::Delivery(_) => {
+                self.on_record(query)
+            }
             Query::Outages { before, limit } => {
                 let earlier = |outage: &&Outage| before.is_none_or(|before| outage.id < before);
                 Answer::Outages(self.view.outages.iter().filter(earlier).take(*limit).cloned().collect())
             }
             _ => Answer::Nothing,
         }
+    }
+
+    fn on_record(&self, query: &Query) -> Answer {
+        let of = |id: &MessageId| self.messages.iter().find(|(message, ..)| message.id == *id);
+        let found = match query {
+            Query::Message(id) => of(id).map(|(m, progress, _)| Answer::Message(m.clone(), progress.clone())),
+            Query::Messages { before, limit } => {
+                let older = self.messages.iter().filter(|(m, ..)| before.is_none_or(|before| m.id < before));
+                let pairs = older.map(|(m, progress, _)| (m.clone(), progress.clone()));
+                Some(Answer::Messages(pairs.take(*limit).collect()))
+            }
+            Query::Deliveries { message, after, limit } => of(message).map(|(.., stories)| {
+                let later = stories.iter().filter(|story| after.is_none_or(|after| story.id.index > after));
+                Answer::Deliveries(later.take(*limit).cloned().collect())
+            }),
+            Query::Delivery(id) => of(&id.message).map(|(.., stories)| {
+                Answer::Deliveries(stories.iter().filter(|story| story.id == *id).cloned().collect())
+            }),
+            _ => None,
+        };
+        found.unwrap_or(Answer::Nothing)
     }
 }
 

@@ -3,7 +3,7 @@
 app-name = وصل
 app-tagline = رسائل الطوارئ عبر القناة التي تعمل
 overview = نظرة عامة
-skip = انتقل إلى النظرة العامة
+skip = انتقل إلى المحتوى
 language-other = English
 digits-label = شكل الأرقام
 as-of = حتى

@@ -3,7 +3,7 @@
 app-name = Wasl
 app-tagline = Crisis messages, by the channel that works
 overview = Overview
-skip = Skip to the overview
+skip = Skip to the content
 language-other = العربية
 digits-label = Form of the digits
 as-of = as of

@@ -14,7 +14,36 @@ const WINDOWS: [Span; 3] = [Span::from_mins(10), Span::from_hours(1), Span::from
 /// The strip's width in its own units.
 const STRIP: i64 = 240;
 
+/// How many rows the wall has room for, at 1080 lines as at 2160.
+const WALL_ROWS_MAX: usize = 8;
+
 pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
+    let rows: Vec<&GatewayView> = scene.view.gateways.iter().collect();
+    matrix(scene, &rows)
+}
+
+/// Draws as many as the wall has room for, those that need a look first, and counts the others.
+pub(super) fn draw_wall(scene: &Scene<'_>) -> Drawn {
+    let mut rows: Vec<&GatewayView> = scene.view.gateways.iter().collect();
+    rows.sort_by_key(|gateway| match Shown::of(gateway) {
+        Shown::State(State::Down) => 0,
+        Shown::State(State::Degraded) => 1,
+        Shown::State(State::Unknown) => 2,
+        Shown::State(State::Recovering) => 3,
+        Shown::Held | Shown::Maintenance => 4,
+        Shown::State(State::Up) => 5,
+    });
+    let more = rows.len().saturating_sub(WALL_ROWS_MAX);
+    rows.truncate(WALL_ROWS_MAX);
+    let mut drawn = matrix(scene, &rows);
+    if more > 0 {
+        let more = scene.locale.say("gateways-more", &[("n", Arg::Count(more as u64))]);
+        drawn.body = html! { (drawn.body) p.quiet { (rich(&more)) } };
+    }
+    drawn
+}
+
+fn matrix(scene: &Scene<'_>, rows: &[&GatewayView]) -> Drawn {
     let locale = scene.locale;
     let window = window(scene);
     let body = html! {
@@ -22,10 +51,10 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
         @if scene.view.gateways.is_empty() {
             p.none { (rich(&locale.word("no-gateways"))) }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(locale.word("gateways-label")) {
+            div.scroll tabindex=[(!scene.is_wall).then_some("0")] role="region" aria-label=(locale.word("gateways-label")) {
                 table.matrix {
                     thead { (head(scene, window)) }
-                    tbody { @for gateway in &scene.view.gateways { (row(scene, gateway, window)) } }
+                    tbody { @for gateway in rows { (row(scene, gateway, window)) } }
                 }
             }
         }
@@ -59,7 +88,7 @@ fn row(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
     html! {
         tr.gone[!gateway.configured] {
             th scope="row" {
-                bdi.name dir="ltr" { (gateway.name) }
+                (scene.gateway_link(&gateway.name)) " "
                 span.quiet { (locale.channel(gateway.channel)) }
             }
             td.state-cell {
@@ -81,7 +110,7 @@ fn since(scene: &Scene<'_>, at: Timestamp) -> Markup {
 }
 
 /// What is to be said of a gateway beside its state.
-fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> Vec<String> {
+pub(super) fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> Vec<String> {
     let locale = scene.locale;
     let mut notes = Vec::new();
     if let Some(overlay) = &gateway.overlay {
@@ -118,7 +147,7 @@ fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> Vec<String> 
 }
 
 /// Draws the odds as a number and a bar; a gateway of which nothing is known has none.
-fn odds(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
+pub(super) fn odds(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
     if gateway.state == State::Unknown {
         return html! { "–" };
     }
@@ -186,7 +215,7 @@ fn layer_mark(scene: &Scene<'_>, gateway: &GatewayView, layer: Layer) -> Markup 
 }
 
 /// Returns the layer at which a probe failed: the one after the deepest that it reached.
-fn failed_at(probe: &crate::core::view::ProbeView) -> Option<Layer> {
+pub(super) fn failed_at(probe: &crate::core::view::ProbeView) -> Option<Layer> {
     let next = probe.reached.map_or(Layer::Dns, |reached| {
         Layer::ALL.into_iter().find(|layer| *layer > reached).unwrap_or(probe.layer)
     });
@@ -194,7 +223,7 @@ fn failed_at(probe: &crate::core::view::ProbeView) -> Option<Layer> {
 }
 
 /// Chooses one window for all strips, so that they can be compared.
-fn window(scene: &Scene<'_>) -> Span {
+pub(super) fn window(scene: &Scene<'_>) -> Span {
     let oldest =
         scene.view.gateways.iter().filter_map(|gateway| gateway.history.first()).map(|(at, _)| *at).min();
     let age = oldest.map_or(Span::ZERO, |at| scene.now.since(at));
@@ -203,7 +232,7 @@ fn window(scene: &Scene<'_>) -> Span {
 
 /// Draws the states over the window, from earlier to now, in both languages: "before" is on the same side as in
 /// Grafana. States differ in height, so that they are told apart without colour.
-fn strip(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
+pub(super) fn strip(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
     let begin = scene.now - window;
     let place = |at: Timestamp| (at.since(begin).ms() * STRIP / window.ms().max(1)).clamp(0, STRIP);
     let ends = gateway.history.iter().skip(1).map(|(at, _)| *at).chain([scene.now]);

@@ -5,6 +5,7 @@ use super::{Drawn, Scene, Shown};
 use crate::api::ring::{Line, What};
 use crate::core::effect::{Event, OverlayAct};
 use crate::core::message::SERVICE;
+use crate::core::record::OutageOf;
 use crate::core::view::State;
 use crate::web::locale::{Arg, rich};
 use maud::{Markup, html};
@@ -13,9 +14,33 @@ use maud::{Markup, html};
 const SHOWN_MAX: usize = 14;
 
 pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
+    story(scene, |_| true)
+}
+
+/// Draws what happened to the gateway that the page is about.
+pub(super) fn draw_one(scene: &Scene<'_>) -> Drawn {
+    let subject = scene.subject().map(|gateway| (gateway.id, gateway.name.as_str()));
+    let concerns = |line: &Line| {
+        let Some((id, name)) = subject else { return false };
+        match &line.what {
+            What::Failover { from, to, .. } => *from == id || *to == id,
+            What::Event(event) => match &**event {
+                Event::State { gateway, .. } => *gateway == id,
+                Event::Overlay { gateway, .. } => gateway.is_none_or(|gateway| gateway == id),
+                Event::OutageOpened { of, .. } | Event::OutageClosed { of, .. } => {
+                    matches!(of, OutageOf::Gateway(gateway) if gateway == name)
+                }
+                _ => false,
+            },
+        }
+    };
+    story(scene, concerns)
+}
+
+fn story(scene: &Scene<'_>, concerns: impl Fn(&Line) -> bool) -> Drawn {
     let locale = scene.locale;
-    let mut lines =
-        scene.lines.iter().filter_map(|line| Some((line, tell(scene, line)?))).take(SHOWN_MAX).peekable();
+    let lines = scene.lines.iter().filter(|line| concerns(line));
+    let mut lines = lines.filter_map(|line| Some((line, tell(scene, line)?))).take(SHOWN_MAX).peekable();
     let body = html! {
         h2 { (locale.word("happened-label")) }
         @if lines.peek().is_none() {

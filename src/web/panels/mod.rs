@@ -4,57 +4,104 @@
 //! reader's place, and what a screen reader announces, changes only when something happened.
 
 mod banners;
+mod gateway;
 mod gateways;
 mod happened;
 mod open;
 mod outages;
+mod queue;
+mod stopped;
+mod timeline;
 mod verdict;
 mod vitals;
 
+pub(super) use outages::record as outage_record;
+
 use super::locale::{Locale, Zone};
+use crate::api::App;
 use crate::api::ring::Line;
 use crate::api::service::PolicyTrouble;
 use crate::api::show;
 use crate::core::channel::GatewayId;
+use crate::core::ids::DeliveryId;
+use crate::core::outcome::DeliveryResult;
 use crate::core::record::OverlayKind;
 use crate::core::time::Timestamp;
 use crate::core::view::{GatewayView, State, View};
 use maud::{Markup, html};
 use ring::digest;
 
-/// Every panel, in the order of the page.
-pub(super) const PANELS: &[Panel] = &[
-    Panel { name: "banners", class: "banners", live: Live::No, draw: banners::draw },
-    Panel { name: "verdict", class: "verdict", live: Live::Yes, draw: verdict::draw },
-    Panel { name: "vitals", class: "vitals", live: Live::No, draw: vitals::draw },
-    Panel { name: "gateways", class: "card wide", live: Live::No, draw: gateways::draw },
-    Panel { name: "outages", class: "card", live: Live::Yes, draw: outages::draw },
-    Panel { name: "happened", class: "card", live: Live::No, draw: happened::draw },
-    Panel { name: "open", class: "card wide", live: Live::No, draw: open::draw },
+/// What must not be overlooked.
+pub(super) static BANNERS: Panel = silent("banners", "banners", banners::draw);
+/// The sentence.
+pub(super) static VERDICT: Panel = spoken("verdict", "verdict", verdict::draw);
+/// The numbers.
+pub(super) static VITALS: Panel = silent("vitals", "vitals", vitals::draw);
+/// The matrix of gateways.
+pub(super) static GATEWAYS: Panel = silent("gateways", "card wide", gateways::draw);
+/// The same for the wall: the worst first, as many as fit.
+pub(super) static WALL_GATEWAYS: Panel = silent("gateways", "card wide", gateways::draw_wall);
+/// The last outages.
+pub(super) static OUTAGES: Panel = spoken("outages", "card", outages::draw);
+/// The outages that go on.
+pub(super) static WALL_OUTAGES: Panel = spoken("outages", "card wide", outages::draw_wall);
+/// What happened.
+pub(super) static HAPPENED: Panel = silent("happened", "card", happened::draw);
+/// The oldest open deliveries, a few.
+pub(super) static OPEN: Panel = silent("open", "card wide", open::draw);
+/// All of the oldest open deliveries that the picture names.
+pub(super) static OLDEST: Panel = silent("open", "card wide", open::draw_all);
+/// The queue by state and result.
+pub(super) static QUEUE: Panel = silent("queue", "card wide", queue::draw);
+/// Outages over time.
+pub(super) static TIMELINE: Panel = silent("timeline", "card wide", timeline::draw);
+/// Outages, one a row.
+pub(super) static RECORD: Panel = silent("record", "card wide", outages::draw_record);
+/// What operators stopped.
+pub(super) static STOPPED: Panel = silent("stopped", "card wide", stopped::draw);
+/// One gateway.
+pub(super) static GATEWAY: [&Panel; 5] = [
+    &spoken("now", "card wide", gateway::draw_now),
+    &silent("layers", "card wide", gateway::draw_layers),
+    &silent("evidence", "card", gateway::draw_evidence),
+    &silent("story", "card", happened::draw_one),
+    &silent("history", "card wide", gateway::draw_history),
 ];
+
+/// A panel whose changes a screen reader does not announce.
+const fn silent(name: &'static str, class: &'static str, draw: Draw) -> Panel {
+    Panel { name, class, live: Live::No, draw }
+}
+
+/// A panel whose changes it does.
+const fn spoken(name: &'static str, class: &'static str, draw: Draw) -> Panel {
+    Panel { name, class, live: Live::Yes, draw }
+}
+
+type Draw = fn(&Scene<'_>) -> Drawn;
 
 /// One panel.
 pub(super) struct Panel {
     name: &'static str,
     class: &'static str,
     live: Live,
-    draw: fn(&Scene<'_>) -> Drawn,
+    draw: Draw,
 }
 
 /// Whether a screen reader announces a panel's changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Live {
+pub(super) enum Live {
     Yes,
     No,
 }
 
 /// What a panel shows.
-struct Drawn {
+pub(super) struct Drawn {
     /// The panel's name for those who do not see it.
-    label: String,
+    pub(super) label: String,
     /// How much it asks of whoever watches; the page's icon follows it.
-    level: Option<Level>,
-    body: Markup,
+    pub(super) level: Option<Level>,
+    pub(super) body: Markup,
 }
 
 /// How much a picture asks of whoever watches.
@@ -71,6 +118,10 @@ pub(super) enum Level {
 /// What there is to show.
 pub(super) struct Scene<'a> {
     pub(super) view: &'a View,
+    /// The gateway that the page is about.
+    pub(super) gateway: Option<&'a str>,
+    /// Whether it is the wall's: nothing is to be clicked, and what does not fit is counted.
+    pub(super) is_wall: bool,
     pub(super) lines: Vec<Line>,
     pub(super) trouble: Option<PolicyTrouble>,
     pub(super) now: Timestamp,
@@ -81,14 +132,21 @@ pub(super) struct Scene<'a> {
 impl Panel {
     /// Renders the panel with its frame.
     pub(super) fn render(&self, scene: &Scene<'_>) -> String {
-        let drawn = (self.draw)(scene);
-        let key = key(&drawn.body.0);
-        let frame = html! {
-            section id=(self.name) class=(self.class) data-panel data-key=(key) data-level=[drawn.level.map(Level::name)]
-                aria-label=(drawn.label) aria-live=[(self.live == Live::Yes).then_some("polite")] { (drawn.body) }
-        };
-        frame.into_string()
+        framed(self.name, self.class, self.live, &(self.draw)(scene)).1
     }
+}
+
+/// A digest of what a panel shows, its ticking parts left out.
+pub(super) type Keyed = String;
+
+/// Puts the frame around what a panel shows, by which the script knows it.
+pub(super) fn framed(name: &str, class: &str, live: Live, drawn: &Drawn) -> (Keyed, String) {
+    let key = key(&drawn.body.0);
+    let frame = html! {
+        section id=(name) class=(class) data-panel data-key=(key) data-level=[drawn.level.map(Level::name)]
+            aria-label=(drawn.label) aria-live=[(live == Live::Yes).then_some("polite")] { (drawn.body) }
+    };
+    (key, frame.into_string())
 }
 
 /// Returns a short digest of what a panel shows, its ticking parts left out.
@@ -114,37 +172,87 @@ impl Level {
     }
 }
 
+impl<'a> Scene<'a> {
+    /// Sets the scene for what is drawn once, from the picture and from the store.
+    pub(super) fn still(app: &'a App, view: &'a View, locale: Locale) -> Scene<'a> {
+        Scene {
+            view,
+            gateway: None,
+            is_wall: false,
+            lines: Vec::new(),
+            trouble: None,
+            now: app.service.now(),
+            locale,
+            zone: &app.config.zone,
+        }
+    }
+}
+
 impl Scene<'_> {
     /// Writes an instant, with its zone for programs.
-    fn time(&self, at: Timestamp) -> Markup {
+    pub(super) fn time(&self, at: Timestamp) -> Markup {
         html! { time.at dir="ltr" datetime=(show::time(at)) { (self.zone.time(at, self.now)) } }
     }
 
     /// Writes an instant as text, to be put into a sentence.
-    fn time_text(&self, at: Timestamp) -> String {
+    pub(super) fn time_text(&self, at: Timestamp) -> String {
         self.zone.time(at, self.now)
     }
 
     /// Writes how long ago something was: a part that ticks.
-    fn age(&self, at: Timestamp) -> Markup {
+    pub(super) fn age(&self, at: Timestamp) -> Markup {
         html! { time.age datetime=(show::time(at)) data-tick { (self.locale.span(self.now.since(at))) } }
+    }
+
+    /// Writes how long ago something was, as part of a sentence: a part that ticks.
+    pub(super) fn ago(&self, at: Timestamp) -> Markup {
+        let ago = self.locale.ago(self.now.since(at));
+        html! { time.age datetime=(show::time(at)) data-tick { (ago) } }
+    }
+
+    /// Writes an instant whole: date, time of day, zone, and how long ago.
+    pub(super) fn instant(&self, at: Timestamp) -> Markup {
+        html! {
+            time.at dir="ltr" datetime=(show::time(at)) { (self.zone.full(at)) }
+            " " span.quiet { (self.ago(at)) }
+        }
     }
 
     fn gateway_name(&self, id: GatewayId) -> String {
         show::name_of(self.view, id)
     }
+
+    /// Finds the gateway that the page is about.
+    fn subject(&self) -> Option<&GatewayView> {
+        self.view.gateways.iter().find(|gateway| Some(gateway.name.as_str()) == self.gateway)
+    }
+
+    /// Writes a gateway's name, and where things may be clicked, the way to its page.
+    pub(super) fn gateway_link(&self, name: &str) -> Markup {
+        let known = !self.is_wall && self.view.gateways.iter().any(|gateway| gateway.name == name);
+        html! {
+            @if known { a.name href=(format!("/gateways/{name}")) dir="ltr" { bdi { (name) } } }
+            @else { bdi.name dir="ltr" { (name) } }
+        }
+    }
+
+    /// Writes a delivery's id, and the way to it.
+    fn delivery_link(&self, id: DeliveryId) -> Markup {
+        let place = format!("/messages/{}?delivery={}", id.message, id.index);
+        html! { a.name href=(place) dir="ltr" { bdi { (id) } } }
+    }
 }
 
 /// A gateway's state as it is shown: what an operator laid over it comes first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Shown {
+pub(super) enum Shown {
     State(State),
     Maintenance,
     Held,
 }
 
 impl Shown {
-    fn of(gateway: &GatewayView) -> Shown {
+    pub(super) fn of(gateway: &GatewayView) -> Shown {
         match gateway.overlay.as_ref().map(|overlay| overlay.kind) {
             Some(OverlayKind::Held) => Shown::Held,
             Some(OverlayKind::Maintenance { .. }) => Shown::Maintenance,
@@ -153,7 +261,7 @@ impl Shown {
         }
     }
 
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Shown::State(state) => state.name(),
             Shown::Maintenance => "maintenance",
@@ -162,16 +270,16 @@ impl Shown {
     }
 
     /// Draws its word beside its shape.
-    fn draw(self, locale: Locale) -> Markup {
+    pub(super) fn draw(self, locale: Locale) -> Markup {
         html! { span.state { (self.shape()) span.word { (self.word(locale)) } } }
     }
 
-    fn word(self, locale: Locale) -> String {
+    pub(super) fn word(self, locale: Locale) -> String {
         locale.word(&format!("state-{}", self.name()))
     }
 
     /// Draws its shape: told apart without colour.
-    fn shape(self) -> Markup {
+    pub(super) fn shape(self) -> Markup {
         let class = format!("shape {}", self.name());
         let body = match self {
             Shown::State(State::Up) => html! { circle cx="8" cy="8" r="6" {} },
@@ -185,6 +293,16 @@ impl Shown {
             Shown::Held => html! { circle.ring cx="8" cy="8" r="6" {} path.line d="M4 12 12 4" {} },
         };
         html! { svg class=(class) viewBox="0 0 16 16" aria-hidden="true" focusable="false" { (body) } }
+    }
+}
+
+/// Returns the shape that goes with how a delivery ended.
+pub(super) fn shape_of(result: DeliveryResult) -> Shown {
+    match result {
+        DeliveryResult::Delivered | DeliveryResult::Acknowledged => Shown::State(State::Up),
+        DeliveryResult::HandedOver => Shown::State(State::Recovering),
+        DeliveryResult::Failed | DeliveryResult::Expired => Shown::State(State::Down),
+        DeliveryResult::Cancelled | DeliveryResult::Superseded => Shown::Held,
     }
 }
 

@@ -8,6 +8,8 @@ use maud::{Markup, html};
 
 /// How many outages are shown; `/v1/outages` has them all.
 const SHOWN_MAX: usize = 8;
+/// How many the wall has room for.
+const WALL_SHOWN_MAX: usize = 4;
 
 pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
     let locale = scene.locale;
@@ -20,6 +22,90 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
         }
     };
     Drawn { label: locale.word("outages-label"), level: None, body }
+}
+
+/// Draws the outages that go on, as many as the wall has room for.
+pub(super) fn draw_wall(scene: &Scene<'_>) -> Drawn {
+    let locale = scene.locale;
+    let open: Vec<&Outage> = scene.view.outages.iter().filter(|o| o.recovered.is_none()).collect();
+    let body = html! {
+        h2 { (locale.word("outages-label")) }
+        @if open.is_empty() { p.none { (locale.word("outages-none-open")) } }
+        @else { ul.story { @for outage in open.iter().take(WALL_SHOWN_MAX) { (item(scene, outage)) } } }
+    };
+    Drawn { label: locale.word("outages-label"), level: None, body }
+}
+
+/// Draws the outages of the picture as a table.
+pub(super) fn draw_record(scene: &Scene<'_>) -> Drawn {
+    let label = scene.locale.word("record-label");
+    let outages: Vec<&Outage> = scene.view.outages.iter().collect();
+    let body = html! {
+        h2 { (label) }
+        @if outages.is_empty() { p.none { (scene.locale.word("record-none")) } }
+        @else { (record(scene, &outages)) }
+    };
+    Drawn { label, level: None, body }
+}
+
+/// Draws outages as a table: what, since when, how it was found, how long it lasted, what it cost.
+pub(in crate::web) fn record(scene: &Scene<'_>, outages: &[&Outage]) -> Markup {
+    let locale = scene.locale;
+    let columns = [
+        "record-what",
+        "state",
+        "record-cause",
+        "record-onset",
+        "record-found",
+        "record-end",
+        "record-lasted",
+        "record-cost",
+    ];
+    html! {
+        @if outages.is_empty() { p.none { (locale.word("outages-none")) } }
+        @else {
+            div.scroll tabindex="0" role="region" aria-label=(locale.word("record-label")) {
+                table {
+                    thead { tr { @for column in columns { th.count[column == "record-cost"] scope="col" { (locale.word(column)) } } } }
+                    tbody { @for outage in outages { (row(scene, outage)) } }
+                }
+            }
+        }
+    }
+}
+
+fn row(scene: &Scene<'_>, outage: &Outage) -> Markup {
+    let locale = scene.locale;
+    let (shown, word) = match outage.recovered {
+        Some(_) => (Shown::State(State::Up), "over"),
+        None => (Shown::State(State::Down), "going-on"),
+    };
+    html! {
+        tr {
+            th scope="row" {
+                @match &outage.of {
+                    OutageOf::Gateway(name) => (scene.gateway_link(name)),
+                    of => (rich(&named(locale, of))),
+                }
+                " " bdi.quiet dir="ltr" { (outage.id) }
+            }
+            td { span.state { (shown.shape()) span.word { (locale.word(word)) } } }
+            td {
+                (locale.reason(outage.cause))
+                @if let Some(layer) = outage.layer { " " span.quiet { "(" (locale.layer(layer)) ")" } }
+            }
+            td { (scene.time(outage.onset)) }
+            td { (locale.span(outage.detected.since(outage.onset))) }
+            td { @match outage.recovered { Some(end) => (scene.time(end)), None => "–" } }
+            td {
+                @match outage.recovered {
+                    Some(end) => (locale.span(end.since(outage.onset))),
+                    None => (scene.age(outage.onset)),
+                }
+            }
+            td.count { bdi { (locale.number(outage.attempts_failed.into())) } }
+        }
+    }
 }
 
 fn item(scene: &Scene<'_>, outage: &Outage) -> Markup {
