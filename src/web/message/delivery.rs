@@ -246,7 +246,9 @@ fn why(scene: &Scene<'_>, story: &DeliveryStory, number: u32, plan: &Plan) -> Ma
 const fn standing_state(standing: Standing) -> State {
     match standing {
         Standing::Eligible | Standing::LaterStep => State::Up,
-        Standing::Doubtful | Standing::Deferred | Standing::QuotaExhausted | Standing::Drill => State::Degraded,
+        Standing::Doubtful | Standing::Deferred | Standing::QuotaExhausted | Standing::Drill => {
+            State::Degraded
+        }
         Standing::Down | Standing::UplinkDown | Standing::Refused => State::Down,
         Standing::Held
         | Standing::Maintenance
