@@ -28,6 +28,7 @@ mod openapi;
 mod people;
 pub mod problem;
 pub mod ring;
+mod route;
 pub mod routes;
 mod schemas;
 pub mod service;
