@@ -1,6 +1,7 @@
 //! Gateways, channels, outages and the queue as they are now; an operator's stop, and planned work.
 
 use super::App;
+use super::audit;
 use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, bad_value, json, not_found};
 use super::intake::later_than;
 use super::messages::{ReasonBody, carry_out, checked_reason, refusal};
@@ -28,6 +29,7 @@ const DRILL_MAX: Span = Span::from_hours(24);
 pub(crate) async fn status(app: Arc<App>, call: Call) -> Answer {
     call.query(&[])?;
     let mut body = show::view(&app.service.view());
+    body["audit"] = audit::head(app.service.acts_end());
     body["policy_trouble"] = app.service.policy_trouble().map_or(
         serde_json::Value::Null,
         |trouble| json!({"at": show::time(trouble.at), "report": trouble.report}),

@@ -308,10 +308,15 @@ pub(crate) fn check_language(key: &str, tag: &str) -> Result<(), Problem> {
 
 /// Reads a time that must lie ahead. Cites: RFC 3339.
 pub(crate) fn later_than(now: Timestamp, key: &str, text: &str) -> Result<Timestamp, Problem> {
+    let at = time_of(key, text)?;
+    if at > now { Ok(at) } else { Err(bad_value(key, "this time is past")) }
+}
+
+/// Reads a time. Cites: RFC 3339.
+pub(crate) fn time_of(key: &str, text: &str) -> Result<Timestamp, Problem> {
     let at: jiff::Timestamp =
         text.parse().map_err(|_| bad_value(key, "write the time as 2026-11-22T18:00:00Z (RFC 3339)"))?;
-    let at = Timestamp::from_ms(at.as_millisecond());
-    if at > now { Ok(at) } else { Err(bad_value(key, "this time is past")) }
+    Ok(Timestamp::from_ms(at.as_millisecond()))
 }
 
 // === how the parts are read ===

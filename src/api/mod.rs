@@ -8,6 +8,7 @@
 pub mod access;
 pub mod address;
 mod alertmanager;
+mod audit;
 pub(crate) mod call;
 pub mod cap;
 pub(crate) mod contacts;

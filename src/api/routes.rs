@@ -7,7 +7,8 @@ use super::problem::Kind;
 pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
-    alertmanager, cap, contacts, correct, events, gateways, health, hooks, login, messages, openapi, tokens,
+    alertmanager, audit, cap, contacts, correct, events, gateways, health, hooks, login, messages, openapi,
+    tokens,
 };
 use crate::core::query::Role;
 use crate::web::operate::Act;
@@ -299,6 +300,16 @@ pub static ROUTES: &[Route] = &[
         problems: &[Kind::Refused, Kind::TooMany, Kind::DiskFull],
         run: run!(tokens::put),
         ..ACT
+    },
+    Route {
+        path: "/v1/audit",
+        summary: "Lists who did what, each act with its place in the chain, newest first; with `after`, oldest first. Where \
+                  `next` is given there may be more, even below `limit`.",
+        id: "listActs",
+        params: &["before_act", "after_act", "limit", "who", "act", "since", "until"],
+        gives: Gives::Json(200, "Acts"),
+        run: run!(audit::list),
+        ..READ
     },
     Route {
         path: "/v1/events",

@@ -456,7 +456,7 @@ fn pictures() -> Value {
             "at": at(), "turn": count(), "policy": text(), "held": to("Overlay"),
             "policy_trouble": or_null(whole(json!({"at": at(), "report": text()}))),
             "gateways": list(to("Gateway")), "channels": list(to("Channel")), "uplinks": list(to("Uplink")),
-            "deliveries": to("Queue"), "outages": list(to("Outage")),
+            "deliveries": to("Queue"), "outages": list(to("Outage")), "audit": to("ChainEnd"),
         })),
         "MessageShown": whole(json!({
             "id": {"type": "string", "pattern": MESSAGE_ID}, "author": text(), "accepted_at": at(),
@@ -497,12 +497,24 @@ fn pictures() -> Value {
 
 fn lists() -> Value {
     let next = || or_null(json!({"type": "string", "description": "Where the next page begins."}));
+    let plain = || json!({"type": "string"});
+    let hash = || json!({"type": "string", "pattern": "^[0-9a-f]{64}$"});
     json!({
         "Messages": whole(json!({"messages": list(to("MessageShown")), "next": next()})),
         "Deliveries": whole(json!({"deliveries": list(to("Delivery")), "next": or_null(count())})),
         "Gateways": whole(json!({"gateways": list(to("Gateway"))})),
         "Channels": whole(json!({"channels": list(to("Channel"))})),
         "Outages": whole(json!({"outages": list(to("Outage")), "next": next()})),
+        "Acts": whole(json!({
+            "acts": list(whole(json!({
+                "number": count(), "prev": hash(), "at": at(), "who": plain(), "act": plain(), "on": plain(),
+                "reason": plain(), "hash": hash(),
+            }))),
+            "next": or_null(count()),
+            "anchor": whole(json!({"number": count(), "hash": hash(), "adopted": count()})),
+            "head": to("ChainEnd"),
+        })),
+        "ChainEnd": whole(json!({"number": count(), "hash": hash()})),
         "Contacts": whole(json!({"contacts": {"type": "array", "items": {"type": "object"}}, "next": next()})),
     })
 }
@@ -517,6 +529,10 @@ pub(super) fn parameter(name: &str) -> Value {
         "rest" => ("path", "rest", json!({"type": "string", "minLength": 1})),
         "before_message" => ("query", "before", json!({"type": "string", "pattern": MESSAGE_ID})),
         "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^(o-)?[0-9]{1,18}$"})),
+        "before_act" => ("query", "before", count()),
+        "after_act" => ("query", "after", count()),
+        "who" | "act" => ("query", name, json!({"type": "string"})),
+        "since" | "until" => ("query", name, at()),
         "after_index" => ("query", "after", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})),
         "after_contact" => ("query", "after", json!({"type": "string"})),
         "limit" => (

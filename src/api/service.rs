@@ -4,6 +4,7 @@
 
 use super::ring::EventRing;
 use crate::adapter::{HookAnswer, HookRequest};
+use crate::core::audit::Head;
 use crate::core::channel::Channel;
 use crate::core::effect::Reply;
 use crate::core::forecast::{Forecast, Load};
@@ -133,6 +134,8 @@ pub trait Service: Send + Sync {
     fn readiness(&self) -> Readiness;
     /// Returns the refused policy edit, if the last one was.
     fn policy_trouble(&self) -> Option<PolicyTrouble>;
+    /// Returns where the chain of acts ends on disk.
+    fn acts_end(&self) -> Head;
     /// Returns the metrics in Prometheus' text format.
     fn metrics(&self) -> String;
     /// Says whether providers may call for a gateway of this name: it is there, or was since the start.

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 the service or the store could not be reached.
 
+mod audit;
 mod bench;
 mod cancel;
 mod check;
@@ -73,6 +74,8 @@ enum Command {
     Contacts(contacts::Args),
     /// Make a token
     Token(token::Args),
+    /// Look into the record of who did what
+    Audit(audit::Args),
     /// Measure this build beside its yardsticks
     Bench(bench::Args),
     /// Print the completions of a shell
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Drill(args) => drill::run(&args),
         Command::Contacts(args) => contacts::run(&args),
         Command::Token(args) => token::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
     };

@@ -1,5 +1,6 @@
 //! Accepting messages, materialising their deliveries, and visiting those when something changed for all of them.
 
+use super::audit::{Audit, discreet};
 use super::channel::GatewaySet;
 use super::effect::{Effect, Event, Reply};
 use super::ids::{DeliveryId, MessageId};
@@ -10,7 +11,7 @@ use super::outbox::queue::Stay;
 use super::outbox::row::{Kind, Row};
 use super::outbox::timers::{Timer, TimerKey};
 use super::policy::LAST_RULE;
-use super::record::{Audit, Progress, Record, Repeat};
+use super::record::{Progress, Record, Repeat};
 use super::route::plan::Route;
 use super::slab::{Handle, NONE};
 use super::time::{Span, Timestamp};
@@ -463,9 +464,8 @@ impl Core {
     }
 
     pub(super) fn audit(&mut self, who: &str, act: &str, on: String, reason: String) {
-        self.audits += 1;
-        let (at, number) = (self.now, self.audits);
-        self.store(Record::Audit(Audit { at, number, who: who.into(), act: act.into(), on, reason }));
+        let (at, reason) = (self.now, discreet(&reason));
+        self.effects.push_back(Effect::Note(Audit { at, who: who.into(), act: act.into(), on, reason }));
     }
 }
 

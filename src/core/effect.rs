@@ -1,5 +1,6 @@
 //! What the core asks of the world. Nothing of a turn is done before the turn's records are durable.
 
+use super::audit::Audit;
 use super::channel::{Channel, GatewayId};
 use super::evidence::Layer;
 use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
@@ -15,6 +16,8 @@ use super::view::State;
 pub enum Effect {
     /// Make this durable with the turn.
     Store(Record),
+    /// Make this durable with the turn, at the end of the chain of acts.
+    Note(Audit),
     /// Hand a delivery to a gateway.
     Send(Order),
     /// Ask the provider what became of an attempt.

@@ -158,7 +158,8 @@ impl Core {
             }
             drilled |= g.overlay.take().is_some_and(|overlay| overlay.is_drill());
             let (name, gateway) = (g.config.name.clone(), GatewayId(place as u8));
-            self.store(Record::Overlay { gateway: Some(name), overlay: None });
+            self.store(Record::Overlay { gateway: Some(name.clone()), overlay: None });
+            self.audit(SERVICE, OverlayAct::Release.name(), name, "its time was over".into());
             let who = SERVICE.to_owned();
             self.event(Event::Overlay { gateway: Some(gateway), act: OverlayAct::Release, who });
         }

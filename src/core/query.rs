@@ -1,10 +1,11 @@
 //! What may be asked of the store, and the rows that are not the core's own: contacts and tokens.
 
+use super::audit::{Anchor, Head, Link};
 use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use super::input::IdempotencyKey;
 use super::message::{Message, Recipient};
 use super::outcome::{Outcome, ReceiptKind};
-use super::record::{Attempt, Audit, Delivery, Outage, Plan, Progress};
+use super::record::{Attempt, Delivery, Outage, Plan, Progress};
 use super::reply::{KeptReply, LastAnswer, ReplyKey, ReplyKind};
 use super::time::Timestamp;
 use std::collections::BTreeMap;
@@ -129,11 +130,24 @@ pub enum Query {
         /// The provider's id of the attempt.
         id: String,
     },
-    /// The audit record, newest first.
-    AuditLog {
+    /// Acts of the audit record.
+    Acts {
+        /// From which, and in which order.
+        from: ActsFrom,
         /// How many.
         limit: usize,
     },
+    /// Where the chain of acts begins and ends.
+    ChainEnds,
+}
+
+/// From which act, and in which order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ActsFrom {
+    /// The newest before this number, newest first; `None`: the newest of all.
+    Before(Option<u64>),
+    /// Those after this number, oldest first.
+    After(u64),
 }
 
 /// The answer to a [`Query`].
@@ -161,8 +175,10 @@ pub enum Answer {
     Reply(ReplyKey),
     /// An attempt.
     Attempt(AttemptId),
-    /// Audit records, newest first.
-    AuditLog(Vec<Audit>),
+    /// Acts, in the order that was asked for.
+    Acts(Vec<Link>),
+    /// Where the chain of acts begins and ends.
+    ChainEnds(Anchor, Head),
 }
 
 /// Which replies are looked for.

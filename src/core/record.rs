@@ -78,8 +78,6 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// Who did what; key: the time and a number.
-    Audit(Audit),
     /// What a recipient said; key: its time and digest. The first of a provider's id is kept.
     Reply(KeptReply),
     /// What the person of a delivery answered last; key: the delivery.
@@ -338,23 +336,6 @@ impl Overlay {
     pub fn is_drill(&self) -> bool {
         matches!(self.kind, OverlayKind::Drill { .. })
     }
-}
-
-/// One act of a person or program.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Audit {
-    /// When.
-    pub at: Timestamp,
-    /// A number that sorts acts of one millisecond.
-    pub number: u64,
-    /// The subject.
-    pub who: String,
-    /// The act: `accept`, `cancel`, `hold`, ...
-    pub act: String,
-    /// On what: an id or a name.
-    pub on: String,
-    /// Why, where one was given.
-    pub reason: String,
 }
 
 /// Everything that is unsettled, as the store hands it to the core at start.

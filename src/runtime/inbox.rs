@@ -7,9 +7,11 @@
 
 use crate::api::service::Change;
 use crate::core::Core;
+use crate::core::audit::Audit;
 use crate::core::input::Input;
-use crate::core::message::{Severity, Status};
+use crate::core::message::{SERVICE, Severity, Status};
 use crate::core::policy::Policy;
+use crate::core::time::Timestamp;
 use crate::runtime::gateways::Lineup;
 use crate::runtime::writer::Waiter;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub(crate) enum Incoming {
         /// Told once it is on disk.
         waiter: Waiter,
     },
+    /// An act of the service itself.
+    Note(Noted),
     /// Told once everything that came before is on disk.
     Barrier(oneshot::Sender<()>),
     /// The files as they are now, their adapters built.
@@ -44,6 +48,16 @@ pub(crate) enum Incoming {
     Rest,
     /// Make what is left durable and end.
     Stop,
+}
+
+/// An act of the service itself, for the audit record.
+pub(crate) struct Noted {
+    /// The act.
+    pub(crate) act: &'static str,
+    /// On what.
+    pub(crate) on: String,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 /// What changed in the files; it comes into force in one turn.
@@ -82,6 +96,14 @@ pub(crate) fn inbox() -> (Inbox, Outlet) {
     let (sender, receiver) = channel();
     let room = Arc::new(Semaphore::new(INBOX_MAX));
     (Inbox { queue: sender, room: Arc::clone(&room) }, Outlet { queue: receiver, room })
+}
+
+impl Noted {
+    /// Returns it as it is kept.
+    pub(crate) fn at(self, at: Timestamp) -> Audit {
+        let Noted { act, on, reason } = self;
+        Audit { at, who: SERVICE.into(), act: act.into(), on, reason }
+    }
 }
 
 impl Inbox {

@@ -28,6 +28,7 @@ mod guard;
 mod hooks;
 mod inbox;
 mod intake;
+mod notary;
 mod pantry;
 mod reads;
 mod release;

@@ -55,7 +55,7 @@ impl Release {
     fn effect(&self, effect: Effect) {
         match effect {
             // The turn took these out: the records are what was committed, the events are told together.
-            Effect::Store(_) | Effect::Event(_) => {}
+            Effect::Store(_) | Effect::Note(_) | Effect::Event(_) => {}
             Effect::Send(order) => self.dispatch.send(order),
             Effect::Ask { attempt, gateway } => self.dispatch.ask(attempt, gateway),
             Effect::LoadAudience { message, chunk } => self.dispatch.load_audience(message, chunk),

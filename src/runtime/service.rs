@@ -6,6 +6,7 @@
 use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
 use crate::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Trouble};
+use crate::core::audit::Head;
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
 use crate::core::query::{Answer, Query, Role};
@@ -56,6 +57,8 @@ pub(crate) struct Front {
     pub(crate) policy_trouble: watch::Receiver<Option<PolicyTrouble>>,
     pub(crate) reachability: Option<Arc<dyn Reachability>>,
     pub(crate) replies: Replies,
+    /// Where the chain of acts ends on disk.
+    pub(crate) acts_end: watch::Receiver<Head>,
 }
 
 impl Front {
@@ -197,6 +200,10 @@ impl Service for Front {
 
     fn policy_trouble(&self) -> Option<PolicyTrouble> {
         self.policy_trouble.borrow().clone()
+    }
+
+    fn acts_end(&self) -> Head {
+        *self.acts_end.borrow()
     }
 
     fn metrics(&self) -> String {

@@ -14,6 +14,7 @@ use crate::core::message::SERVICE;
 use crate::core::query::{Role, TokenRecord};
 use crate::core::time::Timestamp;
 use crate::diag::Diagnostics;
+use crate::policy::PolicyFiles;
 use crate::probe::runner::{self, Runner};
 use crate::probe::uplink;
 use crate::runtime::clock::{Clock, Os};
@@ -146,6 +147,11 @@ impl Site {
         let serving = tokio::spawn(listener::serve(listening, shows, app, places, stopped));
         let (gateways, policy) = (configuration.lineup.len(), configuration.policy.policy());
         tracing::info!(%address, gateways, policy = policy.hash, "the service is up");
+        running.note(
+            "start",
+            format!("policy {}", policy.hash),
+            format!("version {}", env!("CARGO_PKG_VERSION")),
+        );
         Ok(Site {
             running,
             configuration,
@@ -194,6 +200,13 @@ impl Site {
                     errors = diags.errors(),
                     "the files are not sound; the earlier set stays in force"
                 );
+                // The texts as they are now, sound or not, by the hash that names them everywhere else.
+                let files = PolicyFiles::read(
+                    &self.configuration.settings.policies_dir(),
+                    &mut Diagnostics::default(),
+                );
+                let reason = format!("{} errors; the earlier set stays in force", diags.errors());
+                self.running.note("reload-refused", format!("policy {}", files.hash()), reason);
                 self.running.refuse(diags.render_errors());
                 Err(diags)
             }
@@ -232,6 +245,7 @@ impl Site {
         // The runner ends with the service alone.
         drop(self.probes.send(runner::Command::Replace(new.probes.clone())).await);
         tracing::info!(gateways = new.lineup.len(), policy = policy.hash, "the files are in force");
+        self.running.note("reload", format!("policy {}", policy.hash), String::new());
         self.configuration = self.configuration.followed_by(new);
     }
 }

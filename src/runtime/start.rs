@@ -13,8 +13,9 @@ use crate::runtime::escalate::Escalator;
 use crate::runtime::feed::Feed;
 use crate::runtime::forecast::Forecasts;
 use crate::runtime::gateways::{Gateways, Lineup};
-use crate::runtime::inbox::{Files, Inbox, Incoming, inbox};
+use crate::runtime::inbox::{Files, Inbox, Incoming, Noted, inbox};
 use crate::runtime::intake::Intake;
+use crate::runtime::notary::Notary;
 use crate::runtime::pantry::Pantry;
 use crate::runtime::reads::Reads;
 use crate::runtime::release::{Pacer, Release};
@@ -26,6 +27,7 @@ use crate::runtime::tickets::Tickets;
 use crate::runtime::tokens::{Names, Tokens};
 use crate::runtime::turn::{Cadence, Turns};
 use crate::runtime::writer::{Fatal, Slot, Writer};
+use crate::store::chain::Chain;
 use crate::store::outbox::{Outbox, ReadError, Retention};
 use crate::store::reachability::{Cell, CellRow, Reachability};
 use crate::store::space::Space;
@@ -123,6 +125,7 @@ impl Wasl {
         let (trouble_out, policy_trouble) = watch::channel(None);
         let reads = Reads::to_look(Arc::clone(&reader));
         let intake = Arc::new(Intake::new(Arc::clone(&reader), Arc::clone(&clock), parts.space));
+        let (notary, acts_end) = Notary::new(Chain::open(&*reader)?);
         let (slot, events) = (Arc::new(Slot::new()), Arc::new(EventRing::new(now)));
         let dispatch = Arc::new(Dispatch {
             gateways: Arc::clone(&gateways),
@@ -156,6 +159,7 @@ impl Wasl {
             beats: Arc::clone(&beats),
             clock: Arc::clone(&clock),
             retention,
+            notary,
         };
         let turns = Turns {
             core,
@@ -168,7 +172,6 @@ impl Wasl {
             configured,
             pace: Cadence::begin(now),
             names,
-            changes: 0,
             barriers: Vec::new(),
         };
         let ended = run(writer, turns)?;
@@ -195,6 +198,7 @@ impl Wasl {
             policy_trouble,
             reachability: parts.reachability.clone(),
             replies,
+            acts_end,
         });
         Ok(Running {
             front,
@@ -244,6 +248,12 @@ impl Running {
         }
         self.front.metrics.reloaded(true);
         self.policy_trouble.send_replace(None);
+    }
+
+    /// Notes an act of the service itself in the audit record.
+    pub(crate) fn note(&self, act: &'static str, on: String, reason: String) {
+        // A service that has ended notes nothing more.
+        let _ = self.inbox.put_now(Incoming::Note(Noted { act, on, reason }));
     }
 
     /// Says why the files as they are now were refused; what was in force stays so.

@@ -42,8 +42,6 @@ pub(crate) struct Turns {
     /// The gateways as configured now.
     pub(crate) configured: Vec<GatewayConfig>,
     pub(crate) pace: Cadence,
-    /// How many changes were taken that are none of the core's.
-    pub(crate) changes: u64,
     /// The tokens, as decided.
     pub(crate) names: Names,
     /// Those of this turn: told after everything else of it.
@@ -112,10 +110,7 @@ impl Turns {
             match incoming {
                 Incoming::Input(input) => self.core.handle(input, now),
                 Incoming::Change { who, change, waiter } => match self.names.admit(&change) {
-                    Ok(()) => {
-                        self.changes += 1;
-                        group.change(now, self.changes, who, change, waiter);
-                    }
+                    Ok(()) => group.change(now, who, change, waiter),
                     // Whoever asked may have gone; nothing was changed.
                     Err(refused) => drop(waiter.send(Err(refused))),
                 },
@@ -124,6 +119,7 @@ impl Turns {
                     let ahead = self.core.ahead_of(severity, status);
                     let _ = told.send((Box::new(self.core.copy_for_forecast()), ahead));
                 }
+                Incoming::Note(noted) => group.note(noted.at(now)),
                 Incoming::Barrier(told) => self.barriers.push(told),
                 Incoming::Lineup(files, told) => self.line_up(*files, told, now),
                 Incoming::Rest => self.rest(now),
@@ -140,6 +136,7 @@ impl Turns {
             self.pace.stale = true;
             match effect {
                 Effect::Store(record) => group.record(record),
+                Effect::Note(audit) => group.note(audit),
                 Effect::Event(event) => events.push(Arc::new(event)),
                 effect => group.release(Released::Effect(effect)),
             }

@@ -7,14 +7,16 @@
 //! everything it held; only a corrupt store ends the service.
 
 use crate::api::service::{Change, Trouble};
+use crate::core::audit::Audit;
 use crate::core::effect::{Effect, Event};
 use crate::core::query::TokenRecord;
-use crate::core::record::{Audit, Record};
+use crate::core::record::Record;
 use crate::core::time::Timestamp;
 use crate::core::view::View;
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
 use crate::runtime::intake::Intake;
+use crate::runtime::notary::Notary;
 use crate::runtime::pantry::Pantry;
 use crate::runtime::release::Release;
 use crate::runtime::retainer::Retainer;
@@ -59,6 +61,8 @@ pub(crate) enum Released {
 #[derive(Default)]
 pub(crate) struct Group {
     puts: Vec<Put>,
+    /// What somebody did, in the order in which it is added to the chain.
+    acts: Vec<Audit>,
     released: Vec<Released>,
     /// The time of its latest turn.
     turn: Timestamp,
@@ -102,12 +106,13 @@ pub(crate) struct Writer {
     pub(crate) beats: Arc<Beats>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) retention: Retainer,
+    pub(crate) notary: Notary,
 }
 
 impl Group {
     /// Says whether there is nothing to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.released.is_empty()
+        self.puts.is_empty() && self.acts.is_empty() && self.released.is_empty()
     }
 
     /// Says that a turn at this time is part of it.
@@ -120,27 +125,23 @@ impl Group {
         self.puts.push(Put::Record(record));
     }
 
+    /// Notes an act with this group.
+    pub(crate) fn note(&mut self, audit: Audit) {
+        self.acts.push(audit);
+    }
+
     /// Lets `released` go with this group.
     pub(crate) fn release(&mut self, released: Released) {
         self.released.push(released);
     }
 
-    /// Writes a change with this group, and who made it. `nth` tells it from the others of this run.
-    pub(crate) fn change(&mut self, now: Timestamp, nth: u64, who: String, change: Change, waiter: Waiter) {
+    /// Writes a change with this group, and who made it.
+    pub(crate) fn change(&mut self, now: Timestamp, who: String, change: Change, waiter: Waiter) {
         let (act, on) = match &change {
             Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len())),
             Change::Token { record, .. } => ("token", record.name.clone()),
         };
-        // Numbers above the core's own, so that acts of one millisecond stay apart.
-        let number = 1 << 63 | nth;
-        self.record(Record::Audit(Audit {
-            at: now,
-            number,
-            who,
-            act: act.into(),
-            on,
-            reason: String::new(),
-        }));
+        self.note(Audit { at: now, who, act: act.into(), on, reason: String::new() });
         match change {
             Change::Contacts(contacts) => self.puts.extend(contacts.into_iter().map(Put::Contact)),
             Change::Token { record, .. } => {
@@ -153,6 +154,7 @@ impl Group {
 
     fn join(&mut self, later: Group) {
         self.puts.extend(later.puts);
+        self.acts.extend(later.acts);
         self.turn = self.turn.max(later.turn);
         // Nobody needs a picture that a later one is about to replace.
         if later.released.iter().any(|released| matches!(released, Released::View(_))) {
@@ -176,7 +178,8 @@ impl Slot {
     /// Puts a turn in; waits while too much waits for the disk.
     pub(crate) fn put(&self, group: Group, beats: &Beats, clock: &Clock) -> Result<(), Ended> {
         let mut state = self.lock();
-        while (state.group.puts.len() >= RECORDS_MAX || state.group.released.len() >= RELEASED_MAX)
+        while (state.group.puts.len() + state.group.acts.len() >= RECORDS_MAX
+            || state.group.released.len() >= RELEASED_MAX)
             && !state.ended
         {
             // It is the disk that is slow, not this thread.
@@ -242,10 +245,12 @@ impl Writer {
     fn write_all(&mut self) -> Result<(), Fatal> {
         while let Some(group) = self.slot.take() {
             self.beats.writer(&self.clock);
-            let Group { puts, released, turn } = group;
+            let Group { mut puts, acts, released, turn } = group;
+            self.notary.seal(acts, &mut puts);
             if !puts.is_empty() {
                 puts.iter().for_each(|put| self.pantry.keep(put));
                 self.commit(&puts)?;
+                self.notary.sealed(self.clock.now());
             } else {
                 // Whether it is beyond repair the next commit says.
                 match self.outbox.recover() {

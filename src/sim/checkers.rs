@@ -3,8 +3,12 @@
 use crate::core::effect::Order;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::outcome::{DeliveryResult, Outcome, ReceiptKind};
+use crate::core::query::{ActsFrom, Answer, Query, ROWS_MAX};
 use crate::core::record::{Attempt, Delivery, Repeat};
 use crate::core::time::Timestamp;
+use crate::store::chain::hashed;
+use crate::store::chain::verify::Verifier;
+use crate::store::outbox::Reader;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An invariant that did not hold.
@@ -148,5 +152,25 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks that the chain of acts is whole, however often the process died.
+pub(super) fn chained(reader: &dyn Reader) -> Result<(), String> {
+    let ask = |query| reader.answer(&query).map(|answer| answer.value).map_err(|error| error.to_string());
+    let Answer::ChainEnds(anchor, head) = ask(Query::ChainEnds)? else { return Err("no ends".into()) };
+    let mut verifier = Verifier::begin(anchor, None).map_err(|broken| broken.to_string())?;
+    loop {
+        let from = ActsFrom::After(verifier.last().number);
+        let Answer::Acts(links) = ask(Query::Acts { from, limit: ROWS_MAX })? else {
+            return Err("no acts".into());
+        };
+        if links.is_empty() {
+            return verifier.end(head).map_err(|broken| broken.to_string());
+        }
+        for link in links {
+            let taken = verifier.take(link.number, link.prev, link.hash, hashed(&link).as_bytes());
+            taken.map_err(|broken| broken.to_string())?;
+        }
     }
 }

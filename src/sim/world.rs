@@ -4,7 +4,7 @@ mod corrections;
 mod drills;
 
 use self::corrections::CORRECTING;
-use super::checkers::{Broken, Ledger};
+use super::checkers::{Broken, Ledger, chained};
 use super::faults::{CHANNELS, Faults, GATEWAY_REASONS, draw_gateways, draw_policy};
 use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::{Effect, Order, Reply};
@@ -20,6 +20,7 @@ use crate::core::reply::Asks;
 use crate::core::rng::Rng;
 use crate::core::time::{Span, Timestamp};
 use crate::core::{Core, CoreConfig};
+use crate::store::chain::Chain;
 use crate::store::outbox::memory::MemoryOutbox;
 use crate::store::outbox::{Outbox, Put};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -175,6 +176,7 @@ impl World {
         if !loaded.messages.is_empty() {
             return Err(self.ledger.broken(self.now, "a settled message is still open on disk"));
         }
+        chained(&*self.disk.reader()).map_err(|what| self.ledger.broken(self.now, what))?;
         for seen in self.ledger.seen.values() {
             if let Some(result) = seen.result {
                 self.outline.results[result as usize] += 1;
@@ -347,9 +349,12 @@ impl World {
         }
         self.core.tick(self.now);
         let (mut batch, mut released) = (Vec::new(), Vec::new());
+        let opened = Chain::open(&*self.disk.reader());
+        let mut chain = opened.map_err(|e| self.ledger.broken(self.now, e.to_string()))?;
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Store(record) => batch.push(Put::Record(record)),
+                Effect::Note(audit) => batch.push(Put::Link(chain.link(audit))),
                 other => released.push(other),
             }
         }

@@ -5,6 +5,7 @@
 //!
 //! Invariant: no error of a disk panics, and every error that a person can meet says where, what, and what to do.
 
+pub mod chain;
 pub mod codec;
 pub mod folder;
 pub mod outbox;

@@ -8,6 +8,7 @@
 #![allow(clippy::type_complexity, reason = "a table of cases reads best where it stands")]
 
 mod adapters;
+mod audit;
 mod authz;
 mod browser;
 mod configuration;

@@ -7,12 +7,14 @@ use crate::support::media::{Disk, Survivors};
 use crate::support::puts::{FEW_MESSAGES, Keys, few_message, put};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use wasl::core::audit::{Audit, Head};
 use wasl::core::ids::{DeliveryId, OutageId};
 use wasl::core::input::IdempotencyKey;
-use wasl::core::query::{Answer, Query, ReplyScope};
+use wasl::core::query::{ActsFrom, Answer, Query, ReplyScope};
 use wasl::core::record::Loaded;
 use wasl::core::reply::{ReplyKey, ReplyKind};
 use wasl::core::time::{Span, Timestamp};
+use wasl::store::chain::Chain;
 use wasl::store::outbox::memory::MemoryOutbox;
 use wasl::store::outbox::redb::RedbOutbox;
 use wasl::store::outbox::{Batch, Outbox, Position, Put, Reader, Retention, Walk, frames};
@@ -197,7 +199,10 @@ fn queries() -> Vec<Query> {
         Query::Outages { before: Some(OutageId(2)), limit: 1 },
         Query::Contacts { after: None, limit: 2 },
         Query::Contacts { after: Some("a".into()), limit: 9 },
-        Query::AuditLog { limit: 4 },
+        Query::Acts { from: ActsFrom::Before(None), limit: 2 },
+        Query::Acts { from: ActsFrom::Before(Some(3)), limit: 4 },
+        Query::Acts { from: ActsFrom::After(1), limit: 4 },
+        Query::ChainEnds,
     ];
     let replies = |scope, kind, limit| Query::Replies { scope, kind, before: None, limit };
     queries.push(replies(ReplyScope::All, None, 3));
@@ -267,22 +272,24 @@ proptest! {
     }
 }
 
+fn act(day: i64) -> Audit {
+    let at = Timestamp::from_ms(Span::from_hours(24 * day).ms());
+    Audit { at, who: "amal".into(), act: "hold".into(), on: format!("on day {day}"), reason: "مطر".into() }
+}
+
+fn acts(days: impl Iterator<Item = i64>) -> Batch {
+    let mut chain = Chain::after(Head::default());
+    days.map(|day| Put::Link(chain.link(act(day)))).collect()
+}
+
 #[test]
 fn who_did_what_is_kept_as_long_as_is_said() {
     let check = |outbox: &mut dyn Outbox| {
-        let act = |day: i64| wasl::core::record::Audit {
-            at: Timestamp::from_ms(Span::from_hours(24 * day).ms()),
-            number: 1,
-            who: "amal".into(),
-            act: "hold".into(),
-            on: format!("on day {day}"),
-            reason: String::new(),
-        };
-        let batch: Batch = (1..=5).map(|day| wasl::core::record::Record::Audit(act(day)).into()).collect();
-        outbox.commit(&batch).expect("committed");
-        let kept = |outbox: &dyn Outbox| match outbox.reader().answer(&Query::AuditLog { limit: 9 }) {
+        outbox.commit(&acts(1..=5)).expect("committed");
+        let query = Query::Acts { from: ActsFrom::Before(None), limit: 9 };
+        let kept = |outbox: &dyn Outbox| match outbox.reader().answer(&query) {
             Ok(answer) => match answer.value {
-                Answer::AuditLog(acts) => acts.into_iter().map(|act| act.on).collect::<Vec<_>>(),
+                Answer::Acts(links) => links.into_iter().map(|link| link.audit.on).collect::<Vec<_>>(),
                 other => panic!("{other:?}"),
             },
             Err(error) => panic!("{error}"),
@@ -303,15 +310,7 @@ fn who_did_what_is_kept_as_long_as_is_said() {
 #[test]
 fn a_damaged_export_is_refused_wherever_the_damage_is() {
     let mut outbox = MemoryOutbox::new();
-    let audit = |number| wasl::core::record::Audit {
-        at: Timestamp::from_ms(1),
-        number,
-        who: "amal".into(),
-        act: "hold".into(),
-        on: "sms-main".into(),
-        reason: "مطر".into(),
-    };
-    let batch: Batch = (0..3).map(|n| wasl::core::record::Record::Audit(audit(n)).into()).collect();
+    let batch = acts(1..=3);
     outbox.commit(&batch).expect("committed");
     let mut file = Vec::new();
     frames::export(outbox.reader().as_ref(), &mut file).expect("exported");

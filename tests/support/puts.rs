@@ -5,6 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::sync::Arc;
+use wasl::core::audit::{Anchor, Audit, Hash, Link};
 use wasl::core::channel::{CHANNELS, Channel};
 use wasl::core::evidence::Layer;
 use wasl::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
@@ -14,7 +15,7 @@ use wasl::core::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind,
 use wasl::core::policy::OnUnknown;
 use wasl::core::query::{Contact, Role, TokenRecord};
 use wasl::core::record::{
-    Attempt, Audit, Delivery, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Ranked, Record, Repeat,
+    Attempt, Delivery, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Ranked, Record, Repeat,
     Settled, Standing,
 };
 use wasl::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKind, Said};
@@ -45,6 +46,8 @@ pub fn put(keys: Keys) -> impl Strategy<Value = Put> {
         1 => contact(keys).prop_map(Put::Contact),
         1 => token().prop_map(Put::Token),
         1 => policy_version().prop_map(Put::Policy),
+        1 => link(keys).prop_map(Put::Link),
+        1 => anchor().prop_map(Put::Anchor),
     ]
 }
 
@@ -77,7 +80,6 @@ pub fn record(keys: Keys) -> impl Strategy<Value = Record> {
                 at
             }
         ),
-        audit(keys).prop_map(Record::Audit),
         reply(keys).prop_map(Record::Reply),
         (delivery_id(keys), reply_kind(), time()).prop_map(|(of, kind, at)| Record::Answer(LastAnswer {
             of,
@@ -391,9 +393,22 @@ fn overlay() -> impl Strategy<Value = Overlay> {
     (kind, text(), text(), time()).prop_map(|(kind, who, reason, since)| Overlay { kind, who, reason, since })
 }
 
-fn audit(keys: Keys) -> impl Strategy<Value = Audit> {
-    (time(), few(keys, vec![1, 2], any::<u64>()), text(), text(), text(), text())
-        .prop_map(|(at, number, who, act, on, reason)| Audit { at, number, who, act, on, reason })
+fn link(keys: Keys) -> impl Strategy<Value = Link> {
+    let number = few(keys, vec![1, 2, 3, 7], any::<u64>());
+    (number, hash(), hash(), (time(), text(), text(), text(), text())).prop_map(
+        |(number, prev, hash, (at, who, act, on, reason))| {
+            let audit = Audit { at, who, act, on, reason };
+            Link { number, prev, hash, audit }
+        },
+    )
+}
+
+fn anchor() -> impl Strategy<Value = Anchor> {
+    (any::<u64>(), hash(), any::<u64>()).prop_map(|(number, hash, adopted)| Anchor { number, hash, adopted })
+}
+
+fn hash() -> impl Strategy<Value = Hash> {
+    any::<[u8; 32]>().prop_map(Hash)
 }
 
 fn contact(keys: Keys) -> impl Strategy<Value = Contact> {

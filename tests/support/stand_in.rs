@@ -9,6 +9,7 @@ use wasl::adapter::{HookAnswer, HookRequest};
 use wasl::api::ring::EventRing;
 use wasl::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble};
 use wasl::api::session;
+use wasl::core::audit::{Hash, Head};
 use wasl::core::channel::{Channel, GatewayId};
 use wasl::core::effect::{Event, OverlayAct, Reply};
 use wasl::core::evidence::{Layer, Phase, Verdict};
@@ -236,6 +237,10 @@ impl Service for StandIn {
 
     fn policy_trouble(&self) -> Option<PolicyTrouble> {
         self.trouble.clone()
+    }
+
+    fn acts_end(&self) -> Head {
+        Head { number: 2, hash: Hash([7; 32]) }
     }
 
     fn metrics(&self) -> String {

@@ -2,11 +2,13 @@
 
 use super::null::message;
 use super::{Figure, Skipped};
+use crate::core::audit::{Audit, Head};
 use crate::core::ids::MessageId;
 use crate::core::message::Message;
-use crate::core::record::{Audit, Record};
+use crate::core::record::Record;
 use crate::core::reply::Asks;
 use crate::core::time::Timestamp;
+use crate::store::chain::Chain;
 use crate::store::outbox::frames::export;
 use crate::store::outbox::memory::MemoryOutbox;
 use crate::store::outbox::redb::RedbOutbox;
@@ -27,13 +29,13 @@ pub(super) fn run(_: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
     let told = |e: &dyn std::fmt::Display| e.to_string();
     let mut outbox = RedbOutbox::open(&folder.path().join("outbox.redb")).map_err(|e| told(&e))?;
     let mut file = std::fs::File::create(folder.path().join("plain")).map_err(|e| told(&e))?;
-    let mut number = 0u64;
+    let (mut number, mut chain) = (0u64, Chain::after(Head::default()));
     let (mut stored, mut stored_secs, mut plain, mut plain_secs) = (0usize, 0.0, 0usize, 0.0);
-    let bytes = written(&batch(&mut number))?;
+    let bytes = written(&batch(&mut number, &mut chain))?;
     for _ in 0..SLICES {
         let began = Instant::now();
         while began.elapsed() < SLICE {
-            outbox.commit(&batch(&mut number)).map_err(|e| told(&e))?;
+            outbox.commit(&batch(&mut number, &mut chain)).map_err(|e| told(&e))?;
             stored += WAITING;
         }
         stored_secs += began.elapsed().as_secs_f64();
@@ -63,7 +65,7 @@ fn written(batch: &[Put]) -> Result<Vec<u8>, String> {
 }
 
 /// Makes what so many accepted messages write.
-fn batch(number: &mut u64) -> Vec<Put> {
+fn batch(number: &mut u64, chain: &mut Chain) -> Vec<Put> {
     (0..WAITING)
         .flat_map(|_| {
             *number += 1;
@@ -89,17 +91,17 @@ fn batch(number: &mut u64) -> Vec<Put> {
                 asks: Asks::NOTHING,
             };
             let people = Arc::new(accept.recipients);
+            let act = chain.link(Audit {
+                at,
+                who: "bench".into(),
+                act: "accept".into(),
+                on: id.to_string(),
+                reason: String::new(),
+            });
             [
                 Put::Record(Record::Message(Arc::new(record))),
                 Put::Record(Record::Audience { message: id, chunk: 0, people }),
-                Put::Record(Record::Audit(Audit {
-                    at,
-                    number: *number,
-                    who: "bench".into(),
-                    act: "accept".into(),
-                    on: id.to_string(),
-                    reason: String::new(),
-                })),
+                Put::Link(act),
             ]
         })
         .collect()

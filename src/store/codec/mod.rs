@@ -26,19 +26,20 @@ pub(crate) use crc::{crc32, crc32_of};
 pub(crate) use delivery::ReceiptRow;
 pub(crate) use message::AudienceChunk;
 pub(crate) use reach::CELL;
-pub(crate) use record::{IdempotencyRow, OverlayRow, overlay_key};
+pub(crate) use record::{IdempotencyRow, OverlayRow, UnchainedRow, overlay_key};
 pub(crate) use reply::{OptOutRow, opt_out_key, reply_key};
 
+use crate::core::audit::{Anchor, Audit, Link};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::query::{Contact, TokenRecord};
-use crate::core::record::{Attempt, Audit, Delivery, Outage, Plan, Progress, Record};
+use crate::core::record::{Attempt, Delivery, Outage, Plan, Progress, Record};
 use crate::core::reply::{KeptReply, LastAnswer};
 use crate::core::time::Timestamp;
 use crate::store::outbox::{PolicyVersion, Put};
 use std::sync::Arc;
 
 /// The version of the store as a whole: a program refuses a store whose number is higher than its own.
-pub const STORE_FORMAT: u32 = 6;
+pub const STORE_FORMAT: u32 = 7;
 
 /// The first byte of a value that is not sealed.
 const PLAIN: u8 = 0;
@@ -57,6 +58,7 @@ pub(crate) enum Table {
     Outage = 8,
     Overlay = 9,
     Idempotency = 10,
+    /// Acts as they were kept before format 7, without a chain: read where an older store has them, written no more.
     Audit = 11,
     Contact = 12,
     Token = 13,
@@ -68,6 +70,8 @@ pub(crate) enum Table {
     Reply = 17,
     Answer = 18,
     OptOut = 19,
+    Link = 20,
+    Anchor = 21,
 }
 
 /// Why a stored value cannot be used.
@@ -182,13 +186,14 @@ macro_rules! as_row {
                 let $row = &IdempotencyRow { key: *key, message: *message, deliveries: *deliveries, at: *at };
                 $then
             }
-            Put::Record(Record::Audit($row)) => $then,
             Put::Record(Record::Reply($row)) => $then,
             Put::Record(Record::Answer($row)) => $then,
             Put::Record(Record::OptOut { channel, address, since: Some(since) }) => {
                 let $row = &OptOutRow { channel: *channel, address: *address, since: *since };
                 $then
             }
+            Put::Link($row) => $then,
+            Put::Anchor($row) => $then,
             Put::Contact($row) => $then,
             Put::Token($row) => $then,
             Put::Policy($row) => $then,
@@ -227,6 +232,24 @@ pub(crate) fn encode_put(put: &Put) -> Option<(Table, Key, Vec<u8>)> {
     visit_put(put, Parts)
 }
 
+/// A row as it was read.
+#[allow(clippy::large_enum_variant, reason = "one at a time is read, and used at once")]
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Stored {
+    /// As this program writes it.
+    Put(Put),
+    /// An act that an older program kept without a chain.
+    Unchained(Audit),
+}
+
+/// Reads back what any program wrote.
+pub(crate) fn decode_stored(table: Table, key: &[u8], value: &[u8]) -> Result<Stored, CodecError> {
+    match table {
+        Table::Audit => Ok(Stored::Unchained(decode::<UnchainedRow>(key, value)?.audit)),
+        table => decode_put(table, key, value).map(Stored::Put),
+    }
+}
+
 /// Reads back what [`encode_put`] wrote.
 pub(crate) fn decode_put(table: Table, key: &[u8], value: &[u8]) -> Result<Put, CodecError> {
     Ok(match table {
@@ -252,7 +275,6 @@ pub(crate) fn decode_put(table: Table, key: &[u8], value: &[u8]) -> Result<Put, 
             let IdempotencyRow { key, message, deliveries, at } = decode(key, value)?;
             Record::Idempotency { key, message, deliveries, at }.into()
         }
-        Table::Audit => Record::Audit(decode::<Audit>(key, value)?).into(),
         Table::Reply => Record::Reply(decode::<KeptReply>(key, value)?).into(),
         Table::Answer => Record::Answer(decode::<LastAnswer>(key, value)?).into(),
         Table::OptOut => {
@@ -262,7 +284,9 @@ pub(crate) fn decode_put(table: Table, key: &[u8], value: &[u8]) -> Result<Put, 
         Table::Contact => Put::Contact(decode::<Contact>(key, value)?),
         Table::Token => Put::Token(decode::<TokenRecord>(key, value)?),
         Table::Policy => Put::Policy(decode::<PolicyVersion>(key, value)?),
-        Table::Needles | Table::Meta => {
+        Table::Link => Put::Link(decode::<Link>(key, value)?),
+        Table::Anchor => Put::Anchor(decode::<Anchor>(key, value)?),
+        Table::Audit | Table::Needles | Table::Meta => {
             return Err(CodecError::Malformed { table: table.name(), expected: "a row of the outbox" });
         }
     })
@@ -327,7 +351,7 @@ impl<'a> Reader<'a> {
 
 impl Table {
     /// The tables of the outbox, in the order in which an export writes them: a message before what refers to it.
-    pub(crate) const OUTBOX: [Table; 17] = [
+    pub(crate) const OUTBOX: [Table; 19] = [
         Table::Message,
         Table::Audience,
         Table::Progress,
@@ -345,6 +369,8 @@ impl Table {
         Table::Reply,
         Table::Answer,
         Table::OptOut,
+        Table::Anchor,
+        Table::Link,
     ];
 
     /// Returns its name on disk and in errors.
@@ -369,6 +395,8 @@ impl Table {
             Table::Reply => "reply",
             Table::Answer => "answer",
             Table::OptOut => "opt_out",
+            Table::Link => "act",
+            Table::Anchor => "anchor",
         }
     }
 

@@ -1,12 +1,13 @@
 //! Rows of operating: outages, overlays, callers' keys, the audit record.
 
 use super::{Key, Malformed, Reader, Row, Table, Writer, time_key};
+use crate::core::audit::{Anchor, Audit, Hash, Link};
 use crate::core::channel::Channel;
 use crate::core::evidence::Layer;
 use crate::core::ids::{MessageId, OutageId};
 use crate::core::input::IdempotencyKey;
 use crate::core::outcome::Reason;
-use crate::core::record::{Audit, Outage, OutageOf, Overlay, OverlayKind};
+use crate::core::record::{Outage, OutageOf, Overlay, OverlayKind};
 use crate::core::time::Timestamp;
 
 // The stored numbers of what an outage is of.
@@ -35,6 +36,14 @@ pub(crate) struct IdempotencyRow {
     pub(crate) message: MessageId,
     pub(crate) deliveries: u32,
     pub(crate) at: Timestamp,
+}
+
+/// An act without a chain, as programs kept it before format 7.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct UnchainedRow {
+    /// A number that sorts acts of one millisecond.
+    pub(crate) number: u64,
+    pub(crate) audit: Audit,
 }
 
 /// Returns the key of an overlay.
@@ -165,31 +174,74 @@ impl Row for IdempotencyRow {
     }
 }
 
-impl Row for Audit {
+impl Row for UnchainedRow {
     const TABLE: Table = Table::Audit;
     const VERSION: u8 = 1;
 
     fn key(&self) -> Key {
-        let mut key = Key::from_slice(&time_key(self.at));
+        let mut key = Key::from_slice(&time_key(self.audit.at));
         key.extend_from_slice(&self.number.to_be_bytes());
         key
     }
 
     fn write(&self, out: &mut Writer) {
-        out.text(&self.who);
-        out.text(&self.act);
-        out.text(&self.on);
-        out.text(&self.reason);
+        write_act(&self.audit, out);
     }
 
     fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
-        Ok(Audit {
-            at: key.time_key()?,
-            number: u64::from_be_bytes(key.array()?),
-            who: body.text()?,
-            act: body.text()?,
-            on: body.text()?,
-            reason: body.text()?,
-        })
+        let (at, number) = (key.time_key()?, u64::from_be_bytes(key.array()?));
+        Ok(UnchainedRow { number, audit: read_act(at, body)? })
     }
+}
+
+impl Row for Link {
+    const TABLE: Table = Table::Link;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Key {
+        Key::from_slice(&self.number.to_be_bytes())
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.raw(&self.prev.0);
+        out.raw(&self.hash.0);
+        out.time(self.audit.at);
+        write_act(&self.audit, out);
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        let (prev, hash) = (Hash(body.array()?), Hash(body.array()?));
+        let audit = body.time().and_then(|at| read_act(at, body))?;
+        Ok(Link { number: u64::from_be_bytes(key.array()?), prev, hash, audit })
+    }
+}
+
+impl Row for Anchor {
+    const TABLE: Table = Table::Anchor;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Key {
+        Key::new()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.number(self.number);
+        out.raw(&self.hash.0);
+        out.number(self.adopted);
+    }
+
+    fn read(_key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(Anchor { number: body.number()?, hash: Hash(body.array()?), adopted: body.number()? })
+    }
+}
+
+fn write_act(audit: &Audit, out: &mut Writer) {
+    out.text(&audit.who);
+    out.text(&audit.act);
+    out.text(&audit.on);
+    out.text(&audit.reason);
+}
+
+fn read_act(at: Timestamp, body: &mut Reader<'_>) -> Result<Audit, Malformed> {
+    Ok(Audit { at, who: body.text()?, act: body.text()?, on: body.text()?, reason: body.text()? })
 }

@@ -5,7 +5,10 @@
 //! end frame's table is 0 and its body holds how many frames came before it: a file that was cut short shows.
 
 use super::{Outbox, Position, Put, ReadError, Reader, Walk};
-use crate::store::codec::{self, CodecError, Malformed, Table, Writer, crc32};
+use crate::core::audit::Head;
+use crate::core::time::Timestamp;
+use crate::store::chain::Chain;
+use crate::store::codec::{self, CodecError, Malformed, Stored, Table, Writer, crc32};
 use std::io;
 
 /// How such a file begins; the last two digits are the format's version.
@@ -89,10 +92,16 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
     }
     let mut rows = 0;
     let mut batch: Vec<Put> = Vec::with_capacity(IMPORT_ROWS);
+    // A file of an older program has its acts without a chain, and no others.
+    let (mut chain, mut unchained): (_, Option<Timestamp>) = (Chain::after(Head::default()), None);
     loop {
         let body = read_frame(input, rows)?;
         match parse(&body, rows)? {
-            Frame::Row(put) => batch.push(*put),
+            Frame::Row(Stored::Put(put)) => batch.push(put),
+            Frame::Row(Stored::Unchained(audit)) => {
+                unchained = Some(audit.at);
+                batch.push(Put::Link(chain.link(audit)));
+            }
             Frame::End(count) if count == rows => break,
             Frame::End(_) => return Err(MoveError::Damaged { rows, expected: "as many rows as it says" }),
         }
@@ -102,13 +111,17 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
             batch.clear();
         }
     }
+    if let Some(last) = unchained {
+        let (anchor, note) = chain.adopted(last);
+        batch.extend([Put::Anchor(anchor), Put::Link(note)]);
+    }
     outbox.commit(&batch)?;
     Ok(rows)
 }
 
 #[allow(clippy::large_enum_variant, reason = "one at a time is read, and used at once")]
 enum Frame {
-    Row(Box<Put>),
+    Row(Stored),
     End(u64),
 }
 
@@ -153,7 +166,6 @@ fn parse(body: &[u8], rows: u64) -> Result<Frame, MoveError> {
         return Ok(Frame::End(u64::from_be_bytes(body.array().map_err(damaged)?)));
     }
     let table = Table::from_number(table).ok_or(damaged(Malformed("a known table")))?;
-    let put =
-        codec::decode_put(table, key, body.remaining()).map_err(|error| MoveError::Row { rows, error })?;
-    Ok(Frame::Row(Box::new(put)))
+    let row = codec::decode_stored(table, key, body.remaining());
+    row.map(Frame::Row).map_err(|error| MoveError::Row { rows, error })
 }

@@ -5,15 +5,16 @@
 
 use super::{AsOf, CommitError, Health, Outbox, PolicyVersion, Position, Put, ReadError, Reader};
 use super::{Retained, Retention, Walk, latest};
+use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use crate::core::input::IdempotencyKey;
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
 use crate::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
-use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
+use crate::core::query::{AUDIENCE_ROWS_MAX, ActsFrom, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
 use crate::core::query::{ReplyScope, TokenRecord};
 use crate::core::record::{
-    AddressDigest, Attempt, Audit, Delivery, Loaded, LoadedMessage, Outage, Overlay, Plan, Progress, Record,
+    AddressDigest, Attempt, Delivery, Loaded, LoadedMessage, Outage, Overlay, Plan, Progress, Record,
 };
 use crate::core::reply::{
     HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, OPT_OUTS_MAX, ReplyKey, ReplyKind,
@@ -52,7 +53,6 @@ struct Rows {
     overlays: BTreeMap<Option<String>, Overlay>,
     /// By key: the body's digest, the message, its deliveries, when.
     idempotency: BTreeMap<[u8; 16], ([u8; 16], MessageId, u32, Timestamp)>,
-    audit: BTreeMap<(Timestamp, u64), Audit>,
     contacts: BTreeMap<String, Contact>,
     tokens: BTreeMap<String, TokenRecord>,
     policies: BTreeMap<(Timestamp, String), PolicyVersion>,
@@ -61,6 +61,8 @@ struct Rows {
     reply_ids: BTreeMap<(String, String), ReplyKey>,
     answers: BTreeMap<DeliveryId, LastAnswer>,
     opt_outs: BTreeMap<(Channel, AddressDigest), Timestamp>,
+    acts: BTreeMap<u64, Link>,
+    anchor: Option<Anchor>,
 }
 
 impl MemoryOutbox {
@@ -194,6 +196,10 @@ impl Rows {
             Put::Policy(version) => {
                 self.policies.insert((version.at, version.file.clone()), version.clone());
             }
+            Put::Link(link) => {
+                self.acts.insert(link.number, link.clone());
+            }
+            Put::Anchor(anchor) => self.anchor = Some(*anchor),
         }
     }
 
@@ -238,9 +244,6 @@ impl Rows {
             }
             Record::Idempotency { key, message, deliveries, at } => {
                 self.idempotency.insert(key.key, (key.body, *message, *deliveries, *at));
-            }
-            Record::Audit(audit) => {
-                self.audit.insert((audit.at, audit.number), audit.clone());
             }
             Record::Reply(reply) => {
                 let by_id = (reply.gateway.clone(), reply.id.clone());
@@ -377,8 +380,23 @@ impl Rows {
                 Some(attempt) => Answer::Attempt(*attempt),
                 None => Answer::Nothing,
             },
-            Query::AuditLog { limit } => {
-                Answer::AuditLog(self.audit.values().rev().take((*limit).min(ROWS_MAX)).cloned().collect())
+            Query::Acts { from, limit } => {
+                let limit = (*limit).min(ROWS_MAX);
+                Answer::Acts(match *from {
+                    ActsFrom::Before(before) => {
+                        let upper = before.map_or(Bound::Unbounded, Bound::Excluded);
+                        let newest = self.acts.range((Bound::Unbounded, upper)).rev();
+                        newest.take(limit).map(|(_, link)| link.clone()).collect()
+                    }
+                    ActsFrom::After(after) => {
+                        let next = self.acts.range((Bound::Excluded(after), Bound::Unbounded));
+                        next.take(limit).map(|(_, link)| link.clone()).collect()
+                    }
+                })
+            }
+            Query::ChainEnds => {
+                let anchor = self.anchor.unwrap_or_default();
+                Answer::ChainEnds(anchor, self.acts.values().next_back().map_or(anchor.head(), Link::head))
             }
         }
     }
@@ -418,12 +436,14 @@ impl Rows {
             self.idempotency.remove(key);
         });
         left -= keys.len();
-        let forgotten = (now - keep.audit, 0);
-        let acts: Vec<_> = self.audit.range(..forgotten).take(left).map(|(key, _)| *key).collect();
-        acts.iter().for_each(|key| {
-            self.audit.remove(key);
-        });
-        left -= acts.len();
+        let before = now - keep.audit;
+        let old = self.acts.iter().take_while(|(_, link)| link.audit.at < before);
+        let old: Vec<u64> = old.map(|(number, _)| *number).take(left).collect();
+        for link in old.iter().filter_map(|number| self.acts.remove(number)) {
+            let anchor = self.anchor.unwrap_or_default();
+            self.anchor = Some(Anchor { number: link.number, hash: link.hash, ..anchor });
+        }
+        left -= old.len();
         let first_kept = ReplyKey { at: now - keep.deliveries, digest: 0 };
         let replies: Vec<_> = self.replies.range(..first_kept).take(left).map(|(key, _)| *key).collect();
         for reply in replies.iter().filter_map(|key| self.replies.remove(key)) {
@@ -540,12 +560,13 @@ impl Rows {
                     deliveries: *deliveries,
                     at: *at,
                 }
-            }))
-            .chain(self.audit.values().cloned().map(Record::Audit));
+            }));
         (message_rows.chain(operating_rows).map(Put::Record))
             .chain(self.contacts.values().cloned().map(Put::Contact))
             .chain(self.tokens.values().cloned().map(Put::Token))
             .chain(self.policies.values().cloned().map(Put::Policy))
             .chain(self.said().map(Put::Record))
+            .chain(self.anchor.map(Put::Anchor))
+            .chain(self.acts.values().cloned().map(Put::Link))
     }
 }

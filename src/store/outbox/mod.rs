@@ -14,6 +14,7 @@ pub mod memory;
 pub mod redb;
 
 use super::codec::CodecError;
+use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
 use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient};
@@ -46,6 +47,10 @@ pub enum Put {
     Token(TokenRecord),
     /// A policy file as it came into force.
     Policy(PolicyVersion),
+    /// An act in its place in the chain; key: its number.
+    Link(Link),
+    /// Where the chain begins; there is one.
+    Anchor(Anchor),
 }
 
 /// What becomes durable together, in this order.
@@ -76,7 +81,7 @@ pub struct Retention {
     pub messages: Span,
     /// Callers' keys.
     pub idempotency: Span,
-    /// The audit record.
+    /// The audit record: acts leave from its beginning, and the anchor of the chain moves on to the last that left.
     pub audit: Span,
 }
 
@@ -271,12 +276,12 @@ fn latest(put: &Put) -> Option<Timestamp> {
             Record::Outage(outage) => Some(outage.recovered.unwrap_or(outage.detected)),
             Record::Overlay { overlay, .. } => overlay.as_ref().map(|o| o.since),
             Record::Idempotency { at, .. } => Some(*at),
-            Record::Audit(audit) => Some(audit.at),
             Record::Reply(reply) => Some(reply.at),
             Record::Answer(answer) => Some(answer.at),
             Record::OptOut { since, .. } => *since,
         },
-        Put::Contact(_) => None,
+        Put::Contact(_) | Put::Anchor(_) => None,
+        Put::Link(link) => Some(link.audit.at),
         Put::Token(token) => Some(token.made_at),
         Put::Policy(version) => Some(version.at),
     }

@@ -10,7 +10,7 @@ use wasl::api::service::{Change, Trouble};
 use wasl::core::channel::Channel;
 use wasl::core::message::Status;
 use wasl::core::outcome::{DeliveryResult, Outcome, Reason};
-use wasl::core::query::{Answer, DeliveryStory, Query, Role, TokenRecord};
+use wasl::core::query::{ActsFrom, Answer, DeliveryStory, Query, Role, TokenRecord};
 use wasl::core::record::{Loaded, Repeat};
 use wasl::core::time::Timestamp;
 use wasl::runtime::clock::Source;
@@ -289,8 +289,9 @@ async fn what_two_did_in_one_millisecond_is_two_rows_of_the_audit_record() {
     for who in ["amal", "basil"] {
         service.change(who.into(), Change::Contacts(vec![])).await.unwrap();
     }
-    let audit = service.read(Query::AuditLog { limit: 10 }).await.unwrap();
-    let Answer::AuditLog(rows) = audit else { panic!("{audit:?}") };
-    assert_eq!(rows.iter().map(|row| row.who.as_str()).collect::<Vec<_>>(), ["basil", "amal"]);
+    let query = Query::Acts { from: ActsFrom::Before(None), limit: 10 };
+    let acts = service.read(query).await.unwrap();
+    let Answer::Acts(links) = acts else { panic!("{acts:?}") };
+    assert_eq!(links.iter().map(|link| link.audit.who.as_str()).collect::<Vec<_>>(), ["basil", "amal"]);
     running.stop().await.unwrap();
 }

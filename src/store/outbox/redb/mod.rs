@@ -21,6 +21,7 @@
 //! Invariants: what is acknowledged is in the journal or in the tables, durably. Nothing here panics, whatever the files
 //! hold: redb is called under `catch_unwind`. A file that a newer program wrote is not changed.
 
+mod adopt;
 mod apply;
 mod changes;
 mod draft;
@@ -120,6 +121,7 @@ impl RedbOutbox {
             }
             shared.drain()?;
         }
+        shared.adopt()?;
         Ok(RedbOutbox { shared: Arc::new(shared), journal, around: 0, buffer: Vec::new(), drainer: None })
     }
 
@@ -251,6 +253,25 @@ impl Shared {
             path,
             pending: Pending::new(meta),
             draining: Mutex::new(()),
+        })
+    }
+
+    /// Takes in what an older program kept in another way. Nothing is pending.
+    fn adopt(&self) -> Result<(), Fault> {
+        let meta = self.pending.meta();
+        if !adopt::is_due(&meta) {
+            return Ok(());
+        }
+        let meta = meta.of_this_program();
+        self.alone(|| {
+            self.write(|database| {
+                transact(database, |tables| {
+                    adopt::adopt(tables)?;
+                    tables.note(&meta)
+                })
+            })?;
+            self.pending.passed(meta);
+            Ok(())
         })
     }
 

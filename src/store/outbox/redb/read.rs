@@ -4,12 +4,13 @@ use super::Shared;
 use super::fault::{Fault, bad_key, guarded};
 use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under, message_of};
 use super::tables::{provider_key, replies_prefix};
+use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
-use crate::core::query::{AUDIENCE_ROWS_MAX, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
+use crate::core::query::{AUDIENCE_ROWS_MAX, ActsFrom, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
 use crate::core::query::{ReplyScope, TokenRecord};
-use crate::core::record::{AddressDigest, Attempt, Audit, Delivery, Outage, Plan, Progress};
+use crate::core::record::{AddressDigest, Attempt, Delivery, Outage, Plan, Progress};
 use crate::core::reply::{KeptReply, LastAnswer, OPT_OUTS_MAX, ReplyKey, ReplyKind};
 use crate::store::codec::{
     self, AudienceChunk, IdempotencyRow, OptOutRow, ReceiptRow, Row, Table, decode, delivery_key,
@@ -194,8 +195,11 @@ fn answer(reading: &Reading, query: &Query) -> Result<Answer, Fault> {
                 None => Answer::Nothing,
             }
         }
-        Query::AuditLog { limit } => {
-            Answer::AuditLog(newest::<Audit>(&reading.of(Table::Audit)?, None, *limit)?)
+        Query::Acts { from, limit } => Answer::Acts(acts(reading, *from, *limit)?),
+        Query::ChainEnds => {
+            let anchor = reading.get::<Anchor>(&[])?.unwrap_or_default();
+            let last = newest::<Link>(&reading.of(Table::Link)?, None, 1)?.pop();
+            Answer::ChainEnds(anchor, last.map_or(anchor.head(), |link| link.head()))
         }
     })
 }
@@ -229,6 +233,21 @@ fn key_of_reply(key: &[u8]) -> Result<ReplyKey, Fault> {
     let mut key = codec::Reader::new(key);
     let read = key.time_key().and_then(|at| Ok(ReplyKey { at, digest: u64::from_be_bytes(key.array()?) }));
     read.map_err(bad_key(Table::Reply.name()))
+}
+
+fn acts(reading: &Reading, from: ActsFrom, limit: usize) -> Result<Vec<Link>, Fault> {
+    let table = reading.of(Table::Link)?;
+    match from {
+        ActsFrom::Before(before) => {
+            let before = before.map(u64::to_be_bytes);
+            newest(&table, before.as_ref().map(|number| &number[..]), limit)
+        }
+        ActsFrom::After(after) => {
+            let after = after.to_be_bytes();
+            let next = table.range::<&[u8]>((Bound::Excluded(&after[..]), Bound::Unbounded))?;
+            collect(next, limit.min(ROWS_MAX))
+        }
+    }
 }
 
 fn contact(found: Option<Contact>) -> Answer {

@@ -5,13 +5,14 @@
 
 use super::apply::provider_key_of;
 use super::fault::Fault;
-use super::tables::{Index, Place, RawRow, message_of, provider_key, reply_keys};
+use super::tables::{Index, Place, RawRow, get, message_of, provider_key, reply_keys};
 use super::writing::Writing;
+use crate::core::audit::{Anchor, Link};
 use crate::core::ids::MessageId;
 use crate::core::record::Attempt;
 use crate::core::reply::KeptReply;
 use crate::core::time::Timestamp;
-use crate::store::codec::{Table, decode, reply_key, time_key};
+use crate::store::codec::{Key, Table, decode, encode, reply_key, time_key};
 use crate::store::outbox::Retention;
 use redb::ReadableTable;
 
@@ -60,15 +61,26 @@ fn remove_keys(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Res
     Ok(removed)
 }
 
-/// The audit record's keys begin with the time.
+/// Acts leave in their order, from the first; the anchor of the chain is then the last that left, so that the rest still
+/// hangs together.
 fn remove_acts(tables: &mut Writing<'_>, before: Timestamp, limit: usize) -> Result<usize, Fault> {
-    let audit = Place::Of(Table::Audit);
-    let end = time_key(before);
-    let rows = tables.stored(audit)?.range::<&[u8]>(..&end[..])?.take(limit);
-    let stale: Vec<Vec<u8>> = rows.map(|row| Ok(row?.0.value().to_vec())).collect::<Result<_, Fault>>()?;
-    let removed = stale.len();
-    stale.into_iter().for_each(|key| tables.remove(audit, key));
-    Ok(removed)
+    let place = Place::Of(Table::Link);
+    let mut stale: Vec<Link> = Vec::new();
+    for row in tables.stored(place)?.iter()?.take(limit) {
+        let (key, value) = row?;
+        let link: Link = decode(key.value(), value.value())?;
+        if link.audit.at >= before {
+            break;
+        }
+        stale.push(link);
+    }
+    let Some(last) = stale.last() else { return Ok(0) };
+    let anchors = tables.stored(Place::Of(Table::Anchor))?;
+    let anchor: Anchor = get(anchors, &[])?.unwrap_or_default();
+    let anchor = Anchor { number: last.number, hash: last.hash, ..anchor };
+    tables.insert(Place::Of(Table::Anchor), Key::new(), &encode(&anchor))?;
+    stale.iter().for_each(|link| tables.remove(place, &link.number.to_be_bytes()[..]));
+    Ok(stale.len())
 }
 
 /// Replies go by the time at which they came: not each belongs to a message.

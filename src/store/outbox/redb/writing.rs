@@ -85,6 +85,13 @@ impl<'t> Writing<'t> {
         })
     }
 
+    /// Writes a value at once.
+    pub(super) fn insert(&mut self, place: Place, key: Key, value: &[u8]) -> Result<(), Fault> {
+        self.touched = true;
+        self.stored(place)?.insert(key.as_slice(), value)?;
+        Ok(())
+    }
+
     /// Removes a key, where it is there.
     pub(super) fn remove(&mut self, place: Place, key: impl Into<Key>) {
         self.touched = true;
