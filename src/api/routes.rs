@@ -306,7 +306,7 @@ pub static ROUTES: &[Route] = &[
         summary: "Lists who did what, each act with its place in the chain, newest first; with `after`, oldest first. Where \
                   `next` is given there may be more, even below `limit`.",
         id: "listActs",
-        params: &["before_act", "after_act", "limit", "who", "act", "since", "until"],
+        params: &["before_act", "after_act", "limit", "who", "act_named", "since", "until"],
         gives: Gives::Json(200, "Acts"),
         run: run!(audit::list),
         ..READ

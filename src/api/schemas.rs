@@ -531,7 +531,7 @@ pub(super) fn parameter(name: &str) -> Value {
         "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^(o-)?[0-9]{1,18}$"})),
         "before_act" => ("query", "before", count()),
         "after_act" => ("query", "after", count()),
-        "who" | "act" => ("query", name, json!({"type": "string"})),
+        "who" | "act_named" => ("query", name.trim_end_matches("_named"), json!({"type": "string"})),
         "since" | "until" => ("query", name, at()),
         "after_index" => ("query", "after", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})),
         "after_contact" => ("query", "after", json!({"type": "string"})),

@@ -22,9 +22,9 @@ use super::sheet::Sheet;
 use crate::api::call::{Answer, BODY_BYTES_MAX, Call, bad_value};
 use crate::api::problem::{Kind, Problem};
 use crate::api::{App, correct, gateways, messages};
+use crate::core::audit::Audit;
 use crate::core::ids::MessageId;
-use crate::core::query::{Answer as Found, Query, Role};
-use crate::core::record::Audit;
+use crate::core::query::{ActsFrom, Answer as Found, Query, Role};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use effect::Effect;
@@ -310,8 +310,9 @@ async fn page(
     let (locale, panels) = drawn(app, call, &Sheet::Operate);
     let view = app.service.view();
     let scene = Scene::still(app, &view, locale);
-    let mut lines = match app.service.read(Query::AuditLog { limit: AUDIT_LOOKED_AT_MAX }).await? {
-        Found::AuditLog(lines) => lines,
+    let newest = Query::Acts { from: ActsFrom::Before(None), limit: AUDIT_LOOKED_AT_MAX };
+    let mut lines: Vec<Audit> = match app.service.read(newest).await? {
+        Found::Acts(links) => links.into_iter().map(|link| link.audit).collect(),
         _ => Vec::new(),
     };
     lines.retain(|line| line.act != "accept");
