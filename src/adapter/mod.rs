@@ -9,6 +9,7 @@
 
 mod back_off;
 mod email_smtp;
+pub mod heartbeat;
 mod hook;
 mod http;
 pub mod net;
@@ -119,6 +120,8 @@ pub struct Outgoing {
     pub text: String,
     /// A short subject for channels that have one (e-mail).
     pub subject: String,
+    /// What it belongs to, where it belongs to something: channels that can show messages of one thread together (e-mail).
+    pub thread: Option<String>,
     /// The provider's template, where the sender gave one.
     pub template: Option<Template>,
 }
@@ -271,6 +274,7 @@ pub(crate) mod tests {
             language: "ar".into(),
             text: text.into(),
             subject: "تنبيه".into(),
+            thread: None,
             template: None,
         }
     }

@@ -9,6 +9,7 @@ pub mod access;
 pub mod address;
 mod alertmanager;
 mod audit;
+pub mod board;
 pub(crate) mod call;
 pub mod cap;
 pub(crate) mod contacts;
@@ -25,6 +26,7 @@ mod intake;
 pub mod live;
 mod login;
 pub(crate) mod messages;
+mod notices;
 mod openapi;
 mod people;
 pub mod problem;
@@ -79,6 +81,8 @@ pub struct ApiConfig {
     pub metrics_open: bool,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// What operators are told.
+    pub board: Arc<board::Board>,
     /// The zone in which pages show times.
     pub zone: Zone,
     /// Whom what comes from alerting systems is for.

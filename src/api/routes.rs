@@ -7,8 +7,8 @@ use super::problem::Kind;
 pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
-    alertmanager, audit, cap, contacts, correct, events, gateways, health, hooks, login, messages, openapi,
-    tokens,
+    alertmanager, audit, cap, contacts, correct, events, gateways, health, hooks, login, messages, notices,
+    openapi, tokens,
 };
 use crate::core::query::Role;
 use crate::web::operate::Act;
@@ -266,6 +266,37 @@ pub static ROUTES: &[Route] = &[
         id: "releaseAll",
         gives: Gives::Json(200, "Released"),
         run: run!(gateways::release_all),
+        ..ACT
+    },
+    Route {
+        path: "/v1/notices",
+        summary: "Lists what operators were told of, newest first.",
+        id: "listNotices",
+        gives: Gives::Json(200, "Notices"),
+        run: run!(notices::list),
+        ..READ
+    },
+    Route {
+        path: "/v1/notices/{thread}/acknowledge",
+        access: Access::Role(Role::Sender),
+        summary: "Says that somebody has seen it: it is not repeated.",
+        id: "acknowledgeNotice",
+        params: &["thread"],
+        gives: Gives::Json(200, "Notice"),
+        problems: &[Kind::NotFound, Kind::DiskFull],
+        run: run!(notices::acknowledge),
+        ..ACT
+    },
+    Route {
+        path: "/v1/notices/{thread}/silence",
+        access: Access::Role(Role::Sender),
+        summary: "Tells nothing more of it until a time.",
+        id: "silenceNotice",
+        params: &["thread"],
+        takes: Takes::Json("Maintenance"),
+        gives: Gives::Json(200, "Notice"),
+        problems: &[Kind::NotFound, Kind::DiskFull],
+        run: run!(notices::silence),
         ..ACT
     },
     Route {

@@ -452,6 +452,13 @@ fn pictures() -> Value {
             "lost": list(whole(json!({"result": text(), "reason": to("Why"), "deliveries": count()}))),
             "not_forecast": count(), "cost": {"type": "number", "minimum": 0},
         })),
+        "Notices": whole(json!({"notices": list(to("Notice"))})),
+        "Notice": whole(json!({
+            "thread": text(), "kind": text(), "severity": words(Severity::ALL.iter().map(|v| v.name())), "since": at(),
+            "over": or_null(at()), "told": at(), "notices": count(),
+            "acknowledged": or_null(whole(json!({"who": text(), "at": at()}))),
+            "silenced": or_null(whole(json!({"who": text(), "until": at(), "reason": text()}))),
+        })),
         "Status": whole(json!({
             "at": at(), "turn": count(), "policy": text(), "held": to("Overlay"),
             "policy_trouble": or_null(whole(json!({"at": at(), "report": text()}))),
@@ -523,6 +530,7 @@ fn lists() -> Value {
 pub(super) fn parameter(name: &str) -> Value {
     let (place, written, schema) = match name {
         "message_id" => ("path", "id", json!({"type": "string", "pattern": MESSAGE_ID})),
+        "thread" => ("path", "thread", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
         "gateway_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
         "gateway" => ("path", "gateway", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
         "asset_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9.-]+$"})),

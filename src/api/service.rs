@@ -55,6 +55,15 @@ pub enum Change {
         /// Whether to end the one that has its name.
         replace: bool,
     },
+    /// Note what somebody did about a notice: nothing but the record of it is kept.
+    Notice {
+        /// `acknowledge` or `silence`.
+        act: &'static str,
+        /// The thread.
+        thread: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Whether the service can be relied on.

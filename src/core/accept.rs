@@ -89,7 +89,7 @@ impl Core {
             open.chunks.extend(chunks);
         }
         let by_last_rule = self.count_last_rule(handle);
-        let (severity, drill) = (message.severity, !message.status.is_actual());
+        let (severity, drill) = (message.severity, message.status.is_drill());
         self.event(Event::Accepted { message: id, severity, deliveries, by_last_rule, drill });
     }
 
@@ -97,7 +97,7 @@ impl Core {
     pub(super) fn open_message(&mut self, facts: Facts, progress: Progress) -> Handle {
         self.last_message = self.last_message.wrapping_add(1);
         let (id, precedence, number) = (facts.id, facts.precedence(), self.last_message);
-        let drill = !facts.status.is_actual();
+        let drill = facts.status.is_drill();
         let waiting = u64::from(facts.recipients) - u64::from(progress.settled.iter().sum::<u32>());
         let handle = self.messages.insert(OpenMessage::new(number, facts, progress));
         self.message_of.insert(id, handle);
@@ -382,7 +382,7 @@ impl Core {
         if late > 0 {
             message.progress.late += late;
             self.dirty.insert(handle);
-            let drill = !status.is_actual();
+            let drill = status.is_drill();
             self.event(Event::DeadlineMissed { message: id, deliveries: late, severity, drill });
         }
         for route in told {
@@ -449,7 +449,7 @@ impl Core {
         self.by_age.remove(&(message.facts.precedence(), message.number));
         self.busy.remove(&(message.facts.precedence(), message.number, handle));
         self.dirty.remove(&handle);
-        self.counts.of(!message.facts.status.is_actual()).messages_open -= 1;
+        self.counts.of(message.facts.status.is_drill()).messages_open -= 1;
         self.store(Record::Progress(Progress { open: false, ..message.progress }));
     }
 

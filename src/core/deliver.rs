@@ -49,7 +49,7 @@ impl Core {
         Some(Frame {
             route: Arc::clone(&class.route),
             severity: message.facts.severity,
-            actual: message.facts.status.is_actual(),
+            actual: !message.facts.status.is_drill(),
             precedence: message.facts.precedence(),
             number: message.number,
             deadline: class.deadline,
@@ -516,7 +516,7 @@ impl Core {
 
     /// Says whether a message is an exercise of any kind: its figures are kept apart.
     pub(super) fn is_drill(&self, message: Handle) -> bool {
-        self.messages.get(message).is_some_and(|message| !message.facts.status.is_actual())
+        self.messages.get(message).is_some_and(|message| message.facts.status.is_drill())
     }
 }
 

@@ -103,7 +103,7 @@ impl Core {
                         id: super::ids::DeliveryId::new(message.facts.id, row.index),
                         message: message.facts.id,
                         severity: message.facts.severity,
-                        drill: !message.facts.status.is_actual(),
+                        drill: message.facts.status.is_drill(),
                         since: message.facts.accepted_at,
                         deadline: class.deadline,
                         step: class.route.levels.get(usize::from(row.level)).map_or(0, |level| level.step),

@@ -42,7 +42,7 @@ impl Core {
     fn load_message(&mut self, loaded: LoadedMessage) {
         let handle = self.open_message(Facts::of(&loaded.message), loaded.progress);
         let Some(open) = self.messages.get_mut(handle) else { return };
-        let drill = !open.facts.status.is_actual();
+        let drill = open.facts.status.is_drill();
         open.last_plan = loaded.last_plan;
         open.late_before = open.progress.late > 0;
         let mut settled = [0u32; 7];

@@ -96,10 +96,9 @@ words! {
 }
 
 impl Status {
-    /// Says whether it is meant: everything else is an exercise in the widest sense, whose figures are kept apart, and
-    /// which never goes before what is meant.
-    pub fn is_actual(self) -> bool {
-        self == Status::Actual
+    /// Says whether it is an exercise or a test: its figures are kept apart, and it never goes before what is meant.
+    pub fn is_drill(self) -> bool {
+        matches!(self, Status::Exercise | Status::Test)
     }
 }
 

@@ -172,7 +172,7 @@ fn the_shipped_rules_take_each_message_where_it_belongs() {
     assert_eq!(rule(Severity::Unknown, Status::Actual, Some("ar")), "routine");
     assert_eq!(rule(Severity::Extreme, Status::Exercise, Some("ar")), "exercise");
     assert_eq!(rule(Severity::Extreme, Status::Test, Some("ar")), "system-test");
-    assert_eq!(rule(Severity::Minor, Status::System, None), "system-test");
+    assert_eq!(rule(Severity::Minor, Status::System, None), "notices");
 }
 
 #[test]

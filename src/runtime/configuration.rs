@@ -63,6 +63,11 @@ impl Configuration {
         self.lineup.len() == other.lineup.len() && self.lineup.iter().zip(&other.lineup).all(same)
     }
 
+    /// Returns what the adapters share, for others who ask outside.
+    pub(crate) fn net(&self) -> Net {
+        self.net.clone()
+    }
+
     /// Names what `later` says otherwise and only a restart brings into force.
     pub fn needs_restart(&self, later: &Configuration) -> Vec<&'static str> {
         let (old, new) = (&self.settings, &later.settings);

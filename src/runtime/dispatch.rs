@@ -215,6 +215,7 @@ fn put_together(
         address: address.clone(),
         language: language.to_string(),
         subject: words::subject(&text),
+        thread: message.incident.clone(),
         template,
         text,
         order,

@@ -29,6 +29,7 @@ mod hooks;
 mod inbox;
 mod intake;
 mod notary;
+pub(crate) mod notices;
 mod pantry;
 mod reads;
 mod release;

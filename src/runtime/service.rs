@@ -114,6 +114,11 @@ impl Front {
         !self.tokens.is_empty()
     }
 
+    /// Says whether the turn and the writer move.
+    pub(crate) fn is_healthy(&self) -> bool {
+        self.beats.stuck(self.clock.now()).is_empty()
+    }
+
     fn readiness(&self) -> Readiness {
         let stuck = self.beats.stuck(self.clock.now());
         let mut why: Vec<String> = stuck.iter().map(|thread| format!("the {thread} does not move")).collect();

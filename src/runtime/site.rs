@@ -22,6 +22,7 @@ use crate::runtime::configuration::Configuration;
 use crate::runtime::files;
 use crate::runtime::listener;
 use crate::runtime::lookout::{Lookout, Watching};
+use crate::runtime::notices::{Notifier, beat};
 use crate::runtime::places::Places;
 use crate::runtime::start::{Parts, Running, StartError, Wasl};
 use crate::runtime::writer::Fatal;
@@ -90,6 +91,9 @@ pub struct Site {
     shown: Option<watch::Sender<Arc<ServerConfig>>>,
     /// What the interface knows of alerting systems.
     feeds: Arc<Live<Feeds>>,
+    /// Whom notices go to.
+    notices: Arc<Live<settings::Notices>>,
+    telling: [JoinHandle<()>; 2],
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     lookout: Lookout,
@@ -141,7 +145,18 @@ impl Site {
         };
         let (stop, stopped) = watch::channel(false);
         let feeds = Arc::new(Live::new(settings.feeds.clone()));
-        let app = router(running.service(), api_config(settings, door, Arc::clone(&feeds)));
+        let notices = Arc::new(Live::new(settings.notices.clone()));
+        let config = api_config(settings, door, Arc::clone(&feeds));
+        let notifier = Notifier::new(
+            running.front(),
+            Arc::clone(&notices),
+            Arc::clone(&config.board),
+            config.zone.clone(),
+            settings.server.public_url.clone(),
+        );
+        let beating = beat(running.front(), Arc::clone(&notices), configuration.net());
+        let telling = [tokio::spawn(notifier.run()), tokio::spawn(beating)];
+        let app = router(running.service(), config);
         let (shown, shows) = configuration.tls.clone().map(watch::channel).unzip();
         let places = Places::within(files, settings.server.trusted_proxies.clone());
         let serving = tokio::spawn(listener::serve(listening, shows, app, places, stopped));
@@ -160,6 +175,8 @@ impl Site {
             first_token,
             shown,
             feeds,
+            notices,
+            telling,
             stop,
             serving,
             lookout,
@@ -222,6 +239,7 @@ impl Site {
     pub async fn stop(self) -> Result<(), Fatal> {
         self.stop.send_replace(true);
         drop(self.lookout);
+        self.telling.iter().for_each(JoinHandle::abort);
         let done = self.running.stop().await;
         // Its answers under way were given by now, or never will be.
         drop(self.serving.await);
@@ -238,6 +256,7 @@ impl Site {
             tracing::info!("the certificate was read again, for the connections that come");
         }
         self.feeds.put(new.settings.feeds.clone());
+        self.notices.put(new.settings.notices.clone());
         let lineup = (!self.configuration.same_lineup(&new)).then(|| new.lineup.clone());
         let policy = new.policy.shared();
         let changed = policy.hash != self.configuration.policy.policy().hash;

@@ -218,6 +218,11 @@ impl Running {
         Arc::clone(&self.front) as Arc<dyn Service>
     }
 
+    /// Returns the service, for what tells operators.
+    pub(crate) fn front(&self) -> Arc<Front> {
+        Arc::clone(&self.front)
+    }
+
     /// Returns the service's clock.
     pub fn clock(&self) -> Arc<Clock> {
         Arc::clone(&self.front.clock)

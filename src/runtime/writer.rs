@@ -137,17 +137,19 @@ impl Group {
 
     /// Writes a change with this group, and who made it.
     pub(crate) fn change(&mut self, now: Timestamp, who: String, change: Change, waiter: Waiter) {
-        let (act, on) = match &change {
-            Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len())),
-            Change::Token { record, .. } => ("token", record.name.clone()),
+        let (act, on, reason) = match &change {
+            Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len()), String::new()),
+            Change::Token { record, .. } => ("token", record.name.clone(), String::new()),
+            Change::Notice { act, thread, reason } => (*act, thread.clone(), reason.clone()),
         };
-        self.note(Audit { at: now, who, act: act.into(), on, reason: String::new() });
+        self.note(Audit { at: now, who, act: act.into(), on, reason });
         match change {
             Change::Contacts(contacts) => self.puts.extend(contacts.into_iter().map(Put::Contact)),
             Change::Token { record, .. } => {
                 self.puts.push(Put::Token(record.clone()));
                 self.released.push(Released::Token(record));
             }
+            Change::Notice { .. } => {}
         }
         self.released.push(Released::Written(waiter));
     }

@@ -9,6 +9,7 @@ mod alertmanager;
 mod cap;
 mod gateway;
 mod net;
+mod notices;
 mod port;
 mod server;
 
@@ -16,6 +17,7 @@ pub use alertmanager::{Alertmanager, AlertmanagerEntry};
 pub use cap::{Cap, CapEntry, CapOf};
 pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX, WINDOW};
 pub use net::{Control, Resolver, Uplink};
+pub use notices::{Heartbeat, Notices, Operator};
 pub use port::{BadPort, port_of};
 pub use server::{Network, Server, TlsFiles};
 
@@ -55,6 +57,8 @@ pub struct Settings {
     pub dwell: Span,
     /// Whom what comes from alerting systems is for.
     pub feeds: Feeds,
+    /// Who is told when something needs a person.
+    pub notices: Notices,
 }
 
 /// Whom what comes from alerting systems is for.
@@ -113,6 +117,7 @@ impl Settings {
             uplinks: net::uplinks(top.tables("uplink", diags), diags),
             gateways,
             dwell: dwell(top.table("detection", diags), diags),
+            notices: notices::read(top.tables("operator", diags), top.table("notices", diags), diags),
             feeds: Feeds {
                 cap: cap::read(top.table("cap", diags), diags),
                 alertmanager: alertmanager::read(top.table("alertmanager", diags), diags),

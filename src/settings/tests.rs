@@ -101,8 +101,14 @@ fn mistakes_are_named_with_their_remedy() {
         "[[uplink]]\nname = \"a\"\ncontrols = [\"ping:1\"]\n",
         &["is not a control", "warning[one-control]"],
     );
+    let amal = "[[operator]]\nname = \"amal\"\n";
+    check(amal, &["neither `email` nor `contact`"]);
+    check(&format!("{amal}email = \"Amal <a@b>\"\n"), &["is no address", "not NAME@HOST"]);
+    check(&format!("{amal}email = \"a@b\"\nlanguage = \"fr\"\n"), &["error[", "`fr`"]);
+    check(&format!("{amal}email = \"a@b\"\n{amal}email = \"c@d\"\n"), &["two operators are called `amal`"]);
+    check("[notices]\nheartbeat_url = \"ping\"\n", &["is no address", "warning[literal-secret]"]);
+    check("[notices]\nheartbeat_every = \"1s\"\n", &["error[out-of-range]"]);
     // What is not built is not taken: somebody would count on it.
-    check("[[operator]]\nname = \"Amal\"\n", &["error[unknown-key]", "unknown key `operator`"]);
     check(
         "[retention]\nminutes = \"30d\"\nhours = \"2y\"\n",
         &["unknown key `minutes`", "unknown key `hours`"],

@@ -384,7 +384,7 @@ impl World {
                 self.messages.push(message.id);
                 // It is on disk: from here on it must end, whether or not the caller has heard.
                 self.ledger.promised.insert(message.id, message.recipients);
-                if !message.status.is_actual() {
+                if message.status.is_drill() {
                     self.ledger.exercises.insert(message.id);
                 }
             }

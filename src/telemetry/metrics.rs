@@ -93,12 +93,17 @@ names! {
     StoreCommit "wasl_store_commit_seconds" [] "How long it took to make a group of turns durable.";
     StoreSize "wasl_store_size_bytes" ["store"] "Size on disk.";
     Hooks "wasl_hooks_total" ["gateway", "result"] "Calls of providers.";
+    Notices "wasl_notices_total" ["result"]
+        "Notices to operators: sent, left_out (silenced or too many), failed, nobody (there is no operator to tell).";
     CredentialExpiry "wasl_credential_expiry_timestamp_seconds" ["gateway"]
         "When the first of the certificates that the gateway shows runs out, in seconds since 1970.";
     QuotaRemaining "wasl_quota_remaining_ratio" ["gateway", "quota"] "What is left of a quota, from 0 to 1.";
     UplinkUp "wasl_uplink_up" ["uplink"] "Whether our own line works.";
     ClockSkew "wasl_clock_skew_seconds" [] "How far the wall clock is ahead of the service's steady clock.";
 }
+
+/// What becomes of a notice.
+pub const NOTICE_RESULTS: [&str; 4] = ["sent", "left_out", "failed", "nobody"];
 
 /// Every collector.
 pub struct Metrics {
@@ -133,6 +138,7 @@ pub struct Metrics {
     store_commit: Histogram,
     store_size: GaugeVec,
     hooks: IntCounterVec,
+    notices: IntCounterVec,
     credential_expiry: GaugeVec,
     /// Until when each probe of a gateway saw its certificate valid.
     certificates: Mutex<BTreeMap<String, BTreeMap<String, Timestamp>>>,
@@ -199,6 +205,7 @@ impl Metrics {
             store_commit: histogram(r, Name::StoreCommit, COMMIT_BUCKETS),
             store_size: gauges(r, Name::StoreSize),
             hooks: counters(r, Name::Hooks),
+            notices: counters(r, Name::Notices),
             credential_expiry: gauges(r, Name::CredentialExpiry),
             certificates: Mutex::default(),
             quota_remaining: gauges(r, Name::QuotaRemaining),
@@ -213,6 +220,9 @@ impl Metrics {
         for result in DeliveryResult::ALL {
             metrics.deliveries_settled.with_label_values(&[result.name()]);
             metrics.drill_deliveries_settled.with_label_values(&[result.name()]);
+        }
+        for result in NOTICE_RESULTS {
+            metrics.notices.with_label_values(&[result]);
         }
         metrics.policy_reload.set(1.0);
         metrics
@@ -286,6 +296,11 @@ impl Metrics {
     /// Counts a provider's call. The result is one of the closed list of `HookAnswer::result`.
     pub fn hook(&self, gateway: &str, result: &'static str) {
         self.hooks.with_label_values(&[gateway, result]).inc();
+    }
+
+    /// Counts a notice to operators, by one of [`NOTICE_RESULTS`].
+    pub fn notice(&self, result: &'static str) {
+        self.notices.with_label_values(&[result]).inc();
     }
 
     /// Counts a commit.

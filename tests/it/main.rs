@@ -20,6 +20,7 @@ mod emulators;
 mod feeds;
 mod kills;
 mod leaks;
+mod notices;
 mod page;
 mod pages;
 mod powercut;

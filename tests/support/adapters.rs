@@ -75,6 +75,7 @@ impl Sender {
             language: "ar".to_owned(),
             text: text.to_owned(),
             subject: "تنبيه".to_owned(),
+            thread: None,
             template: None,
         }
     }

@@ -122,6 +122,7 @@ impl Road {
             language: "ar".into(),
             text: text.into(),
             subject: String::new(),
+            thread: None,
             template: None,
         }
     }

@@ -330,3 +330,64 @@ reason-restart = أُعيد التشغيل أثناء ذلك
 reason-condition = لم يتحقق الشرط
 reason-limited = محدود من المزوّد
 reason-busy = مشغول
+
+notice-again = ما زال الأمر كذلك: { $title }
+notice-outage = انقطاع: { $what }
+notice-outage-since = منذ { $since }: { $why }.
+notice-outage-over = انتهى الانقطاع: { $what }
+notice-outage-lasted = دام الانقطاع { $age }.
+notice-outage-cost = { $n ->
+    [zero] لم تفشل بسببه أي محاولة.
+    [one] فشلت بسببه محاولة واحدة.
+    [two] فشلت بسببه محاولتان.
+    [few] فشلت بسببه { $n } محاولات.
+    [many] فشلت بسببه { $n } محاولة.
+   *[other] فشلت بسببه { $n } محاولة.
+  }
+notice-own-line = خطنا { $name }
+notice-carries = يرسل وصل الآن عبر { $channels }.
+notice-nothing-carries = لم تبق لدى وصل قناة تعمل، والرسائل تنتظر.
+notice-waiting = { $n ->
+    [zero] لا شيء ينتظر.
+    [one] تسليم واحد ينتظر.
+    [two] تسليمان ينتظران.
+    [few] { $n } تسليمات تنتظر.
+    [many] { $n } تسليمًا ينتظر.
+   *[other] { $n } تسليم ينتظر.
+  }
+notice-nothing-to-do = لا يلزم فعل شيء.
+notice-do-wait = المطلوب: لا شيء في الحال. إن طال فاسأل مقدم الخدمة.
+notice-do-line = المطلوب: تفقد الخط أو اسأل مزوده.
+notice-do-credentials = المطلوب: جدد مفتاح الحساب، فمقدم الخدمة يرفض مفتاحنا.
+notice-do-certificate = المطلوب: اطلب تجديد الشهادة، فلا يُرسل شيء إلى من لا يثبت هويته.
+notice-do-configuration = المطلوب: صحح البوابة في wasl.toml، والأمر `wasl probe` يبين الخطأ.
+notice-no-way-out = لا طريق للخارج: لا قناة تستطيع الإرسال
+notice-no-way-out-do = المطلوب: أبلغ الناس بوسائل أخرى، والأرقام في `wasl reach --call-tree`، وتفقد الخط والبوابات.
+notice-one-way-left = لم تبق إلا قناة { $channel }
+notice-one-way-left-do = المطلوب: أصلح قناة أخرى قبل أن تنقطع هذه أيضًا.
+notice-ways-back = عادت القنوات إلى الإرسال
+notice-missed = { $n ->
+    [zero] لم يفت الموعد أي تسليم من { $message }
+    [one] تسليم واحد من { $message } فاته موعده
+    [two] تسليمان من { $message } فاتهما موعدهما
+    [few] { $n } تسليمات من { $message } فاتها موعدها
+    [many] { $n } تسليمًا من { $message } فاتها موعدها
+   *[other] { $n } تسليم من { $message } فاتها موعدها
+  }
+notice-missed-do = المطلوب: انظر من لم تصله الرسالة، وأبلغه بوسيلة أخرى.
+notice-policy = رُفض تعديل على الملفات
+notice-policy-did = القواعد السابقة له هي النافذة، ولم يتوقف شيء.
+notice-policy-do = المطلوب: صحح التعديل، والأمر `wasl check` يبين كل خطأ.
+notice-policy-over = عادت الملفات نافذة
+notice-store = خلل في المخزن
+notice-store-did = لا تُقبل رسائل جديدة، وما قُبل يُرسل.
+notice-store-do = المطلوب: أفسح مكانًا على القرص أو تفقده.
+notice-store-over = عاد المخزن إلى قبول الرسائل
+notice-folded = { $n ->
+    [zero] لم يُطو أي إشعار
+    [one] طُوي إشعار واحد آخر
+    [two] طُوي إشعاران آخران
+    [few] طُويت { $n } إشعارات أخرى
+    [many] طُوي { $n } إشعارًا آخر
+   *[other] طُوي { $n } إشعار آخر
+  }

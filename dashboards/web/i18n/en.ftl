@@ -258,3 +258,49 @@ reason-restart = restarted meanwhile
 reason-condition = condition not met
 reason-limited = limited by the provider
 reason-busy = busy
+
+notice-again = Still so: { $title }
+notice-outage = { $what } is down
+notice-outage-since = Since { $since }: { $why }.
+notice-outage-over = { $what } works again
+notice-outage-lasted = It was down for { $age }.
+notice-outage-cost = { $n ->
+    [one] One attempt failed by it.
+   *[other] { $n } attempts failed by it.
+  }
+notice-own-line = Our own line { $name }
+notice-carries = Wasl sends by { $channels } now.
+notice-nothing-carries = Wasl has no channel left that works; messages wait.
+notice-waiting = { $n ->
+    [0] Nothing waits.
+    [one] One delivery waits.
+   *[other] { $n } deliveries wait.
+  }
+notice-nothing-to-do = There is nothing to do.
+notice-do-wait = Do: nothing at once. If it lasts, ask the provider.
+notice-do-line = Do: look at the line, or ask its provider.
+notice-do-credentials = Do: renew the account's key; the provider refuses ours.
+notice-do-certificate = Do: have the certificate renewed; nothing is sent to what cannot prove who it is.
+notice-do-configuration = Do: correct the gateway in wasl.toml; `wasl probe` shows what is wrong.
+notice-no-way-out = No way out: no channel can send
+notice-no-way-out-do = Do: tell people by other means, `wasl reach --call-tree` has the numbers; look at the line and the gateways.
+notice-one-way-left = Only { $channel } is left
+notice-one-way-left-do = Do: repair another channel before this one fails too.
+notice-ways-back = Channels carry again
+notice-missed = { $n ->
+    [one] One delivery of { $message } missed its deadline
+   *[other] { $n } deliveries of { $message } missed their deadline
+  }
+notice-missed-do = Do: see who has not got it, and reach them otherwise.
+notice-policy = An edit of the files was refused
+notice-policy-did = The rules from before it are in force; nothing has stopped.
+notice-policy-do = Do: correct the edit; `wasl check` shows every error.
+notice-policy-over = The files are in force again
+notice-store = Trouble with the store
+notice-store-did = Nothing new is accepted; what was accepted is sent.
+notice-store-do = Do: make room on the disk, or look at it.
+notice-store-over = The store takes messages again
+notice-folded = { $n ->
+    [one] One more notice was left out
+   *[other] { $n } more notices were left out
+  }

@@ -45,11 +45,21 @@ pub(super) fn letter(outgoing: &Outgoing, from: &Mailbox, at: SystemTime) -> Res
         .header(MIME_VERSION_1_0)
         .header(ContentType::TEXT_PLAIN)
         .raw_header(header("Auto-Submitted", "auto-generated"));
+    if let Some(thread) = &outgoing.thread {
+        builder = builder.references(format!("<{}@{}>", thread_id(thread), from.email.domain()));
+    }
     if grave {
         builder = builder.raw_header(header("Importance", "high"));
     }
     let message = builder.body(outgoing.text.clone()).map_err(|_| Reason::ContentRefused)?;
     Ok(Letter { from: from.email.clone(), to, message_id, bytes: message.formatted() })
+}
+
+/// Names a thread for mail readers, which show letters together that refer to the same one. Its own words may be anything.
+fn thread_id(thread: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, thread.as_bytes());
+    let hex: String = digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("thread-{hex}")
 }
 
 /// Replaces what would end a header.

@@ -40,7 +40,7 @@ impl Facts {
 
 /// Returns the place of a message of this kind among the others, the lower the earlier.
 pub(crate) fn precedence(severity: Severity, status: Status) -> u8 {
-    severity as u8 + if status.is_actual() { 0 } else { Severity::ALL.len() as u8 }
+    severity as u8 + if !status.is_drill() { 0 } else { Severity::ALL.len() as u8 }
 }
 
 /// What tells one recipient's route from another's.

@@ -145,7 +145,7 @@ pub fn explain(
     let rule = &policy.rules[place];
     let ranked = rank(rule, &described, gateways, situation);
     let mut steps = ladder(rule, &ranked);
-    take(&mut steps, described.status.is_actual());
+    take(&mut steps, !described.status.is_drill());
     let outside =
         ranked.iter().filter(|r| rule.steps.iter().all(|s| !s.channels.contains(&r.verdict.channel)));
     Explanation {
@@ -274,7 +274,7 @@ fn standing(
         () if !described.channels.has(config.channel) => {
             (Standing::NoAddress, format!("the recipient has no address on `{}`", config.channel))
         }
-        () => situation.standing(now, config.needs_internet(), described.status.is_actual()),
+        () => situation.standing(now, config.needs_internet(), !described.status.is_drill()),
     }
 }
 

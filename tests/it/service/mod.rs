@@ -2,4 +2,4 @@
 
 pub(crate) mod house;
 mod message;
-mod site;
+pub(crate) mod site;

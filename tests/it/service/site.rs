@@ -95,7 +95,7 @@ async fn call_at(url: &str, method: &str, body: Value) -> Value {
     shown
 }
 
-async fn ask(url: &str, method: &str, body: Value) -> (StatusCode, Value) {
+pub(crate) async fn ask(url: &str, method: &str, body: Value) -> (StatusCode, Value) {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let request = Request::builder()

@@ -1,0 +1,182 @@
+//! Operators are told, by the real service from its files: by mail, by the next road when mail is down, and the watcher of
+//! the heartbeat by silence.
+
+use crate::support::tables::{Table, file};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use wasl::api::service::Change;
+use wasl::core::channel::Channel;
+use wasl::core::message::Recipient;
+use wasl::core::query::Contact;
+use wasl::emulator::{Mix, TcpFault, smsc, smtp};
+use wasl::runtime::site::{Door, Site};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const RULE: &str = r#"
+[[rule]]
+name = "notices"
+when = { status = ["system"] }
+confirm = "accepted"
+  [[rule.step]]
+  channels = ["email", "sms"]
+  send = "each"
+"#;
+
+struct Office {
+    folder: TempDir,
+    smtp: smtp::Handle,
+    smsc: smsc::Handle,
+}
+
+impl Office {
+    async fn new(extra: &str) -> (Office, Site) {
+        let office = Office {
+            folder: tempfile::tempdir().unwrap(),
+            smtp: smtp::start(smtp::Options::default()).await.unwrap(),
+            smsc: smsc::start(smsc::Options::default()).await.unwrap(),
+        };
+        office.write("policies/all.toml", RULE);
+        office.write("probes/none.toml", "# Nothing is probed here.\n");
+        let tables = [
+            Table::server(),
+            Table::store(),
+            Table::mail("mail", office.smtp.addr()).known(),
+            Table::sms("sms", office.smsc.addr()).known(),
+        ];
+        office.write("wasl.toml", &(file(tables) + extra));
+        let site = Site::open(&office.folder.path().join("wasl.toml"), Door::Open).await.unwrap();
+        (office, site)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Makes an edit that nobody can want.
+    async fn spoil(&self, site: &mut Site) {
+        self.write("policies/all.toml", "[[rule]]\nnam = 1\n");
+        assert!(site.reload().await.is_err());
+    }
+}
+
+const OPERATORS: &str = r#"
+[[operator]]
+name = "amal"
+language = "ar"
+email = "amal@example.org"
+contact = "duty"
+
+[[operator]]
+name = "omar"
+email = "omar@example.org"
+"#;
+
+async fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn get(site: &Site, path: &str) -> Value {
+    let (status, shown) = ask(site, "GET", path, Value::Null).await;
+    assert_eq!(status, 200, "{shown:#}");
+    shown
+}
+
+async fn ask(site: &Site, method: &str, path: &str, body: Value) -> (u16, Value) {
+    let url = format!("http://{}{path}", site.address());
+    let (status, shown) = crate::service::site::ask(&url, method, body).await;
+    (status.as_u16(), shown)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_operator_is_told_in_their_language_and_its_letters_are_one_thread() {
+    let (office, mut site) = Office::new(OPERATORS).await;
+    office.spoil(&mut site).await;
+    let mails = until("two letters", || Some(office.smtp.mails()).filter(|mails| mails.len() == 2)).await;
+    let raw = |to: &str, mails: &[smtp::Mail]| {
+        let mail = mails.iter().rev().find(|mail| mail.recipients == [to.to_owned()]);
+        String::from_utf8(mail.unwrap_or_else(|| panic!("none for {to}")).raw.clone()).unwrap()
+    };
+    let received = office.smtp.received();
+    let text = |to: &str| received.iter().find(|mail| mail.recipient == to).unwrap().text.clone();
+    assert!(text("omar@example.org").starts_with("An edit of the files was refused"), "{received:?}");
+    assert!(text("amal@example.org").starts_with("رُفض تعديل على الملفات"), "{received:?}");
+    let thread = |raw: &str| raw.lines().find(|line| line.starts_with("References:")).unwrap().to_owned();
+    let first = thread(&raw("omar@example.org", &mails));
+
+    let shown = get(&site, "/v1/notices").await;
+    let notice = &shown["notices"][0];
+    assert_eq!((&notice["kind"], &notice["notices"]), (&json!("policy_rejected"), &json!(1)), "{shown:#}");
+    let thread_name = notice["thread"].as_str().unwrap();
+    let path = format!("/v1/notices/{thread_name}/acknowledge");
+    let (status, told) = ask(&site, "POST", &path, json!({"reason": "I am on it"})).await;
+    assert_eq!((status, told["acknowledged"]["who"].is_string()), (200, true), "{told:#}");
+    assert_eq!(ask(&site, "POST", "/v1/notices/none/acknowledge", json!({"reason": "x"})).await.0, 404);
+
+    office.write("policies/all.toml", RULE);
+    site.reload().await.unwrap();
+    let mails = until("its end", || Some(office.smtp.mails()).filter(|mails| mails.len() == 4)).await;
+    assert_eq!(thread(&raw("omar@example.org", &mails)), first);
+    let metrics = get(&site, "/metrics").await;
+    assert!(metrics.as_str().unwrap().contains(r#"wasl_notices_total{result="sent"} 2"#), "{metrics:#}");
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_mail_is_down_the_next_road_is_taken() {
+    let (office, mut site) = Office::new(OPERATORS).await;
+    let addresses = [(Channel::Sms, "+970599000007".to_owned())].into();
+    let person = Recipient { contact: Some("duty".into()), addresses, ..Recipient::default() };
+    let contact = Contact { id: "duty".into(), person, ..contact() };
+    site.service().change("test".into(), Change::Contacts(vec![contact])).await.unwrap();
+    office.smtp.fault(smtp::Fault::Tcp(Mix::always(TcpFault::Refuse)));
+    office.spoil(&mut site).await;
+    let texts = until("an SMS", || Some(office.smsc.received()).filter(|texts| !texts.is_empty())).await;
+    assert!(texts[0].text.contains("رُفض تعديل"), "{:?}", texts[0].text);
+    assert_eq!(texts[0].recipient.trim_start_matches('+'), "970599000007");
+    site.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_heartbeat_is_heard_while_all_is_well_and_missed_afterwards() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let beats = Arc::new(AtomicU32::new(0));
+    let heard = Arc::clone(&beats);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut bytes = vec![0; 4_096];
+            let read = stream.read(&mut bytes).await.unwrap_or(0);
+            if bytes[..read].starts_with(b"GET /ping/1234-5678 HTTP/1.1\r\n") {
+                heard.fetch_add(1, Ordering::SeqCst);
+            }
+            let _ =
+                stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        }
+    });
+    let notices = format!(
+        "\n[notices]\nheartbeat_url = \"http://{address}/ping/1234-5678\"\nheartbeat_every = \"10s\"\n"
+    );
+    let (_office, site) = Office::new(&notices).await;
+    until("a beat", || (beats.load(Ordering::SeqCst) > 0).then_some(())).await;
+    site.stop().await.unwrap();
+}
+
+fn contact() -> Contact {
+    let (id, name, consent) = Default::default();
+    Contact { id, name, person: Recipient::default(), consent, deputy: None }
+}
