@@ -5,6 +5,7 @@
 //! name     = "account"              # unique for each gateway: it is a metric's label
 //! kind     = "api"                  # dns, tcp, tls, http, api, smpp, smtp
 //! adapter  = "whatsapp-cloud"       # or gateway = "whatsapp-main", or channel = "whatsapp"
+//! where    = { like = "kannel", status_url = true }    # of those, where a setting is this word, or is there at all
 //! interval = "60s"
 //! in_doubt = "60s"                  # how often while there is doubt; 2 s, or the interval if that is shorter
 //! timeouts = { connect = "3s", tls = "3s", answer = "5s" }
@@ -48,6 +49,8 @@ pub struct Definition {
     name: Spanned<String>,
     kind: &'static Kind,
     wanted: Spanned<Wanted>,
+    /// What a gateway's settings must be: a word, or there (`true`) or not (`false`).
+    provided: Vec<(String, Provided)>,
     interval: Span,
     in_doubt: Span,
     limits: Limits,
@@ -61,6 +64,13 @@ enum Wanted {
     Gateway(String),
     Adapter(String),
     Channel(Channel),
+}
+
+/// What one of a gateway's settings must be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Provided {
+    Word(String),
+    Set(bool),
 }
 
 /// Why a probe cannot be built for a gateway. No text repeats a setting's value: it may be a secret.
@@ -162,6 +172,7 @@ impl Definition {
             table.call(format!("probe `{}`", name.value));
         }
         let wanted = wanted(&mut table, diags);
+        let provided = provided(&mut table, diags);
         let interval = interval(&mut table, "interval", diags).unwrap_or(INTERVAL);
         let in_doubt = interval_in_doubt(&mut table, interval, diags);
         let limits = limits(&mut table, diags);
@@ -179,6 +190,7 @@ impl Definition {
             name: name?,
             kind,
             wanted: wanted?,
+            provided,
             interval,
             in_doubt,
             limits,
@@ -228,6 +240,23 @@ fn wanted(table: &mut Table, diags: &mut Diagnostics) -> Option<Spanned<Wanted>>
             .help("write `gateway = \"name\"`, `adapter = \"whatsapp-cloud\"` or `channel = \"sms\"`"),
     );
     None
+}
+
+/// Reads what a gateway's settings must be for the probe to be for it.
+fn provided(table: &mut Table, diags: &mut Diagnostics) -> Vec<(String, Provided)> {
+    let mut provided = Vec::new();
+    for (key, loose) in table.loose_map("where", diags) {
+        match loose.value {
+            Loose::Text(word) => provided.push((key, Provided::Word(word))),
+            Loose::Truth(is_set) => provided.push((key, Provided::Set(is_set))),
+            _ => diags.push(
+                Diagnostic::error("wrong-type", format!("`where` of {} cannot be read", table.called()))
+                    .at(&loose.place, "neither a word nor true or false")
+                    .help("write `where = { like = \"kannel\", status_url = true }`"),
+            ),
+        }
+    }
+    provided
 }
 
 fn interval(table: &mut Table, key: &'static str, diags: &mut Diagnostics) -> Option<Span> {
@@ -316,11 +345,16 @@ pub fn resolve(
 
 impl Definition {
     fn wants(&self, target: &Target) -> bool {
-        match &self.wanted.value {
+        let is_named = match &self.wanted.value {
             Wanted::Gateway(name) => *name == target.name,
             Wanted::Adapter(name) => *name == target.adapter,
             Wanted::Channel(channel) => *channel == target.channel,
-        }
+        };
+        is_named
+            && self.provided.iter().all(|(key, provided)| match provided {
+                Provided::Word(word) => target.value(key) == Some(word),
+                Provided::Set(is_set) => target.value(key).is_some() == *is_set,
+            })
     }
 
     fn check_wanted(&self, targets: &[Target], adapters: &[&str], diags: &mut Diagnostics) {

@@ -202,6 +202,7 @@ struct Heard {
 struct Wasl {
     sender: Sender,
     heard: Arc<Mutex<Heard>>,
+    hook_url: String,
     _listening: tokio::task::JoinSet<()>,
 }
 
@@ -219,7 +220,7 @@ impl Wasl {
         let router = Router::new().fallback(move |request| hook(request, adapter.clone(), kept.clone()));
         let mut listening = tokio::task::JoinSet::new();
         listening.spawn(async move { axum::serve(listener, router).await.expect("it serves") });
-        Wasl { sender, heard, _listening: listening }
+        Wasl { sender, heard, hook_url: format!("{public_url}/hooks/g"), _listening: listening }
     }
 
     /// Hands a message over as the `n`th delivery.
@@ -379,7 +380,7 @@ async fn kannel_sets_the_pace() {
     // Both in turn, twice, and the better of each: the first takes what the machine needs to get going.
     let (mut ours, mut alone) = (0.0_f64, 0.0_f64);
     for round in 0..2 {
-        alone = alone.max(by_hand(&kannel).await);
+        alone = alone.max(by_hand(&kannel, &wasl).await);
         let start = Instant::now();
         let mut under_way = tokio::task::JoinSet::new();
         for n in 0..MEASURED {
@@ -395,12 +396,14 @@ async fn kannel_sets_the_pace() {
     eprintln!("kannel: {ours:.0} messages/s by the adapter, {alone:.0} by hand: {:.2} of it", ours / alone);
 }
 
-/// Sends as many by the plainest of clients over as many kept connections, and returns how many a second.
-async fn by_hand(kannel: &Kannel) -> f64 {
+/// Sends as many by the plainest of clients over as many kept connections, receipts asked for as well, and returns how
+/// many a second.
+async fn by_hand(kannel: &Kannel, wasl: &Wasl) -> f64 {
     let addr = SocketAddr::from(([127, 0, 0, 1], kannel.ports[3]));
     let request = format!(
         "GET /cgi-bin/sendsms?username=wasl&password=secret&from=ALERT&to=%2B970599000001&text=Leave%20now&charset=UTF-8\
-         &coding=0&priority=3&validity=60 HTTP/1.1\r\nhost: {addr}\r\n\r\n"
+         &coding=0&priority=3&validity=60&dlr-mask=31&dlr-url={}%2Fx%3Ftype%3D%25d HTTP/1.1\r\nhost: {addr}\r\n\r\n",
+        wasl.hook_url.replace(':', "%3A").replace('/', "%2F"),
     );
     let start = Instant::now();
     let mut clients = tokio::task::JoinSet::new();

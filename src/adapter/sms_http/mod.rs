@@ -81,7 +81,19 @@
 //! A receipt that neither a tag, a secret path nor a signature proves is refused and settles nothing. A gateway without
 //! receipts says `receipts = "none"` and has no `[gateway.receipt]`.
 //!
-//! Limits: one recipient a request; of an answer's headers only `retry-after` is read; who can read the gateway's traffic
+//! # Replies
+//! ```toml
+//! [gateway.reply]                                # set up at the gateway, for the URL https://our-host/hooks/NAME/SECRET
+//! auth = "path"                                  # SECRET is `reply_secret`, or `hook_secret` without one; or "signature"
+//! each = "results"
+//! from = ["msisdn"]                              # the first of these fields that is there, an international number
+//! text = "text"
+//! id   = "messageId"
+//! time = "received"
+//! ```
+//! Where receipts are known by `url`, give replies a secret of their own: theirs stands in the gateway's settings.
+//!
+//! Limits: one recipient a request; Jasmin's replies are not read, and a long reply's parts come one by one; of an answer's headers only `retry-after` is read; who can read the gateway's traffic
 //! or logs can read a callback URL, and so confirm that one attempt.
 //!
 //! Invariant: a text cannot change what is asked of the gateway, only what is said in its place.
@@ -92,6 +104,7 @@ mod parts;
 mod proof;
 mod ready;
 mod receipts;
+mod replies;
 mod request;
 mod template;
 mod words;
@@ -110,6 +123,7 @@ use account::Account;
 use answer::Answers;
 use parts::Parts;
 use receipts::Receipts;
+use replies::Replies;
 use request::Requests;
 use std::sync::Arc;
 use template::Values;
@@ -130,10 +144,12 @@ pub(super) const KIND: Kind = Kind {
         "api_key",
         "api_secret",
         "hook_secret",
+        "reply_secret",
         "status_url",
         "request",
         "answer",
         "receipt",
+        "reply",
     ],
     probes: include_str!("../../../probes/sms-http.toml"),
     build,
@@ -145,6 +161,7 @@ struct SmsHttp {
     requests: Requests,
     answers: Answers,
     receipts: Option<Receipts>,
+    replies: Option<Replies>,
     parts: Parts,
 }
 
@@ -154,6 +171,9 @@ struct Described {
     request: Option<Table>,
     answers: Vec<Table>,
     receipt: Option<Table>,
+    reply: Option<Table>,
+    /// Whether the file itself says how replies come.
+    hears: bool,
 }
 
 fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
@@ -165,6 +185,7 @@ fn make(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Op
     let table = &mut gateway.rest;
     let mut account = Account::read(table, diags);
     let hook_secret = table.secret("hook_secret", diags);
+    let reply_secret = table.secret("reply_secret", diags).or_else(|| hook_secret.clone());
     // For probes; sending does without it. It may be named or stand here.
     if let Some(url) = table.loose("status_url", diags)
         && !matches!(url.value, Loose::Text(_) | Loose::Table(_))
@@ -205,6 +226,9 @@ fn make(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Op
             "put `{callback}` where the gateway takes the URL for receipts, or know them by another `auth`";
         diags.push(Diagnostic::error("missing-key", message).at(table.place(), "in this gateway").help(help));
     }
+    // A ready description hears replies where it is told the secret that it needs for them.
+    let reply = described.reply.filter(|_| reply_secret.is_some() || described.hears);
+    let replies = reply.map(|reply| Replies::read(reply, (name, &*table), reply_secret, diags));
     let client = settings::client(gateway, net, described.base_url.as_deref(), diags);
     let hook_url = gateway.hook_url.clone();
     Some(SmsHttp {
@@ -213,6 +237,7 @@ fn make(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Op
         requests: requests?,
         answers,
         receipts: receipts?,
+        replies: replies.map_or(Some(None), |read| read.map(Some))?,
         parts: Parts::default(),
     })
 }
@@ -231,6 +256,8 @@ fn described(table: &mut Table, diags: &mut Diagnostics) -> Described {
         request: over(own.request, usual.request),
         answers: own.answers,
         receipt: over(own.receipt, usual.receipt),
+        hears: own.reply.is_some(),
+        reply: over(own.reply, usual.reply),
     }
 }
 
@@ -245,6 +272,8 @@ fn read_description(table: &mut Table, diags: &mut Diagnostics) -> Described {
         request: table.table("request", diags).map(|request| named(request, "request")),
         answers: table.tables("answer", diags).into_iter().map(|answer| named(answer, "answer")).collect(),
         receipt: table.table("receipt", diags).map(|receipt| named(receipt, "receipt")),
+        hears: table.key("reply").is_some(),
+        reply: table.table("reply", diags).map(|reply| named(reply, "reply")),
     }
 }
 
@@ -283,10 +312,13 @@ impl Adapter for SmsHttp {
     }
 
     fn hook(&self, request: &HookRequest) -> HookAnswer {
-        match &self.receipts {
-            Some(receipts) => receipts.answer(request, &self.parts, http::now()),
-            None => hook::not_here(),
+        if self.receipts.is_none() && self.replies.is_none() {
+            return hook::not_here();
         }
+        let now = http::now();
+        let receipts = self.receipts.as_ref().map(|receipts| receipts.answer(request, &self.parts, now));
+        let replies = self.replies.as_ref().and_then(|replies| replies.hear(request, now));
+        replies::joined(receipts, replies).unwrap_or_else(hook::bad_signature)
     }
 
     fn run<'a>(&'a self, _ear: &'a dyn Ear) -> Doing<'a, ()> {

@@ -145,7 +145,7 @@ fn attempt_of(of: &ReceiptRef) -> Option<AttemptId> {
 }
 
 /// Returns what a call says: JSON, or the pairs of its query and its form.
-fn said(request: &HookRequest) -> Option<Value> {
+pub(super) fn said(request: &HookRequest) -> Option<Value> {
     let is_json = request.header("content-type").is_some_and(|kind| kind.contains("json"));
     let begins = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
     if is_json || matches!(begins, Some(b'{' | b'[')) {
@@ -158,7 +158,7 @@ fn said(request: &HookRequest) -> Option<Value> {
 }
 
 /// Reads a time: Unix seconds or milliseconds, or a date with its zone, with or without the zone's colon.
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     if let Ok(unix) = text.parse::<i64>() {
         let ms = if unix > SECONDS_MAX { unix } else { unix.saturating_mul(1000) };
         return (unix > 0).then_some(Timestamp::from_ms(ms));
@@ -170,7 +170,7 @@ fn time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_ms(at.as_millisecond()))
 }
 
-fn paths(table: &mut Table, key: &'static str, diags: &mut Diagnostics) -> Vec<Path> {
+pub(super) fn paths(table: &mut Table, key: &'static str, diags: &mut Diagnostics) -> Vec<Path> {
     let texts = table.strings(key, diags).map(|texts| texts.value).unwrap_or_default();
     texts.iter().map(|text| Path::new(&text.value)).collect()
 }

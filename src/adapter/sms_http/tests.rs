@@ -3,6 +3,7 @@
 use super::ready::READY;
 use super::*;
 use crate::adapter::tests::{built, outgoing};
+use crate::core::reply::Said;
 use crate::core::time::Span;
 use serde_json::{Value, json};
 
@@ -261,4 +262,47 @@ fn a_text_of_many_parts_is_waited_for_where_each_is_told_of() {
     assert_eq!(value(&asked(&vonage, "x").1, "ttl"), Some("3600000"));
     let request = vonage.request(&one).expect("sound");
     assert!(String::from_utf8_lossy(&request.body).contains("ttl=20000"));
+}
+
+fn hooked(gateway: &SmsHttp, path: &str, query: &str, body: &str) -> HookAnswer {
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    gateway.hook(&HookRequest {
+        method: method.into(),
+        path: path.into(),
+        query: query.into(),
+        headers: Vec::new(),
+        body: body.into(),
+    })
+}
+
+#[test]
+fn what_people_write_back_is_heard_once_it_is_proved() {
+    let own =
+        |name: &str| gateway(&format!("like = \"{name}\"\nreply_secret = \"of-replies-0123456\"\n{ACCOUNT}"));
+    let said = |answer: HookAnswer| -> Vec<_> {
+        assert_eq!((answer.status, answer.result), (200, "ok"));
+        answer.replies.into_iter().map(|reply| (reply.from, reply.said, reply.id)).collect()
+    };
+    let safe = |id: &str| ("+970599000001".to_owned(), Said::text("أنا بخير"), id.to_owned());
+    let query = "from=%2B970599000001&text=%D8%A3%D9%86%D8%A7+%D8%A8%D8%AE%D9%8A%D8%B1&id=k1&at=1700000000";
+    let kannel = own("kannel");
+    assert_eq!(said(hooked(&kannel, "/of-replies-0123456", query, "")), [safe("k1")]);
+    let body =
+        "msisdn=970599000001&to=1&messageId=v1&text=%D8%A3%D9%86%D8%A7+%D8%A8%D8%AE%D9%8A%D8%B1&type=unicode";
+    assert_eq!(said(hooked(&own("vonage"), "/of-replies-0123456", "", body)), [safe("v1")]);
+    let body = json!({"results": [
+        {"messageId": "i1", "from": "970599000001", "to": "1", "text": "أنا بخير"},
+        {"messageId": "i2", "from": "SHOP", "text": "x"}, {"from": "970599000001", "text": "x"}]});
+    assert_eq!(said(hooked(&own("infobip"), "/of-replies-0123456", "", &body.to_string())), [safe("i1")]);
+    // Receipts by their own proof say nothing of replies, and the other way round.
+    for path in ["", "/", "/of-replies-0123457", "/0123456789abcdef"] {
+        let answer = hooked(&kannel, path, query, "");
+        assert_eq!((answer.status, answer.replies.len()), (403, 0), "{path}");
+    }
+    let attempt = outgoing("1", "x").order.attempt;
+    let callback = kannel.receipts.as_ref().expect("it has them").proof.callback("", attempt);
+    let answer = hooked(&kannel, &callback, &format!("type=1&{query}"), "");
+    assert_eq!((answer.receipts.len(), answer.replies.len()), (1, 0));
+    let (made, shown) = read(&format!("like = \"kannel\"\n{ACCOUNT}[gateway.reply]\nauth = \"url\"\n"));
+    assert!(made.is_none() && shown.contains("cannot be known by `url`"), "{shown}");
 }

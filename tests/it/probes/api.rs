@@ -145,3 +145,43 @@ fn no_error_repeats_what_was_filled_in() {
     assert!(!shown.contains("planted"), "{shown}");
     assert!(shown.contains("set `nothing` for the gateway in wasl.toml"), "{shown}");
 }
+
+#[tokio::test]
+async fn each_sms_gateway_is_asked_in_its_own_way() {
+    use wasl::emulator::sms_http::{self, Dialect};
+    let dialects = [
+        ("kannel", Dialect::Kannel, "status"),
+        ("jasmin", Dialect::Jasmin, "ping"),
+        ("infobip", Dialect::Infobip, "account"),
+        ("vonage", Dialect::Vonage, "account"),
+        ("sms-gate", Dialect::SmsGate, "health"),
+    ];
+    for (like, dialect, own) in dialects {
+        let provider = sms_http::start(sms_http::Options::of(dialect)).await.expect("a provider");
+        let (base_url, context) = (format!("http://{}", provider.addr()), plain());
+        let bare = target("sms-http", Channel::Sms, &base_url).plain("like", like);
+        let (key, secret) = match dialect {
+            Dialect::Infobip => ("emulated-password", "-"),
+            _ => ("emulated", "emulated-password"),
+        };
+        let gateway = bare
+            .clone()
+            .plain("status_url", format!("{base_url}/status.xml"))
+            .hidden("api_key", Secret::new(key))
+            .hidden("api_secret", Secret::new(secret));
+        let reports = run(&shipped("sms-http"), &gateway, &context).await;
+        let found: Vec<_> = reports.iter().map(|report| (report.probe.as_str(), &report.verdict)).collect();
+        assert_eq!(found, [("web", &Verdict::Fine), (own, &Verdict::Fine)], "{like}");
+        provider.fault(Fault::Answer(Mix::always(AnswerFault::Garbage)));
+        let report = ready("sms-http", own, &gateway, &context).await;
+        assert!(report.verdict.failed(), "{like}: {report:?}");
+        provider.clear();
+        provider.set_password("renewed");
+        let report = ready("sms-http", own, &gateway, &context).await;
+        let asks_for_credentials = matches!(dialect, Dialect::Infobip | Dialect::Vonage);
+        assert_eq!(report.verdict == failed(Reason::Credentials), asks_for_credentials, "{like}: {report:?}");
+        if dialect == Dialect::Kannel {
+            assert_eq!(run(&shipped("sms-http"), &bare, &context).await.len(), 1, "without its page");
+        }
+    }
+}
