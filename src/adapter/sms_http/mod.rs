@@ -93,8 +93,9 @@
 //! ```
 //! Where receipts are known by `url`, give replies a secret of their own: theirs stands in the gateway's settings.
 //!
-//! Limits: one recipient a request; Jasmin's replies are not read, and a long reply's parts come one by one; of an answer's headers only `retry-after` is read; who can read the gateway's traffic
-//! or logs can read a callback URL, and so confirm that one attempt.
+//! Limits: one recipient a request; Jasmin's replies are not read, and a long reply's parts come one by one; of an
+//! answer's headers only `retry-after` is read; who can read the gateway's traffic or logs can read a callback URL, and
+//! so confirm that one attempt.
 //!
 //! Invariant: a text cannot change what is asked of the gateway, only what is said in its place.
 
