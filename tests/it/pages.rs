@@ -125,7 +125,8 @@ fn encoded(text: &str) -> String {
 const TEXT: &str = "غادروا الطابق الأرضي الآن";
 const NUMBER: &str = "+970599000731";
 
-fn day() -> StandIn {
+/// The day of `meta_is_gone`, with a message on record and its people.
+pub(crate) fn day() -> StandIn {
     let mut service = StandIn::new(stand_in::meta_is_gone());
     stand_in::events_of_the_day(&service.events);
     let person = Recipient {

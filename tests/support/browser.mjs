@@ -1,9 +1,9 @@
-// Looks at the page in a real browser: `node tests/support/browser.mjs URL [FOLDER FOR SCREENSHOTS]`.
+// Looks at the pages in a real browser: `node tests/support/browser.mjs URL [FOLDER FOR SCREENSHOTS]`.
 //
 // With WASL_TOKEN it logs in first. Needs Debian's chromium (or CHROMIUM) and npm's playwright-core (in the folder
-// WASL_NODE_MODULES, or where node finds it). Exit code: 0 all is well, 1 it is not, 77 something to run with is missing.
+// WASL_NODE_MODULES, or where node finds it); with npm's axe-core beside it, each page is judged by that too. Exit code: 0 all is well, 1 it is not, 77 something to run with is missing.
 
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -19,13 +19,19 @@ if (!existsSync(executablePath)) {
   process.exit(MISSING);
 }
 let chromium;
+const modules = process.env.WASL_NODE_MODULES;
+const require = createRequire(modules ? join(modules, "..", "browser.cjs") : import.meta.url);
 try {
-  const modules = process.env.WASL_NODE_MODULES;
-  const require = createRequire(modules ? join(modules, "..", "browser.cjs") : import.meta.url);
   ({ chromium } = require("playwright-core"));
 } catch {
   console.log("no playwright-core: npm install --prefix .cache/npm playwright-core");
   process.exit(MISSING);
+}
+let axe = null;
+try {
+  axe = readFileSync(require.resolve("axe-core"), "utf8");
+} catch {
+  console.log("- skipped: axe: no axe-core: npm install --prefix .cache/npm axe-core");
 }
 if (folder) mkdirSync(folder, { recursive: true });
 
@@ -106,6 +112,75 @@ async function checkLanguage(browser, lang, dir) {
   });
 }
 
+// The pages beside the overview, as the stand-in has them.
+const message = process.env.WASL_MESSAGE;
+const pages = {
+  wall: "/wall",
+  deliveries: "/deliveries",
+  outages: "/outages",
+  operate: "/operate",
+  send: "/operate?act=send",
+  maintenance: "/operate?act=maintenance",
+  gateway: "/gateways/whatsapp-main",
+  ...(message ? { message: `/messages/${message}?text=shown`, delivery: `/messages/${message}?delivery=0` } : {}),
+};
+
+// Lets axe-core judge what is on the page: nothing serious may be found.
+async function judge(page, name) {
+  if (!axe) return;
+  // The page forbids scripts of others, as it should; this one is put in from outside.
+  await page.evaluate(`(() => { const module = undefined; ${axe}; })()`);
+  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+  const serious = found.violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+  const told = serious.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html).join(" | ")}`);
+  check(serious.length === 0, `${name}: axe finds nothing serious ${told.join("; ")}`);
+}
+
+async function checkPages(browser, lang, dir) {
+  const between = (path) => (path.includes("?") ? "&" : "?");
+  for (const [name, path] of Object.entries({ overview: "/", ...pages })) {
+    const address = `${path}${between(path)}lang=${lang}`;
+    for (const [size, options] of [
+      ["wide", { viewport: { width: 1440, height: 1000 } }],
+      ["narrow", { viewport: { width: 320, height: 700 } }],
+      ["dark", { colorScheme: "dark", viewport: { width: 1920, height: 1080 } }],
+      ["still", { javaScriptEnabled: false, viewport: { width: 1024, height: 768 } }],
+    ]) {
+      const told = `${lang}-${name}-${size}`;
+      await visit(browser, told, options, async (page, go) => {
+        await go(address);
+        check((await page.locator("html").getAttribute("dir")) === dir, `${told}: dir is ${dir}`);
+        check(await has(page, "#verdict p span"), `${told}: the sentence is there`);
+        check(!(await overflows(page)), `${told}: nothing hangs over the edge`);
+        if (name === "wall" && size === "dark") {
+          const fits = await page.evaluate(() => document.documentElement.scrollHeight <= window.innerHeight);
+          check(fits, `${told}: it fits one screen`);
+        }
+        if (size !== "still") await judge(page, told);
+      });
+    }
+  }
+}
+
+// By keys alone and without script: a form, what it would do, the act, what became of it.
+async function checkActs(browser) {
+  await visit(browser, "act", { javaScriptEnabled: false }, async (page, go) => {
+    await go("/operate?act=hold&lang=en");
+    await page.locator("#gateway").focus();
+    await page.keyboard.type("sig");
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("a noisy line");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".confirm");
+    check((await page.locator(".effects").textContent()).includes("Signal"), "act: it says what it leaves");
+    check((await page.locator(".confirm .facts").textContent()).includes("a noisy line"), "act: and why it is done");
+    await page.locator("button.strong").focus();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".done");
+    check(page.url().endsWith("/operate?done=hold"), "act: it is done, and loading again does not repeat it");
+  });
+}
+
 async function checkSilence(browser) {
   const silent = async (page) => page.route("**/feed*", () => {});
   await visit(browser, "stale", {}, async (page, go) => {
@@ -123,7 +198,7 @@ async function checkKeyboard(browser) {
     await page.keyboard.press("Tab");
     check(await page.evaluate(() => document.activeElement.classList.contains("skip")), "keyboard: the skip link is first");
     await page.keyboard.press("Enter");
-    check(await page.evaluate(() => document.activeElement.id === "overview"), "keyboard: it skips to the overview");
+    check(await page.evaluate(() => document.activeElement.id === "main"), "keyboard: it skips to the content");
     await page.click("#pause");
     check((await page.locator("#pause").getAttribute("aria-pressed")) === "true", "keyboard: it can be paused");
   });
@@ -133,6 +208,9 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] }
 try {
   await checkLanguage(browser, "en", "ltr");
   await checkLanguage(browser, "ar", "rtl");
+  await checkPages(browser, "en", "ltr");
+  await checkPages(browser, "ar", "rtl");
+  await checkActs(browser);
   await checkSilence(browser);
   await checkKeyboard(browser);
 } catch (error) {

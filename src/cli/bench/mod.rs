@@ -12,6 +12,7 @@ mod intake;
 mod mass;
 mod null;
 mod outbox;
+mod pages;
 mod probing;
 mod restart;
 mod served;
@@ -23,7 +24,7 @@ use std::process::{Command, Stdio};
 /// What may be given.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, or all
+    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, pages, or all
     #[arg(default_value = "all")]
     name: String,
     /// Print JSON
@@ -57,6 +58,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("idle", idle::run),
     ("probing", probing::run),
     ("detection", detection::run),
+    ("pages", pages::run),
 ];
 
 /// Measures.
