@@ -160,7 +160,7 @@ impl Frame<'_> {
         html! {
             a.skip href="#main" { (locale.word("skip")) }
             header.bar {
-                a.brand href="/" aria-label=(locale.word("app-name")) {
+                a.brand href="/" {
                     (mark())
                     span.names { span lang="ar" { "وصل" } " " span lang="en" dir="ltr" { "Wasl" } }
                 }
@@ -212,7 +212,7 @@ impl Frame<'_> {
                         Locale::Ar => (Locale::ArIndic, "٠١٢"),
                         Locale::ArIndic | Locale::En => (Locale::Ar, "012"),
                     };
-                    a href=(self.in_language(digits)) aria-label=(locale.word("digits-label")) { (shown) }
+                    a href=(self.in_language(digits)) aria-label=(format!("{} {shown}", locale.word("digits-label"))) { (shown) }
                 }
                 a href=(self.in_language(other)) hreflang=(other.language()) lang=(other.language()) {
                     (locale.word("language-other"))

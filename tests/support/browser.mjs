@@ -182,7 +182,7 @@ async function checkActs(browser) {
 }
 
 async function checkSilence(browser) {
-  const silent = async (page) => page.route("**/feed*", () => {});
+  const silent = async (page) => page.route(/\/feed\?/, () => {});
   await visit(browser, "stale", {}, async (page, go) => {
     await go("/?lang=en");
     await page.waitForSelector("html.stale", { timeout: 60_000 });

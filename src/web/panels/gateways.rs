@@ -51,7 +51,7 @@ fn matrix(scene: &Scene<'_>, rows: &[&GatewayView]) -> Drawn {
         @if scene.view.gateways.is_empty() {
             p.none { (rich(&locale.word("no-gateways"))) }
         } @else {
-            div.scroll tabindex=[(!scene.is_wall).then_some("0")] role="region" aria-label=(locale.word("gateways-label")) {
+            div.scroll tabindex="0" role="region" aria-label=(locale.word("gateways-label")) {
                 table.matrix {
                     thead { (head(scene, window)) }
                     tbody { @for gateway in rows { (row(scene, gateway, window)) } }
