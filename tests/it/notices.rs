@@ -46,7 +46,7 @@ impl Office {
         let tables = [
             Table::server(),
             Table::store(),
-            Table::mail("mail", office.smtp.addr()).known(),
+            Table::mail("mail", office.smtp.addr()).text("tls", "none"),
             Table::sms("sms", office.smsc.addr()).known(),
         ];
         office.write("wasl.toml", &(file(tables) + extra));
