@@ -17,6 +17,7 @@ mod retry_after;
 pub mod segments;
 mod settings;
 mod signal_cli;
+mod signal_rest;
 mod sms_http;
 mod sms_smpp;
 mod sms_twilio;
@@ -68,6 +69,7 @@ pub struct Kind {
 pub const ADAPTERS: &[Kind] = &[
     whatsapp_cloud::KIND,
     signal_cli::KIND,
+    signal_rest::KIND,
     telegram_bot::KIND,
     sms_smpp::KIND,
     sms_twilio::KIND,

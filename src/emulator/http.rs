@@ -5,23 +5,29 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::header::{
+    CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, UPGRADE,
+};
 use hyper::service::service_fn;
 use hyper::{Method, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use super::desk::Desk;
+use super::desk::{Desk, lock};
 use super::fault::{AcceptFault, AnswerFault, Refusal};
 use super::listen::Wire;
 
@@ -64,8 +70,20 @@ pub(crate) enum Answer {
     Text(u16, String),
     /// Server-sent events, until the sender goes.
     Feed(mpsc::Receiver<Bytes>),
+    /// A WebSocket, until the sender goes.
+    Socket(Socket),
     /// No proper answer.
     Fault(AnswerFault),
+}
+
+/// A WebSocket that only speaks.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    /// What the client wants the answer to be made of.
+    pub(crate) key: String,
+    pub(crate) frames: mpsc::Receiver<Bytes>,
+    /// Returns the text of a frame; a frame without one is a ping.
+    pub(crate) open: fn(&[u8]) -> Option<&str>,
 }
 
 /// Returns what the plumbing does about an accept fault that is no refusal in the provider's words.
@@ -90,9 +108,11 @@ where
     Fut: Future<Output = Answer>,
 {
     let abort = wire.abort_switch();
+    let turned = Mutex::new(None);
     let service = service_fn(|request: hyper::Request<Incoming>| {
-        let (desk, abort, route) = (&desk, &abort, &route);
-        async move {
+        let (desk, abort, route, turned) = (&desk, &abort, &route, &turned);
+        // Boxed, since what is polled by hand may not move.
+        Box::pin(async move {
             let request = match read(request).await {
                 Ok(request) => request,
                 Err(answer) => return respond(answer, abort).await,
@@ -104,11 +124,79 @@ where
                 Some(fault) => Answer::Fault(fault),
                 None => route(request).await,
             };
-            respond(answer, abort).await
-        }
+            match answer {
+                Answer::Socket(socket) => Ok(turn(socket, turned)),
+                answer => respond(answer, abort).await,
+            }
+        })
     });
+    let mut connection =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(wire), service);
     // The end of a connection, however it comes about, is the client's to judge.
-    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
+    let ended = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
+    let mut wire = connection.into_parts().io.into_inner();
+    let socket = lock(&turned).take();
+    match socket {
+        Some(socket) => speak(&mut wire, socket).await,
+        None if ended.is_ok() => drop(wire.shutdown().await),
+        None => {}
+    }
+}
+
+/// Agrees to speak WebSocket, which begins once this answer is out.
+fn turn(socket: Socket, turned: &Mutex<Option<Socket>>) -> Response<Payload> {
+    // Cites: RFC 6455, section 4.2.2.
+    let meant = format!("{}258EAFA5-E914-47DA-95CA-C5AB0DC85B11", socket.key);
+    let meant = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, meant.as_bytes()));
+    *lock(turned) = Some(socket);
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_ACCEPT, meant)
+        .body(Payload::Whole(None));
+    response.expect("base64 may stand in a header")
+}
+
+/// Sends a socket's frames, each a message or a ping, and passes over what the client says.
+async fn speak(wire: &mut Wire, mut socket: Socket) {
+    let mut said = [0; 1024];
+    loop {
+        tokio::select! {
+            frame = socket.frames.recv() => {
+                let bytes = match frame.as_deref() {
+                    None => vec![0x88, 0],
+                    Some(frame) => (socket.open)(frame).map_or(vec![0x89, 0], framed),
+                };
+                if wire.write_all(&bytes).await.is_err() || frame.is_none() {
+                    return;
+                }
+            }
+            read = wire.read(&mut said) => {
+                if !matches!(read, Ok(1..)) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Makes a text frame, unmasked as a server's are. Cites: RFC 6455, section 5.2.
+fn framed(text: &str) -> Vec<u8> {
+    let mut frame = vec![0x81];
+    match (u8::try_from(text.len()), u16::try_from(text.len())) {
+        (Ok(short @ 0..=125), _) => frame.push(short),
+        (_, Ok(middle)) => {
+            frame.push(126);
+            frame.extend(middle.to_be_bytes());
+        }
+        _ => {
+            frame.push(127);
+            frame.extend((text.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(text.as_bytes());
+    frame
 }
 
 async fn read(request: hyper::Request<Incoming>) -> Result<Request, Answer> {
@@ -139,6 +227,8 @@ async fn respond(answer: Answer, abort: &AtomicBool) -> io::Result<Response<Payl
         Answer::Text(status, text) => {
             (status, "text/plain; charset=UTF-8", Payload::Whole(Some(text.into())))
         }
+        // Turned before it comes here.
+        Answer::Socket(_) => (500, "text/plain", Payload::Whole(None)),
         Answer::Feed(feed) => (200, "text/event-stream", Payload::Feed(feed)),
         Answer::Fault(AnswerFault::Reset) => {
             abort.store(true, Ordering::Relaxed);

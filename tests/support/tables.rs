@@ -53,6 +53,12 @@ impl Table {
             .text("account", "+15550001111")
     }
 
+    pub fn signal_rest(name: &str, base_url: impl Display) -> Table {
+        Table::gateway(name, "signal", "signal-rest")
+            .text("base_url", base_url)
+            .text("account", "+15550001111")
+    }
+
     pub fn telegram(name: &str, base_url: impl Display) -> Table {
         Table::gateway(name, "telegram", "telegram-bot").text("base_url", base_url)
     }

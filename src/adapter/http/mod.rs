@@ -10,10 +10,12 @@
 //! Invariant: no path is shown, logged or put into an error: a provider's may hold its token.
 
 mod origin;
+mod socket;
 mod transport;
 mod wire;
 
 pub(super) use origin::{NotAnOrigin, Origin};
+pub(super) use socket::Turned;
 pub(super) use wire::Stream;
 
 use super::net::{Net, Tls};
@@ -28,7 +30,7 @@ use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use transport::{Metered, Transport};
 use wire::Wire;
 
@@ -271,6 +273,16 @@ impl Client {
         wire.stream(self.assemble(request), time_out).await
     }
 
+    /// Sends a request on a connection of its own that asks to speak WebSocket from there on.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub(super) async fn turn(&self, request: &Request, time_out: Span) -> Result<Turned, Failure> {
+        let (stream, _) = self.transport().await.map_err(Failure::NotSent)?;
+        let turning = socket::turn(stream, self.assemble(request), request);
+        timeout(time_out.to_std(), turning).await.unwrap_or(Err(Failure::Sent(Reason::Timeout)))
+    }
+
     /// Closes idle connections that are too old, for ever: without it they would stay after the last request.
     pub(super) async fn tend(&self) {
         loop {
@@ -296,6 +308,12 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<Wire, Reason> {
+        let (stream, written) = self.transport().await?;
+        Wire::open(stream, written).await
+    }
+
+    /// Connects, and counts what the system takes.
+    async fn transport(&self) -> Result<(Transport, Arc<AtomicU64>), Reason> {
         let tcp = self.net.connect(&self.origin.host, self.origin.port).await?;
         let written = Arc::new(AtomicU64::new(0));
         let metered = Metered { stream: tcp, written: written.clone() };
@@ -303,7 +321,7 @@ impl Client {
             Some(tls) => Transport::Tls(Box::new(tls.handshake(&self.origin.host, metered).await?)),
             None => Transport::Plain(metered),
         };
-        Wire::open(stream, written).await
+        Ok((stream, written))
     }
 
     async fn take_idle(&self) -> Option<Wire> {

@@ -93,7 +93,16 @@ impl Named {
 /// our messages or a reaction to it, which acknowledge it.
 pub(super) fn receipts(data: &str, account: &str, named: &Named) -> Vec<Receipt> {
     let Ok(event) = serde_json::from_str::<Value>(data) else { return Vec::new() };
-    let inner = [&event, &event["params"], &event["params"]["result"]];
+    receipts_by(&event, account, |envelope| named.sender(envelope))
+}
+
+/// Returns the receipts of one event where somebody else says by which name its sender stands in our ids.
+pub(in crate::adapter) fn receipts_by<'a>(
+    event: &'a Value,
+    account: &str,
+    name: impl FnOnce(&'a Value) -> Option<&'a str>,
+) -> Vec<Receipt> {
+    let inner = [event, &event["params"], &event["params"]["result"]];
     let Some(holder) = inner.into_iter().find(|value| value["envelope"].is_object()) else {
         return Vec::new();
     };
@@ -101,7 +110,7 @@ pub(super) fn receipts(data: &str, account: &str, named: &Named) -> Vec<Receipt>
         return Vec::new();
     }
     let envelope = &holder["envelope"];
-    let Some(sender) = named.sender(envelope) else { return Vec::new() };
+    let Some(sender) = name(envelope) else { return Vec::new() };
     let receipt = |sent: &Value, kind, at: &Value| {
         let of = ReceiptRef::Provider(provider_id(sender, sent.as_i64()?)?);
         Some(Receipt { of, kind, reason: None, at: at.as_i64().map(Timestamp::from_ms) })

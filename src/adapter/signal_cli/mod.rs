@@ -5,7 +5,7 @@
 //
 // Cites: signal-cli, `man signal-cli-jsonrpc` and `man signal-cli`.
 
-mod events;
+pub(super) mod events;
 
 use super::back_off::back_off;
 use super::http::{Client, Failure, Refusal, Request, Response};
@@ -74,12 +74,12 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
     }))
 }
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(settings::is_digits)
 }
 
 /// Names a message as its receipts will: who got it, and when it was sent. `None`: too long to keep.
-fn provider_id(recipient: &str, sent_ms: i64) -> Option<String> {
+pub(super) fn provider_id(recipient: &str, sent_ms: i64) -> Option<String> {
     let id = format!("{}:{sent_ms}", recipient.to_ascii_lowercase());
     (id.len() <= PROVIDER_ID_BYTES_MAX).then_some(id)
 }

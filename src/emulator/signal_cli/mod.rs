@@ -5,11 +5,14 @@
 //! to whoever listens at that moment, and are gone otherwise (`--receive-mode=on-start`), unless
 //! [`Options::on_connection`] keeps them.
 //!
+//! Behind signal-cli-rest-api ([`Options::rest`]) the same engine speaks as that does.
+//!
 //! Limits: text messages to numbers and groups; the account's number is never checked for shape.
 //
 // Cites: signal-cli, man pages signal-cli-jsonrpc(5) and signal-cli(1), run as 0.13.
 
 mod feed;
+mod rest;
 mod rpc;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +30,7 @@ use super::handle::{Common, Provider};
 use super::http::{Answer, Request};
 use super::start::Start;
 use feed::{Feed, News};
+pub use rest::Mode;
 
 /// A handle to the running emulator.
 pub type Handle = super::Handle<SignalCli>;
@@ -52,6 +56,8 @@ pub struct Options {
     pub keep_alive: Duration,
     /// Whether requests for another host are refused (421), as newer versions do.
     pub pin_host: bool,
+    /// Stands behind signal-cli-rest-api, in this mode of it, and speaks as that does.
+    pub rest: Option<Mode>,
 }
 
 impl Default for Options {
@@ -65,6 +71,7 @@ impl Default for Options {
             on_connection: false,
             keep_alive: Duration::from_secs(15),
             pin_host: false,
+            rest: None,
         }
     }
 }
@@ -175,7 +182,7 @@ impl Provider for SignalCli {
 pub async fn start(options: Options) -> io::Result<Handle> {
     let start = Start::new(&options.common)?;
     let provider = SignalCli {
-        feed: Arc::new(Feed::new(options.on_connection)),
+        feed: Arc::new(Feed::new(options.on_connection || options.rest == Some(Mode::Normal))),
         last_ms: AtomicU64::new(0),
         accounts: Mutex::new(options.accounts.clone()),
         options,
@@ -236,6 +243,9 @@ impl SignalCli {
         let nothing = |status| Answer::Text(status, String::new());
         if self.options.pin_host && !request.header("host").is_some_and(is_local) {
             return nothing(421);
+        }
+        if let Some(mode) = self.options.rest {
+            return self.rest(mode, &desk, &request).await;
         }
         match (request.path.as_str(), &request.method) {
             ("/api/v1/check", &Method::GET) => nothing(200),

@@ -16,7 +16,7 @@ use super::{Refusal, ResultKind, SignalCli, uuid};
 const BATCH_MAX: usize = 1_000;
 
 /// Why there is no result.
-enum Failure {
+pub(super) enum Failure {
     /// An error that the caller is told.
     Error { code: i32, message: String, data: Value },
     /// No proper answer.
@@ -150,7 +150,7 @@ fn strings(value: &Value) -> Vec<String> {
     }
 }
 
-async fn send(
+pub(super) async fn send(
     daemon: &SignalCli,
     desk: &Desk<Refusal>,
     account: &str,

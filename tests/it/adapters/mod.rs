@@ -4,6 +4,7 @@
 mod http;
 mod mail;
 mod roads;
+mod signal_rest;
 mod twilio;
 
 use wasl::core::outcome::{Outcome, Reason};

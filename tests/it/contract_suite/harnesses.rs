@@ -29,6 +29,7 @@ pub(super) struct Harness {
 pub(super) const HARNESSES: &[Harness] = &[
     Harness { kind: "whatsapp-cloud", start: || Box::pin(whatsapp()) },
     Harness { kind: "signal-cli", start: || Box::pin(signal()) },
+    Harness { kind: "signal-rest", start: || Box::pin(signal_by_rest()) },
     Harness { kind: "telegram-bot", start: || Box::pin(telegram()) },
     Harness { kind: "sms-smpp", start: || Box::pin(sms()) },
     Harness { kind: "sms-twilio", start: || Box::pin(sms_by_twilio()) },
@@ -99,6 +100,23 @@ async fn signal() -> Box<dyn Stand> {
         expire: |handle| handle.set_accounts(&[]),
         call_back: |_, _| {},
         traits: Traits { link: true, tells_when: true, receipts: true, early: true, ..Traits::default() },
+        press: None,
+    })
+}
+
+async fn signal_by_rest() -> Box<dyn Stand> {
+    let options = signal_cli::Options { rest: Some(signal_cli::Mode::JsonRpc), ..Default::default() };
+    let handle = signal_cli::start(options).await.unwrap();
+    let gateway = Table::signal_rest("g", format!("http://{}", handle.addr()));
+    Box::new(Emulated::<SignalCli> {
+        handle,
+        gateway,
+        address: "+15551230000",
+        refusal: signal_cli::Refusal::result(ResultKind::UnregisteredFailure),
+        exhausted: signal_cli::Refusal::proof_required(),
+        expire: |handle| handle.set_accounts(&[]),
+        call_back: |_, _| {},
+        traits: Traits { link: true, receipts: true, early: true, ..Traits::default() },
         press: None,
     })
 }

@@ -4,6 +4,7 @@ mod dns;
 mod listener;
 mod raw;
 mod signal_cli;
+mod signal_rest;
 mod sms_http;
 mod smsc;
 mod smtp;

@@ -35,7 +35,7 @@ pub(super) const PEOPLE: [(&str, &str); 5] =
     [("whatsapp", NUMBER), ("telegram", CHAT), ("sms", NUMBER), ("email", MAILBOX), ("webhook", REFERENCE)];
 
 /// Kinds of gateways that hold nothing to be kept secret; every other one stands in the scene.
-const WITHOUT_SECRETS: &[&str] = &["signal-cli"];
+const WITHOUT_SECRETS: &[&str] = &["signal-cli", "signal-rest"];
 
 pub(super) fn everything_planted() -> Vec<Planted> {
     [
