@@ -1,4 +1,5 @@
-//! Twilio's status callbacks: a form under a signature over the URL that Twilio was given.
+//! Twilio's calls: the status of a message, and what somebody writes to the number or the service, where the account names
+//! our address for that. Each is a form under a signature over the URL that Twilio was given.
 //!
 //! The signature is base64 of the HMAC-SHA1, under the auth token, of the URL and then each parameter, sorted, its name
 //! directly followed by its value. The URL is the one that we gave, so it is put together from `[server] public_url`
@@ -8,9 +9,10 @@
 // take a URL with its port as well as without.
 
 use super::codes::failure;
-use crate::adapter::hook::{bad_signature, form, heard, not_here, query_value, unreadable};
+use crate::adapter::hook::{bad_signature, e164, form, heard, not_here, query_value, unreadable};
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::outcome::{PROVIDER_ID_BYTES_MAX, Receipt, ReceiptKind, ReceiptRef};
+use crate::core::reply::{Reply, Said};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
@@ -18,6 +20,10 @@ use std::collections::BTreeSet;
 
 /// The parameter of our URL that names the attempt: a status finds it also where the answer to the send was lost.
 pub(super) const ATTEMPT: &str = "attempt";
+
+/// What an answer to somebody's message is. Cites: Twilio, "TwiML for Programmable Messaging".
+const XML: &str = "text/xml; charset=utf-8";
+const NO_ANSWER: &str = "<Response/>";
 
 /// What makes a call Twilio's.
 pub(super) struct Keys {
@@ -45,6 +51,12 @@ impl Keys {
             found.map(|(_, value)| value.as_str())
         };
         match (said("MessageStatus").or(said("SmsStatus")), said("MessageSid").or(said("SmsSid"))) {
+            (None | Some("received" | "receiving"), Some(sid)) => {
+                let replies = reply(sid, said("From"), said("Body"), said("OriginalRepliedMessageSid"));
+                // Any other body would be sent to the person as our answer.
+                let (content_type, body) = (XML, NO_ANSWER.to_owned());
+                HookAnswer { content_type, body, replies: replies.into_iter().collect(), ..heard(Vec::new()) }
+            }
             (Some(status), Some(sid)) => {
                 let attempt = query_value(&request.query, ATTEMPT);
                 heard(receipt(status, sid, said("ErrorCode"), attempt.as_deref()).into_iter().collect())
@@ -68,6 +80,19 @@ impl Keys {
             hmac::verify(&self.key, signed.as_bytes(), &signature).is_ok()
         })
     }
+}
+
+/// Reads what somebody wrote; `None`: it is from nobody to whom messages are sent, such as a short code.
+fn reply(sid: &str, from: Option<&str>, body: Option<&str>, quoted: Option<&str>) -> Option<Reply> {
+    let fits = |sid: &&str| !sid.is_empty() && sid.len() <= PROVIDER_ID_BYTES_MAX;
+    Some(Reply {
+        from: e164(from?)?,
+        // A picture comes with an empty text.
+        said: body.map_or(Said::Other, Said::text),
+        id: Some(sid).filter(fits)?.to_owned(),
+        of: quoted.filter(fits).map(|quoted| ReceiptRef::Provider(quoted.to_owned())),
+        at: None,
+    })
 }
 
 /// Reads one status; `None`: it says nothing that is news here.
@@ -121,7 +146,7 @@ mod tests {
     use crate::core::time::Timestamp;
 
     fn signed_by(key: &hmac::Key, url: &str, query: &str, body: &str) -> HookRequest {
-        let mut signed = format!("{url}?{query}");
+        let mut signed = if query.is_empty() { url.to_owned() } else { format!("{url}?{query}") };
         let pairs = form(body.as_bytes()).expect("a form");
         pairs
             .iter()
@@ -144,6 +169,7 @@ mod tests {
         Keys::new("12345", URL)
     }
 
+    /// Hears a call that is signed for this query.
     fn heard_of(query: &str, body: &str) -> HookAnswer {
         keys().answer(&signed_by(&keys().key, URL, query, body))
     }
@@ -215,6 +241,37 @@ mod tests {
         check("MessageSid=SM1&MessageStatus=failed&ErrorCode=", failed(Reason::Undeliverable));
         check("MessageSid=SM1&MessageStatus=failed", failed(Reason::Undeliverable));
         check("MessageSid=SM1&From=%2B15551230000&Body=hello", None);
+    }
+
+    #[test]
+    fn what_somebody_writes_is_a_reply_and_gets_no_answer() {
+        let check = |body: &str, expected: Option<(&str, Said, Option<&str>)>| {
+            let answer = heard_of("", body);
+            assert_eq!((answer.status, answer.body.as_str(), answer.receipts), (200, "<Response/>", vec![]));
+            let expected = expected.map(|(from, said, of)| Reply {
+                from: from.into(),
+                said,
+                id: "SM1".into(),
+                of: of.map(|sid| ReceiptRef::Provider(sid.into())),
+                at: None,
+            });
+            assert!(answer.replies == Vec::from_iter(expected), "{body}: {:?}", answer.replies);
+        };
+        let words =
+            "SmsStatus=received&MessageSid=SM1&From=%2B15551230000&Body=%D8%A2%D9%85%D9%86&NumMedia=0";
+        check(words, Some(("+15551230000", Said::text("آمن"), None)));
+        let quoting = "MessageSid=SM1&From=%2B15551230000&Body=1&OriginalRepliedMessageSid=SM0";
+        check(quoting, Some(("+15551230000", Said::text("1"), Some("SM0"))));
+        let picture = "MessageSid=SM1&From=%2B15551230000&Body=&NumMedia=1";
+        check(picture, Some(("+15551230000", Said::Other, None)));
+        check("MessageSid=SM1&From=12345&Body=hello", None);
+        check("MessageSid=SM1&From=ALERTS&Body=hello", None);
+        check("MessageSid=SM1", None);
+        // A status of ours is no reply, whatever it brings along.
+        assert_eq!(
+            heard_of("", "MessageSid=SM1&MessageStatus=sent&Body=x&From=%2B15551230000").replies.len(),
+            0
+        );
     }
 
     #[test]

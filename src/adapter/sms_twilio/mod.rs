@@ -13,6 +13,9 @@
 //! Each message asks for status callbacks at `[server] public_url`, under a URL that carries the attempt's id. So a message
 //! whose answer was lost is found again by its first status; and it can be asked for, by its recipient, text and time.
 //!
+//! What people write back is heard where the number or the service has the same address, `{public_url}/hooks/{name}`, for its
+//! incoming messages.
+//!
 //! A message is valid at Twilio for as long as it may still be sent, so nothing leaves its queue that has expired.
 //!
 //! Limits: [`TEXT_CHARS_MAX`] characters; how many segments they make is Twilio's business and costs. No API keys and no

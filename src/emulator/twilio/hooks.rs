@@ -120,7 +120,7 @@ impl Hooks {
         parameters.extend(news.code.map(|code| ("ErrorCode", code.to_string())));
         let token = if news.forged { "not-the-auth-token" } else { &target.auth_token };
         let signature = signature(token, url, &parameters);
-        if self.call(url, target.road.as_deref(), &signature, &parameters).await {
+        if self.call(url, target.road.as_deref(), &signature, &parameters).await.is_some() {
             self.taken.fetch_add(1, Ordering::Relaxed);
         } else {
             self.failed.fetch_add(1, Ordering::Relaxed);
@@ -133,7 +133,7 @@ impl Hooks {
         road: Option<&str>,
         signature: &str,
         parameters: &[(&str, String)],
-    ) -> bool {
+    ) -> Option<Bytes> {
         let body: Vec<_> =
             parameters.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
         let place = match road {
@@ -144,8 +144,30 @@ impl Hooks {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
             .header("X-Twilio-Signature", signature)
             .body(Full::new(Bytes::from(body.join("&"))));
-        let Ok(request) = request else { return false };
-        self.caller.call(request).await.is_some_and(|answer| answer.status().is_success())
+        let answer = self.caller.call(request.ok()?).await?;
+        answer.status().is_success().then(|| answer.into_body())
+    }
+
+    /// Tells of what somebody wrote; says whether it was taken, and by an answer that sends nothing back.
+    pub(super) async fn inbound(&self, url: &str, sid: &str, from: &str, to: &str, text: &str) -> bool {
+        let target = lock(&self.target).clone();
+        let parameters = [
+            ("MessageSid", sid),
+            ("SmsSid", sid),
+            ("SmsStatus", "received"),
+            ("AccountSid", &self.account_sid),
+            ("From", from),
+            ("To", to),
+            ("Body", text),
+            ("NumMedia", "0"),
+            ("NumSegments", "1"),
+            ("FromCity", ""),
+            ("ApiVersion", "2010-04-01"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()));
+        let signature = signature(&target.auth_token, url, &parameters);
+        let answered = self.call(url, target.road.as_deref(), &signature, &parameters).await;
+        answered.is_some_and(|answer| answer.is_empty() || &answer[..] == b"<Response/>")
     }
 }
 

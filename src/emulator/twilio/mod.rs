@@ -145,6 +145,13 @@ impl Handle {
         lock(&self.provider.changing).account_status = status;
     }
 
+    /// Lets `from` write to our number, whose messages go to `url`; says whether that was taken, and by an answer that sends
+    /// nothing back.
+    pub async fn inbound_text(&self, url: &str, from: &str, text: &str) -> bool {
+        let sid = format!("SM{:016x}{:016x}", self.desk.fresh_id(), self.desk.fresh_id());
+        self.provider.hooks.inbound(url, &sid, from, &self.provider.options.number, text).await
+    }
+
     /// Returns how many callbacks were answered with 2xx.
     #[must_use]
     pub fn callbacks_taken(&self) -> u64 {

@@ -127,5 +127,10 @@ async fn a_status_through_a_proxy_settles_what_was_lost() {
     assert_eq!(service.get(&format!("/v1/messages/{id}")).await["open"], true);
     let said = service.text("/metrics").await;
     assert!(said.contains("wasl_hooks_total{gateway=\"sms-a\",result=\"bad_signature\"} 2"), "{said}");
+
+    // Somebody writes to the number; that is taken, and nothing goes back.
+    let url = "https://alerts.example.org/hooks/sms-a";
+    assert!(handle.inbound_text(url, "+970599000001", "آمن").await);
+    assert!(!handle.inbound_text("https://other.example.org/hooks/sms-a", "+970599000001", "آمن").await);
     service.stop().await;
 }
