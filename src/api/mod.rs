@@ -30,6 +30,7 @@ mod notices;
 mod openapi;
 mod people;
 pub mod problem;
+mod reach;
 pub mod ring;
 mod route;
 pub mod routes;

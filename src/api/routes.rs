@@ -8,7 +8,7 @@ pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
     alertmanager, audit, cap, contacts, correct, events, gateways, health, hooks, login, messages, notices,
-    openapi, tokens,
+    openapi, reach, tokens,
 };
 use crate::core::query::Role;
 use crate::web::operate::Act;
@@ -188,6 +188,16 @@ pub static ROUTES: &[Route] = &[
         params: &["before_outage", "limit", "outage_state", "channel"],
         gives: Gives::Json(200, "Outages"),
         run: run!(gateways::outages),
+        ..READ
+    },
+    Route {
+        path: "/v1/reach",
+        summary: "Shows how many can be reached now, by audience and channel; with `who`, lists contacts that no road, one or \
+            several lead to. Where `next` is given there may be more, even below `limit`.",
+        id: "showReach",
+        params: &["reach_who", "audience", "after_contact", "limit"],
+        gives: Gives::Json(200, "Reach"),
+        run: run!(reach::show),
         ..READ
     },
     Route {

@@ -522,6 +522,20 @@ fn lists() -> Value {
             "head": to("ChainEnd"),
         })),
         "ChainEnd": whole(json!({"number": count(), "hash": hash()})),
+        "Reached": whole(json!({"people": count(), "none": count(), "one": count(), "several": count()})),
+        "Reach": {"anyOf": [
+            whole(json!({
+                "at": at(), "counted_at": or_null(at()), "all": to("Reached"), "audiences": list(to("Reached")),
+                "audiences_left_out": count(),
+                "channels": list(whole(json!({
+                    "channel": words(Channel::ALL.map(Channel::name)), "people": count(), "usable_gateways": count(),
+                }))),
+            })),
+            whole(json!({"contacts": list(whole(json!({
+                "contact": {"type": "string"}, "roads": count(), "channels": list(json!({"type": "string"})),
+                "shut": list(json!({"type": "string"})),
+            }))), "next": next()})),
+        ]},
         "Contacts": whole(json!({"contacts": {"type": "array", "items": {"type": "object"}}, "next": next()})),
     })
 }
@@ -551,6 +565,8 @@ pub(super) fn parameter(name: &str) -> Value {
         "gateway_state" => ("query", "state", words(State::ALL.map(State::name))),
         "outage_state" => ("query", "state", words([true, false].map(outage_state))),
         "channel" => ("query", "channel", words(Channel::ALL.map(Channel::name))),
+        "reach_who" => ("query", "who", words(super::reach::Who::ALL.map(super::reach::Who::name))),
+        "audience" => ("query", "audience", json!({"type": "string"})),
         "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
         "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
         "of" => ("query", "of", json!({"type": "string", "description": "The page's own address."})),

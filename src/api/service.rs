@@ -10,6 +10,7 @@ use crate::core::effect::Reply;
 use crate::core::forecast::{Forecast, Load};
 use crate::core::input::{Accept, Command, Ticket};
 use crate::core::query::{Answer, Contact, Query, Role, TokenRecord};
+use crate::core::reach::Reach;
 use crate::core::time::Timestamp;
 use crate::core::view::View;
 use std::future::Future;
@@ -123,6 +124,8 @@ pub struct Share {
 pub trait Service: Send + Sync {
     /// Returns the latest picture.
     fn view(&self) -> Arc<View>;
+    /// Returns who can be reached, as counted last.
+    fn reach(&self) -> Arc<Reach>;
     /// Returns the wall clock's time now, for ages on pages.
     fn now(&self) -> Timestamp;
     /// Hands a message to the core; answers once it is on disk. The ticket in it is replaced.

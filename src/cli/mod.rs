@@ -18,6 +18,7 @@ mod hold;
 mod outages;
 mod policy;
 mod probe;
+mod reach;
 mod run;
 mod send;
 mod status;
@@ -62,6 +63,8 @@ enum Command {
     Watch(watch::Args),
     /// List the outages on record
     Outages(outages::Args),
+    /// Show who can be reached now, who by one road only, who by none
+    Reach(reach::Args),
     /// Ask a gateway once, from here: how deep one comes, and why no deeper
     Probe(probe::Args),
     /// Stop a gateway, or all of them, until released
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Outages(args) => outages::run(&args),
+        Command::Reach(args) => reach::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Hold(args) => hold::run(&args, hold::Act::Hold),
         Command::Release(args) => hold::run(&args, hold::Act::Release),

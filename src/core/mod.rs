@@ -18,6 +18,7 @@ pub mod message;
 pub mod outcome;
 pub mod policy;
 pub mod query;
+pub mod reach;
 pub mod record;
 pub mod reply;
 pub mod time;

@@ -31,6 +31,7 @@ mod intake;
 mod notary;
 pub(crate) mod notices;
 mod pantry;
+mod reach;
 mod reads;
 mod release;
 mod replies;

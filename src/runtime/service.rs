@@ -10,6 +10,7 @@ use crate::core::audit::Head;
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
 use crate::core::query::{Answer, Query, Role};
+use crate::core::reach::Reach;
 use crate::core::time::Timestamp;
 use crate::core::view::View;
 use crate::runtime::beats::Beats;
@@ -26,6 +27,7 @@ use crate::runtime::tokens::Tokens;
 use crate::store::reachability::Reachability;
 use crate::telemetry::metrics::{Metrics, Scrape};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{oneshot, watch};
@@ -54,6 +56,9 @@ pub(crate) struct Front {
     pub(crate) events: Arc<EventRing>,
     pub(crate) view: watch::Receiver<Arc<View>>,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) reach: watch::Receiver<Arc<Reach>>,
+    /// How often the address book was changed.
+    pub(crate) contacts_changed: Arc<AtomicU64>,
     pub(crate) policy_trouble: watch::Receiver<Option<PolicyTrouble>>,
     pub(crate) reachability: Option<Arc<dyn Reachability>>,
     pub(crate) replies: Replies,
@@ -73,8 +78,13 @@ impl Front {
     async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
         self.intake.check(1)?;
         let (waiter, written) = oneshot::channel();
+        let contacts = matches!(change, Change::Contacts(_));
         self.put(Incoming::Change { who, change, waiter }).await?;
-        on_disk(written).await?
+        let done = on_disk(written).await?;
+        if contacts {
+            self.contacts_changed.fetch_add(1, Relaxed);
+        }
+        done
     }
 
     async fn hook(&self, name: &str, request: HookRequest) -> Result<Option<HookAnswer>, Trouble> {
@@ -151,6 +161,10 @@ impl Service for Front {
         Arc::clone(&self.view.borrow())
     }
 
+    fn reach(&self) -> Arc<Reach> {
+        Arc::clone(&self.reach.borrow())
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -215,6 +229,7 @@ impl Service for Front {
         let scrape = Scrape {
             now: self.clock.now(),
             skew: self.clock.skew(),
+            people_unreachable: self.reach.borrow().all.none,
             outbox_bytes: self.intake.bytes(),
             reachability_bytes: self.reachability.as_ref().map_or(0, |kept| kept.health().bytes),
         };

@@ -4,6 +4,7 @@ use crate::api::ring::EventRing;
 use crate::api::service::{PolicyTrouble, Service};
 use crate::core::effect::Pace;
 use crate::core::policy::Policy;
+use crate::core::reach::Reach;
 use crate::core::record::Needles;
 use crate::core::{Core, CoreConfig};
 use crate::runtime::beats::Beats;
@@ -17,6 +18,7 @@ use crate::runtime::inbox::{Files, Inbox, Incoming, Noted, inbox};
 use crate::runtime::intake::Intake;
 use crate::runtime::notary::Notary;
 use crate::runtime::pantry::Pantry;
+use crate::runtime::reach::Counting;
 use crate::runtime::reads::Reads;
 use crate::runtime::release::{Pacer, Release};
 use crate::runtime::replies::Replies;
@@ -33,6 +35,7 @@ use crate::store::reachability::{Cell, CellRow, Reachability};
 use crate::store::space::Space;
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
@@ -178,6 +181,16 @@ impl Wasl {
         if let Some(reachability) = parts.reachability.clone() {
             tasks.spawn(write_behind(needles, reachability));
         }
+        let (reach_out, reach) = watch::channel(Arc::new(Reach::default()));
+        let contacts_changed = Arc::new(AtomicU64::new(0));
+        let counting = Counting {
+            reads: reads.clone(),
+            clock: Arc::clone(&clock),
+            view: view.clone(),
+            changes: Arc::clone(&contacts_changed),
+            reach: reach_out,
+        };
+        tasks.spawn(counting.run());
         let replies = Replies::new(inbox.clone());
         let supervisor = Supervisor::new(Arc::clone(&gateways), inbox.clone(), replies.clone(), tasks);
         let supervisor = Arc::new(supervisor);
@@ -195,6 +208,8 @@ impl Wasl {
             events,
             view,
             tokens,
+            reach,
+            contacts_changed,
             policy_trouble,
             reachability: parts.reachability.clone(),
             replies,

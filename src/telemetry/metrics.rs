@@ -98,6 +98,7 @@ names! {
     CredentialExpiry "wasl_credential_expiry_timestamp_seconds" ["gateway"]
         "When the first of the certificates that the gateway shows runs out, in seconds since 1970.";
     QuotaRemaining "wasl_quota_remaining_ratio" ["gateway", "quota"] "What is left of a quota, from 0 to 1.";
+    PeopleUnreachable "wasl_people_unreachable" [] "People of the address book to whom no gateway leads now.";
     UplinkUp "wasl_uplink_up" ["uplink"] "Whether our own line works.";
     ClockSkew "wasl_clock_skew_seconds" [] "How far the wall clock is ahead of the service's steady clock.";
 }
@@ -144,6 +145,7 @@ pub struct Metrics {
     certificates: Mutex<BTreeMap<String, BTreeMap<String, Timestamp>>>,
     quota_remaining: GaugeVec,
     uplink_up: GaugeVec,
+    people_unreachable: Gauge,
     clock_skew: Gauge,
 }
 
@@ -154,6 +156,8 @@ pub struct Scrape {
     pub now: Timestamp,
     /// How far the wall clock is ahead of it.
     pub skew: Span,
+    /// How many people no gateway leads to.
+    pub people_unreachable: u64,
     /// Bytes of the outbox on disk.
     pub outbox_bytes: u64,
     /// Bytes of reachability on disk.
@@ -210,6 +214,7 @@ impl Metrics {
             certificates: Mutex::default(),
             quota_remaining: gauges(r, Name::QuotaRemaining),
             uplink_up: gauges(r, Name::UplinkUp),
+            people_unreachable: gauge(r, Name::PeopleUnreachable),
             clock_skew: gauge(r, Name::ClockSkew),
             registry,
         };
@@ -374,6 +379,7 @@ impl Metrics {
         self.draw_outbox(view, scrape.now);
         self.store_size.with_label_values(&["outbox"]).set(scrape.outbox_bytes as f64);
         self.store_size.with_label_values(&["reachability"]).set(scrape.reachability_bytes as f64);
+        self.people_unreachable.set(scrape.people_unreachable as f64);
         self.clock_skew.set(scrape.skew.secs_f64());
     }
 
@@ -485,7 +491,13 @@ mod tests {
 
     fn scrape() -> Scrape {
         let now = Timestamp::from_ms(1_000_000);
-        Scrape { now, skew: Span::from_ms(250), outbox_bytes: 7, reachability_bytes: 9 }
+        Scrape {
+            now,
+            skew: Span::from_ms(250),
+            people_unreachable: 3,
+            outbox_bytes: 7,
+            reachability_bytes: 9,
+        }
     }
 
     #[test]

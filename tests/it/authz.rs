@@ -164,7 +164,7 @@ async fn the_contracts_roles_stand_in_the_table() {
     check(Verb::Get, "/v1/messages/{id}/deliveries", Role::Viewer);
     check(Verb::Post, "/v1/messages/{id}/cancel", Role::Sender);
     check(Verb::Post, "/v1/messages/{id}/correct", Role::Sender);
-    for list in ["gateways", "channels", "outages", "deliveries", "events"] {
+    for list in ["gateways", "channels", "outages", "deliveries", "events", "reach"] {
         check(Verb::Get, &format!("/v1/{list}"), Role::Viewer);
     }
     check(Verb::Post, "/v1/gateways/{name}/maintenance", Role::Admin);

@@ -146,6 +146,10 @@ impl Service for StandIn {
         self.view.clone()
     }
 
+    fn reach(&self) -> Arc<wasl::core::reach::Reach> {
+        Arc::default()
+    }
+
     fn now(&self) -> Timestamp {
         if self.running { NOW + Span::from_ms(self.started.elapsed().as_millis() as i64) } else { NOW }
     }

@@ -2,4 +2,5 @@
 
 pub(crate) mod house;
 mod message;
+mod reach;
 pub(crate) mod site;

@@ -1,0 +1,119 @@
+//! Who can be reached, counted over a real store, and listed by those who may ask.
+
+use super::house::{PATIENCE, Scripted, gateway, start};
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use http_body_util::BodyExt;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Instant;
+use wasl::api::service::{Change, Service};
+use wasl::api::{ApiConfig, router};
+use wasl::core::channel::{Channel, GatewayId};
+use wasl::core::input::Command;
+use wasl::core::message::Recipient;
+use wasl::core::query::{Contact, Role, TokenRecord};
+use wasl::core::reach::Reach;
+use wasl::store::outbox::memory::MemoryOutbox;
+
+fn contact(id: &str, audience: &str, channels: &[Channel]) -> Contact {
+    let person = Recipient {
+        audiences: vec![audience.into()],
+        addresses: channels.iter().map(|channel| (*channel, "+970599000001".to_owned())).collect(),
+        ..Recipient::default()
+    };
+    Contact { id: id.into(), name: format!("Name of {id}"), person, ..Contact::default() }
+}
+
+async fn until(service: &Arc<dyn Service>, what: impl Fn(&Reach) -> bool) -> Arc<Reach> {
+    let began = Instant::now();
+    loop {
+        let reach = service.reach();
+        if what(&reach) {
+            return reach;
+        }
+        assert!(began.elapsed() < PATIENCE * 3, "it stays so: {reach:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+async fn get(router: &Router, token: &str, path: &str) -> Value {
+    let request = Request::get(path)
+        .header("host", "127.0.0.1:8080")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty())
+        .unwrap();
+    let response = TowerToHyperService::new(router.clone()).call(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_can_be_reached_follows_the_gateways_and_the_address_book() {
+    let store = MemoryOutbox::new();
+    let before = start(vec![], store.clone());
+    let book = before.service();
+    let put = |contacts| book.change("desk".into(), Change::Contacts(contacts));
+    let many: Vec<_> = (0..1_200).map(|n| contact(&format!("c-{n:04}"), "crowd", &[Channel::Sms])).collect();
+    put(many).await.unwrap();
+    put(vec![
+        contact("both", "east", &[Channel::Sms, Channel::Telegram]),
+        contact("mail", "east", &[Channel::Email]),
+        contact("mute", "west", &[]),
+    ])
+    .await
+    .unwrap();
+    for role in [Role::Viewer, Role::Admin] {
+        let hash = wasl::api::session::hash(role.name());
+        let record = TokenRecord { name: role.name().into(), role, hash, made_at: Default::default() };
+        book.change("desk".into(), Change::Token { record, replace: false }).await.unwrap();
+    }
+    before.stop().await.unwrap();
+
+    let ways = [Channel::Sms, Channel::Telegram].map(|channel| gateway(channel, &Scripted::new([])));
+    let running = start(ways.into(), store);
+    let service = running.service();
+    let router = router(running.service(), ApiConfig::default());
+    let reach = until(&service, |reach| reach.all.people == 1_203).await;
+    assert_eq!((reach.all.none, reach.all.one), (2, 1_200));
+    assert!(service.metrics().contains("wasl_people_unreachable 2"), "the metric is the same count");
+    let summary = get(&router, "viewer", "/v1/reach").await;
+    assert_eq!(summary["all"], json!({"people": 1_203, "none": 2, "one": 1_200, "several": 1}));
+    assert_eq!(
+        summary["audiences"][1],
+        json!({"audience": "east", "people": 2, "none": 1, "one": 0, "several": 1})
+    );
+    assert_eq!(summary["channels"][0], json!({"channel": "telegram", "people": 1, "usable_gateways": 1}));
+
+    let listed = get(&router, "viewer", "/v1/reach?who=none").await;
+    let row = json!({"contact": "mail", "roads": 0, "channels": [], "shut": ["email"]});
+    assert_eq!((&listed["contacts"][0], &listed["next"]), (&row, &Value::Null), "no name for a viewer");
+    let named = get(&router, "admin", "/v1/reach?who=none&audience=west").await;
+    assert_eq!(named["contacts"][0]["name"], "Name of mute");
+    let (mut seen, mut after, mut pages) = (0, String::new(), 0);
+    while pages < 20 {
+        let page = get(&router, "viewer", &format!("/v1/reach?who=one{after}")).await;
+        seen += page["contacts"].as_array().unwrap().len();
+        pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        after = format!("&after={next}");
+    }
+    assert_eq!((seen, pages), (1_200, 7), "each page is whole, and nobody is on two");
+    assert_eq!(get(&router, "viewer", "/v1/reach?audience=east").await["status"], 422, "a filter of no list");
+
+    // A gateway is stopped by hand: whoever had it alone cannot be reached.
+    let hold = Command::Hold { gateway: Some(GatewayId(0)), reason: "billing".into() };
+    service.command("desk".into(), hold).await.unwrap();
+    let reach = until(&service, |reach| reach.all.none == 1_202).await;
+    assert_eq!((reach.all.one, reach.channels[&Channel::Sms]), (1, (1_201, 0)));
+    // The address book changes while the service runs.
+    service
+        .change("desk".into(), Change::Contacts(vec![contact("new", "north", &[Channel::Telegram])]))
+        .await
+        .unwrap();
+    until(&service, |reach| reach.audiences.contains_key("north")).await;
+    running.stop().await.unwrap();
+}
