@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// One call.
+#[derive(Clone, Copy)]
 pub struct Route {
     /// The method.
     pub verb: Verb,

@@ -124,7 +124,7 @@ fn what_to_do(locale: Locale, outage: &Outage) -> String {
 
 fn named(locale: Locale, of: &OutageOf) -> String {
     match of {
-        OutageOf::Gateway(name) => format!("\u{2068}{name}\u{2069}"),
+        OutageOf::Gateway(name) => name.clone(),
         OutageOf::Channel(channel) => locale.channel(*channel),
         OutageOf::Uplink(name) => locale.say("notice-own-line", &[("name", Arg::text(name.clone()))]),
     }
