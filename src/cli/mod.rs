@@ -15,6 +15,7 @@ mod demo;
 mod drill;
 mod exit;
 mod hold;
+mod man;
 mod outages;
 mod policy;
 mod probe;
@@ -29,7 +30,7 @@ mod words;
 
 pub use exit::{Done, Failure};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Gets each crisis message through on the best channel that works.
@@ -83,6 +84,8 @@ enum Command {
     Bench(bench::Args),
     /// Print the completions of a shell
     Completions(completions::Args),
+    /// Write the manual pages into a folder
+    Man(man::Args),
 }
 
 /// Takes a word that belongs to no option out of an error: it is part of a text without quotes, or an address.
@@ -96,6 +99,11 @@ fn discreet(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::InvalidArg, ContextValue::String("...".into()));
     }
     error
+}
+
+/// Returns the command line, for what is made from it: completions, the manual, the reference.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line; the binary's whole work.
@@ -129,7 +137,8 @@ pub fn main() -> ExitCode {
         Command::Token(args) => token::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Completions(args) => completions::run(&args, &mut <Cli as clap::CommandFactory>::command()),
+        Command::Completions(args) => completions::run(&args, &mut command()),
+        Command::Man(args) => man::run(&args, command()),
     };
     exit::code(done)
 }

@@ -6,7 +6,10 @@ use crate::runtime::reload::Changes;
 use crate::runtime::site::{Door, Site, SiteError};
 use crate::runtime::{Fatal, systemd};
 use crate::telemetry::log::{self, Shape};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What may be given.
@@ -18,6 +21,10 @@ pub(super) struct Args {
     /// How log lines look; the default is plain on a terminal, else json. WASL_LOG filters, as `wasl=debug`
     #[arg(long, value_name = "SHAPE")]
     log: Option<Shape>,
+    /// Write the first admin token into this file, for its owner alone, instead of printing it: a service manager would
+    /// keep what is printed
+    #[arg(long, value_name = "PATH")]
+    first_token: Option<PathBuf>,
 }
 
 /// Runs until told to stop.
@@ -35,7 +42,7 @@ async fn serve(args: &Args) -> Done {
     let mut hang_up = on(SignalKind::hangup())?;
     let mut changes = Changes::of(&args.config);
     let mut site = Site::open(&args.config, Door::Guarded).await.map_err(failure)?;
-    tell_first_token(&site);
+    tell_first_token(&site, args.first_token.as_deref());
     systemd::ready();
     let watchdog = tokio::spawn(systemd::feed_watchdog(site.service()));
     let ended = loop {
@@ -67,13 +74,40 @@ async fn reload(site: &mut Site) {
 }
 
 /// Shown this once, and not in the log.
-fn tell_first_token(site: &Site) {
-    if let Some(token) = site.first_token() {
-        table::print(&format!("{token}\n"));
-        eprintln!(
-            "This is the first token, with the role admin; it is shown this once. Keep it, as WASL_TOKEN or in a file."
-        );
+fn tell_first_token(site: &Site, into: Option<&Path>) {
+    let Some(token) = site.first_token() else { return };
+    match into.map(|path| (path, keep(token, path))) {
+        Some((path, Ok(()))) => {
+            eprintln!(
+                "The first token, with the role admin, is in {}. Move it to where it is safe.",
+                path.display()
+            );
+            return;
+        }
+        // Lost, it would lock everybody out: the service has its hash already and will not make another.
+        Some((path, Err(error))) => {
+            eprintln!(
+                "The first token could not be written to {}: {error}. So it is shown here.",
+                path.display()
+            );
+        }
+        None => {}
     }
+    table::print(&format!("{token}\n"));
+    eprintln!(
+        "This is the first token, with the role admin; it is shown this once. Keep it, as WASL_TOKEN or in a file."
+    );
+}
+
+/// Writes a token for its owner alone, in place of one that another store's service left there.
+fn keep(token: &str, path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{token}")?;
+    file.sync_all()
 }
 
 fn failure(error: SiteError) -> Failure {

@@ -2,6 +2,7 @@
 
 use super::render;
 use super::source::{Place, Source};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,6 +52,8 @@ pub struct Diagnostics {
     found: Vec<Diagnostic>,
     /// Secrets' literals that a reader came upon.
     masked: Vec<Place>,
+    /// The keys that the readers of each kind of table asked for.
+    known: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
 // === impl Level ===
@@ -137,6 +140,18 @@ impl Diagnostics {
     pub fn extend(&mut self, other: Diagnostics) {
         other.found.into_iter().for_each(|d| self.push(d));
         self.masked.extend(other.masked);
+        other.known.into_iter().for_each(|(path, keys)| self.know(path, keys));
+    }
+
+    /// Keeps which keys the reader of a table asked for.
+    pub(super) fn know(&mut self, path: String, keys: BTreeSet<&'static str>) {
+        self.known.entry(path).or_default().extend(keys);
+    }
+
+    /// Returns, for each kind of table that was read to its end, by its path in the file, the keys that it may have: what
+    /// the documentation is held against.
+    pub fn known(&self) -> &BTreeMap<String, BTreeSet<&'static str>> {
+        &self.known
     }
 
     /// Hides a place wherever its line is shown.
@@ -185,7 +200,7 @@ impl Diagnostics {
     /// Writes the errors alone, for who must act on them first.
     pub fn render_errors(&self) -> String {
         let errors = self.found.iter().filter(|d| d.level == Level::Error).cloned().collect();
-        Diagnostics { found: errors, masked: self.masked.clone() }.render()
+        Diagnostics { found: errors, masked: self.masked.clone(), ..Diagnostics::default() }.render()
     }
 
     /// Writes all of them for a terminal that shows colour.

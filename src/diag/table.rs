@@ -335,6 +335,7 @@ impl Table {
                     .help(did_you_mean(key, self.asked.iter().copied())),
             );
         }
+        diags.know(self.path, self.asked);
     }
 
     /// Reports that a key is not there; if an unread one is near, points to it.
