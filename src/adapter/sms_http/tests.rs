@@ -34,8 +34,10 @@ fn like(name: &str) -> SmsHttp {
     gateway(&format!("like = \"{name}\"\n{ACCOUNT}"))
 }
 
+type Pairs = Vec<(String, String)>;
+
 /// Returns a request's path, body and headers as a provider would read them.
-fn asked(gateway: &SmsHttp, text: &str) -> (String, Vec<(String, String)>, Value, Vec<(String, String)>) {
+fn asked(gateway: &SmsHttp, text: &str) -> (String, Pairs, Value, Pairs) {
     let request = gateway.request(&outgoing("+15551230000", text)).expect("sound");
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let form = if query.is_empty() { &request.body[..] } else { query.as_bytes() };

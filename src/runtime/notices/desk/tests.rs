@@ -49,7 +49,7 @@ impl Office {
     }
 
     fn pass(&mut self, span: Span) {
-        self.now = self.now + span;
+        self.now += span;
     }
 
     fn channels(&mut self, usable: &[(Channel, u32)]) {
