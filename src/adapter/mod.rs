@@ -7,6 +7,7 @@
 //! Invariant: an adapter spawns nothing and keeps no queue: it gets one order at a time per window slot, and the
 //! supervisor runs its [`Adapter::run`]. No address, text or secret reaches a log or an error.
 
+mod ask;
 mod back_off;
 mod email_smtp;
 pub mod heartbeat;
@@ -33,7 +34,7 @@ use crate::core::gateway::Receipts;
 use crate::core::input::Asked;
 use crate::core::message::{Severity, Status, Template};
 use crate::core::outcome::{Outcome, Receipt};
-use crate::core::reply::Reply;
+use crate::core::reply::{Asks, Reply};
 use crate::core::time::Span;
 use crate::diag::Diagnostics;
 use crate::settings::{AdapterKind, GatewaySettings};
@@ -126,6 +127,11 @@ pub struct Outgoing {
     pub thread: Option<String>,
     /// The provider's template, where the sender gave one.
     pub template: Option<Template>,
+    /// What the recipient is asked to answer.
+    pub asks: Asks,
+    /// The same as a line of text, for a message that can carry no buttons. On channels that have none it stands at the end
+    /// of the text by itself.
+    pub question: String,
 }
 
 /// What became of an order, and how long the provider took to answer once connected.
@@ -278,6 +284,8 @@ pub(crate) mod tests {
             subject: "تنبيه".into(),
             thread: None,
             template: None,
+            asks: Asks::NOTHING,
+            question: String::new(),
         }
     }
 

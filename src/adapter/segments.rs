@@ -110,6 +110,32 @@ pub(in crate::adapter) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     text.chars().flat_map(|c| encoding.octets(c)).collect()
 }
 
+/// Reads octets as a text. What no character stands for becomes the sign for that.
+pub(in crate::adapter) fn decode(octets: &[u8], encoding: Encoding) -> String {
+    match encoding {
+        Encoding::Latin1 => octets.iter().map(|octet| char::from(*octet)).collect(),
+        Encoding::Ucs2 => {
+            let units = octets.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+            char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+        }
+        Encoding::Gsm7 => {
+            let mut octets = octets.iter();
+            let mut text = String::new();
+            while let Some(code) = octets.next() {
+                let found = match *code {
+                    // An extension that is not known is shown as a space. Cites: 3GPP TS 23.038, 6.2.1.1.
+                    ESCAPE => octets.next().map(|code| {
+                        EXTENSION.iter().find(|(_, known)| known == code).map_or(' ', |(letter, _)| *letter)
+                    }),
+                    code => GSM7.get(usize::from(code)).copied().or(Some(char::REPLACEMENT_CHARACTER)),
+                };
+                text.extend(found);
+            }
+            text
+        }
+    }
+}
+
 /// Chooses what every character of a text can be written in.
 pub(super) fn encoding_for(text: &str, alphabet: Alphabet) -> Encoding {
     let gsm = text.chars().all(|c| gsm7(c).is_some());

@@ -54,7 +54,10 @@ pub(crate) async fn gateways(app: Arc<App>, call: Call) -> Answer {
 pub(crate) async fn channels(app: Arc<App>, call: Call) -> Answer {
     call.query(&[])?;
     let channels: Vec<_> = app.service.view().channels.iter().map(show::channel).collect();
-    Ok(json(StatusCode::OK, &json!({"channels": channels})))
+    let counts = Channel::ALL.into_iter().zip(app.service.opted_out()).filter(|(_, count)| *count > 0);
+    let opted_out: serde_json::Map<_, _> =
+        counts.map(|(channel, count)| (channel.name().to_owned(), count.into())).collect();
+    Ok(json(StatusCode::OK, &json!({"channels": channels, "opted_out": opted_out})))
 }
 
 /// `GET /v1/deliveries`: the queue in numbers, and its oldest.

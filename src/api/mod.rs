@@ -31,6 +31,7 @@ mod openapi;
 mod people;
 pub mod problem;
 mod reach;
+mod replies;
 pub mod ring;
 mod route;
 pub mod routes;

@@ -199,6 +199,7 @@ impl Inner {
                 What::Failover { from: *from, to: *to, reason: *reason, deliveries: 1 }
             }
             Event::DeadlineMissed { .. }
+            | Event::NeedHelp { .. }
             | Event::State { .. }
             | Event::OutageOpened { .. }
             | Event::OutageClosed { .. }
@@ -210,6 +211,7 @@ impl Inner {
             | Event::Answered { .. }
             | Event::Receipt { .. }
             | Event::StrayReceipt { .. }
+            | Event::Replied { .. }
             | Event::Settled { .. } => return,
         };
         if self.chronicle.len() == CHRONICLE_MAX {

@@ -8,7 +8,7 @@ pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
     alertmanager, audit, cap, contacts, correct, events, gateways, health, hooks, messages, notices, openapi,
-    reach, tokens,
+    reach, replies, tokens,
 };
 use crate::core::query::Role;
 
@@ -199,6 +199,15 @@ const CALLS: &[Route] = &[
         ..READ
     },
     Route {
+        path: "/v1/replies",
+        summary: "Lists what recipients said, newest first.",
+        id: "listReplies",
+        params: &["before_reply", "limit", "of_message", "of_incident", "reply_kind"],
+        gives: Gives::Json(200, "Replies"),
+        run: run!(replies::list),
+        ..READ
+    },
+    Route {
         path: "/v1/deliveries",
         summary: "Shows the queue in numbers, and its oldest deliveries.",
         id: "showQueue",
@@ -370,7 +379,7 @@ const CALLS: &[Route] = &[
     Route {
         verb: Verb::Post,
         path: "/hooks/{gateway}",
-        summary: "Takes a provider's receipts.",
+        summary: "Takes a provider's receipts, and what recipients say.",
         id: "takeHook",
         params: &["gateway"],
         ..HOOK

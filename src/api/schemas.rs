@@ -3,21 +3,23 @@
 //! Invariant: what the program takes, the schema of what goes in takes too: a caller who checks by it is never stopped from
 //! sending what would have been sent. The other way round it may be wider, where a pattern cannot say it.
 
+mod parameters;
+
+pub(super) use parameters::parameter;
+
 use super::contacts::{AUDIENCES_MAX, CONTACT_ROWS_MAX};
-use super::gateways::outage_state;
 use super::intake::{
     LANGUAGE_TAG_MAX, NAME_CHARS_MAX, PARAM_CHARS_MAX, PARAMS_MAX, TAGS_MAX, TEXT_CHARS_MAX, TO_MAX,
 };
-use super::messages::{IDEMPOTENCY_KEY_CHARS_MAX, REASON_CHARS_MAX};
+use super::messages::REASON_CHARS_MAX;
 use super::problem::Kind;
 use super::tokens::TOKEN_NAME_CHARS_MAX;
 use crate::core::channel::Channel;
 use crate::core::message::{LANGUAGES_MAX, Severity, Status, Urgency};
 use crate::core::outcome::DeliveryResult;
 use crate::core::query::Role;
+use crate::core::reply::ReplyKind;
 use crate::core::view::State;
-use crate::web::message::TEXT_SHOWN;
-use crate::web::operate::{Act, DONE};
 use serde_json::{Map, Value, json};
 
 /// A printable name that is not blank, as `check_name` asks.
@@ -428,13 +430,21 @@ fn pictures() -> Value {
             "since": at(), "deadline": or_null(at()), "step": count(), "gateway": or_null(text()),
             "state": words(["waiting", "backing_off", "in_flight", "unconfirmed"]),
         })),
+        "Answers": whole(json!({
+            "asked": list(text()), "people": count(), "acknowledged": count(), "safe": count(),
+            "need_help": count(),
+        })),
+        "Help": whole(json!({
+            "people": count(), "oldest_at": or_null(at()),
+            "messages": list(whole(json!({"message": or_null(text()), "people": count(), "oldest_at": at()}))),
+        })),
         "Counts": whole(json!({
             "open": count(), "waiting": count(), "backing_off": count(), "in_flight": count(),
             "unconfirmed": count(), "materialising": count(), "late": count(), "messages_open": count(),
             "settled": results(),
         })),
         "Queue": whole(json!({
-            "counts": to("Counts"), "drill": to("Counts"),
+            "counts": to("Counts"), "drill": to("Counts"), "need_help": to("Help"),
             "oldest_since": {"type": "object", "additionalProperties": at()},
             "oldest": list(to("OpenDelivery")),
         })),
@@ -472,6 +482,13 @@ fn pictures() -> Value {
             "tags": {"type": "object"}, "audiences": list(text()), "deliveries": count(),
             "open": {"type": "boolean"}, "settled": results(), "late": count(), "withdrawn": or_null(text()),
             "corrects": or_null(text()),
+            "answers": to("Answers"),
+        })),
+        "Reply": whole(json!({
+            "id": text(), "at": at(), "sent_at": or_null(at()), "gateway": text(), "channel": channel(),
+            "from": text(), "form": words(["text", "button", "other"]), "text": or_null(text()),
+            "kind": words(ReplyKind::ALL.map(ReplyKind::name)), "message": or_null(text()),
+            "delivery": or_null(text()), "quoted": {"type": "boolean"}, "incident": or_null(text()),
         })),
         "Attempt": whole(json!({
             "n": {"type": "integer", "minimum": 1}, "gateway": text(), "channel": channel(), "step": count(),
@@ -497,6 +514,7 @@ fn pictures() -> Value {
             }))),
             "attempts": list(to("Attempt")),
             "receipts": list(whole(json!({"attempt": count(), "kind": text(), "at": at()}))),
+            "answer": or_null(whole(json!({"kind": text(), "at": at()}))),
             "plans": {"type": "object", "additionalProperties": to("Plan")},
         })),
     })
@@ -510,7 +528,12 @@ fn lists() -> Value {
         "Messages": whole(json!({"messages": list(to("MessageShown")), "next": next()})),
         "Deliveries": whole(json!({"deliveries": list(to("Delivery")), "next": or_null(count())})),
         "Gateways": whole(json!({"gateways": list(to("Gateway"))})),
-        "Channels": whole(json!({"channels": list(to("Channel"))})),
+        "Replies": whole(json!({"replies": list(to("Reply")), "next": next()})),
+        "Channels": whole(json!({
+            "channels": list(to("Channel")),
+            "opted_out": {"type": "object", "additionalProperties": count(),
+                          "description": "By channel, how many addresses want nothing more on it."},
+        })),
         "Outages": whole(json!({"outages": list(to("Outage")), "next": next()})),
         "Acts": whole(json!({
             "acts": list(whole(json!({
@@ -538,60 +561,6 @@ fn lists() -> Value {
         ]},
         "Contacts": whole(json!({"contacts": {"type": "array", "items": {"type": "object"}}, "next": next()})),
     })
-}
-
-/// Describes a parameter by the name that the table of calls gives it.
-pub(super) fn parameter(name: &str) -> Value {
-    let (place, written, schema) = match name {
-        "message_id" => ("path", "id", json!({"type": "string", "pattern": MESSAGE_ID})),
-        "thread" => ("path", "thread", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
-        "gateway_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
-        "gateway" => ("path", "gateway", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
-        "asset_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9.-]+$"})),
-        "rest" => ("path", "rest", json!({"type": "string", "minLength": 1})),
-        "before_message" => ("query", "before", json!({"type": "string", "pattern": MESSAGE_ID})),
-        "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^(o-)?[0-9]{1,18}$"})),
-        "before_act" => ("query", "before", count()),
-        "after_act" => ("query", "after", count()),
-        "who" | "act_named" => ("query", name.trim_end_matches("_named"), json!({"type": "string"})),
-        "since" | "until" => ("query", name, at()),
-        "after_index" => ("query", "after", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})),
-        "after_contact" => ("query", "after", json!({"type": "string"})),
-        "limit" => (
-            "query",
-            "limit",
-            json!({"type": "integer", "minimum": 1, "maximum": super::call::PAGE_ROWS_MAX}),
-        ),
-        "gateway_state" => ("query", "state", words(State::ALL.map(State::name))),
-        "outage_state" => ("query", "state", words([true, false].map(outage_state))),
-        "channel" => ("query", "channel", words(Channel::ALL.map(Channel::name))),
-        "reach_who" => ("query", "who", words(super::reach::Who::ALL.map(super::reach::Who::name))),
-        "audience" => ("query", "audience", json!({"type": "string"})),
-        "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
-        "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
-        "of" => ("query", "of", json!({"type": "string", "description": "The page's own address."})),
-        "find" => (
-            "query",
-            "find",
-            json!({"type": "string", "description": "An id of a message, delivery or attempt."}),
-        ),
-        "delivery_index" => {
-            ("query", "delivery", json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}))
-        }
-        "text_shown" => ("query", "text", words([TEXT_SHOWN])),
-        "act" => ("query", "act", words(Act::ALL.map(Act::name))),
-        "done" => ("query", "done", words(DONE)),
-        "gateway_begun" => ("query", "gateway", json!({"type": "string"})),
-        "message_begun" => ("query", "message", json!({"type": "string"})),
-        "next" => ("query", "next", json!({"type": "string"})),
-        "Idempotency-Key" => (
-            "header",
-            name,
-            json!({"type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_CHARS_MAX, "pattern": "^[!-~]+$"}),
-        ),
-        other => ("header", other, json!({"type": "string"})),
-    };
-    json!({"name": written, "in": place, "required": place == "path", "schema": schema})
 }
 
 #[cfg(test)]

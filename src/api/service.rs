@@ -5,7 +5,7 @@
 use super::ring::EventRing;
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::audit::Head;
-use crate::core::channel::Channel;
+use crate::core::channel::{CHANNELS, Channel};
 use crate::core::effect::Reply;
 use crate::core::forecast::{Forecast, Load};
 use crate::core::input::{Accept, Command, Ticket};
@@ -150,6 +150,8 @@ pub trait Service: Send + Sync {
     fn acts_end(&self) -> Head;
     /// Returns the metrics in Prometheus' text format.
     fn metrics(&self) -> String;
+    /// Returns how many addresses want nothing more on each channel, in the order of `Channel::ALL`.
+    fn opted_out(&self) -> [u64; CHANNELS];
     /// Says whether providers may call for a gateway of this name: it is there, or was since the start.
     fn has_hook(&self, gateway: &str) -> bool;
     /// Waits until the view is newer than `turn`, then returns it; never sooner than 250 ms after the last.

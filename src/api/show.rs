@@ -10,8 +10,11 @@ use crate::core::query::DeliveryStory;
 use crate::core::record::{
     Attempt, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Repeat, Settled, Standing,
 };
+use crate::core::reply::{Answers, Asks, KeptReply, Said};
 use crate::core::time::Timestamp;
-use crate::core::view::{ChannelView, Counts, GatewayView, OpenDelivery, ProbeView, UplinkView, View};
+use crate::core::view::{
+    ChannelView, Counts, GatewayView, HelpOf, HelpView, OpenDelivery, ProbeView, UplinkView, View,
+};
 use serde_json::{Map, Value, json};
 
 /// Writes a time as RFC 3339 in UTC, with milliseconds.
@@ -138,8 +141,61 @@ pub(crate) fn queue(view: &View) -> Value {
     json!({
         "counts": counts(&view.deliveries),
         "drill": counts(&view.drill_deliveries),
+        "need_help": help(&view.help),
         "oldest_since": oldest,
         "oldest": view.oldest_deliveries.iter().map(|delivery| open(delivery, view)).collect::<Vec<_>>(),
+    })
+}
+
+/// Shows who needs help.
+fn help(help: &HelpView) -> Value {
+    let of = |of: &HelpOf| {
+        let message = of.message.map(|id| id.to_string());
+        json!({"message": message, "people": of.people, "oldest_at": time(of.oldest)})
+    };
+    json!({
+        "people": help.people,
+        "oldest_at": help.oldest.map(time),
+        "messages": help.messages.iter().map(of).collect::<Vec<_>>(),
+    })
+}
+
+/// Shows what a recipient said.
+pub(crate) fn reply(reply: &KeptReply) -> Value {
+    let text = match &reply.said {
+        Said::Text(words) => Some(words.as_str()),
+        // What stands on the back of a button is ours; its meaning is the kind.
+        Said::Button(_) | Said::Other => None,
+    };
+    let form = match &reply.said {
+        Said::Text(_) => "text",
+        Said::Button(_) => "button",
+        Said::Other => "other",
+    };
+    json!({
+        "id": reply.key().to_string(),
+        "at": time(reply.at),
+        "sent_at": reply.sent_at.map(time),
+        "gateway": reply.gateway,
+        "channel": reply.channel.name(),
+        "from": mask(reply.channel, &reply.from),
+        "form": form,
+        "text": text,
+        "kind": reply.kind.name(),
+        "message": reply.of.map(|attempt| attempt.delivery.message.to_string()),
+        "delivery": reply.of.map(|attempt| attempt.delivery.to_string()),
+        "quoted": reply.quoted,
+        "incident": reply.incident,
+    })
+}
+
+fn answers(asks: Asks, answers: &Answers) -> Value {
+    json!({
+        "asked": asks.answers().map(|(_, answer)| answer.name()).collect::<Vec<_>>(),
+        "people": answers.all(),
+        "acknowledged": answers.acknowledged,
+        "safe": answers.safe,
+        "need_help": answers.need_help,
     })
 }
 
@@ -236,6 +292,7 @@ pub(crate) fn message(message: &Message, progress: &Progress) -> Value {
         "late": progress.late,
         "withdrawn": progress.withdrawn.map(DeliveryResult::name),
         "corrects": message.corrects.map(|id| id.to_string()),
+        "answers": answers(message.asks, &progress.answers),
     })
 }
 
@@ -268,6 +325,7 @@ pub(crate) fn story(story: &DeliveryStory) -> Value {
         "receipts": story.receipts.iter()
             .map(|(attempt, kind, at)| json!({"attempt": attempt, "kind": kind.name(), "at": time(*at)}))
             .collect::<Vec<_>>(),
+        "answer": story.answer.map(|answer| json!({"kind": answer.kind.name(), "at": time(answer.at)})),
         "plans": plans,
     })
 }
@@ -376,6 +434,14 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
             json!({"attempt": attempt.to_string(), "gateway": gateway(g), "kind": kind.name(), "lag_ms": lag.ms()}),
         ),
         Event::StrayReceipt { gateway: g } => ("stray_receipt", json!({"gateway": gateway(g)})),
+        Event::Replied { gateway: g, kind, message } => (
+            "replied",
+            json!({"gateway": gateway(g), "kind": kind.name(), "message": message.map(|id| id.to_string())}),
+        ),
+        Event::NeedHelp { message, people, fresh } => (
+            "need_help",
+            json!({"message": message.map(|id| id.to_string()), "people": people, "fresh": fresh}),
+        ),
         Event::Settled { delivery, result, channel, took, severity, fault, duplicated, drill } => (
             "settled",
             json!({"delivery": delivery.to_string(), "result": result.name(),

@@ -2,7 +2,7 @@
 
 use super::audit::{Audit, discreet};
 use super::channel::GatewaySet;
-use super::effect::{Effect, Event, Reply};
+use super::effect::{Alarm, Effect, Event, Reply};
 use super::ids::{DeliveryId, MessageId};
 use super::input::{Accept, Ticket};
 use super::message::{CHUNK_RECIPIENTS, Message, Recipient, Severity};
@@ -424,7 +424,8 @@ impl Core {
         }
         self.dirty.insert(handle);
         let (rule, contacts) = (rule.name.clone(), rule.escalate.clone());
-        self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, late });
+        let alarm = Alarm::Late { deliveries: late };
+        self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, alarm });
     }
 
     /// Sets the message's timer to the next thing due for a class.
@@ -450,7 +451,9 @@ impl Core {
         self.busy.remove(&(message.facts.precedence(), message.number, handle));
         self.dirty.remove(&handle);
         self.counts.of(message.facts.status.is_drill()).messages_open -= 1;
-        self.store(Record::Progress(Progress { open: false, ..message.progress }));
+        let ended = Progress { open: false, ..message.progress };
+        self.ended.put(ended.clone());
+        self.store(Record::Progress(ended));
     }
 
     /// Names a delivery.

@@ -388,7 +388,7 @@ impl Core {
     }
 
     /// Takes a receipt on an attempt that is open.
-    fn receipt_on(&mut self, place: Handle, id: Option<AttemptId>, receipt: Receipt) {
+    pub(super) fn receipt_on(&mut self, place: Handle, id: Option<AttemptId>, receipt: Receipt) {
         let Some(attempt) = self.attempts.get(place) else { return };
         let (handle, gateway, state) = (attempt.row, attempt.gateway, attempt.state);
         let Some(row) = self.rows.get(handle) else {
@@ -465,7 +465,7 @@ impl Core {
     }
 
     /// Finds an attempt that is open, or in flight though its delivery has settled.
-    fn find_attempt(&self, id: AttemptId) -> Option<Handle> {
+    pub(super) fn find_attempt(&self, id: AttemptId) -> Option<Handle> {
         if let Some(orphan) = self.orphans.get(&id) {
             return Some(*orphan);
         }

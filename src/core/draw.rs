@@ -32,6 +32,7 @@ impl Core {
             held_all: self.fleet.held_all.clone(),
             deliveries: self.counts.actual,
             drill_deliveries: self.counts.drill,
+            help: self.help.view(),
             oldest: self.oldest(),
             oldest_deliveries: self.oldest_deliveries(),
             outages: self.ledger.all(),

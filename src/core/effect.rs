@@ -7,7 +7,8 @@ use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use super::input::Ticket;
 use super::message::{Severity, Status};
 use super::outcome::{DeliveryResult, Fault, Outcome, Reason, ReceiptKind};
-use super::record::{OutageOf, Record, Repeat};
+use super::record::{AddressDigest, OutageOf, Record, Repeat};
+use super::reply::ReplyKind;
 use super::time::{Span, Timestamp};
 use super::view::State;
 
@@ -51,7 +52,16 @@ pub enum Effect {
     },
     /// Ask the controls of our own lines at this pace from here on; at once, where there is doubt.
     ControlPace(Pace),
-    /// Tell a rule's contacts that a message missed its deadline.
+    /// Honour from here on that somebody wants nothing more on a channel, or wants it again.
+    OptOut {
+        /// The channel.
+        channel: Channel,
+        /// The address's digest.
+        address: AddressDigest,
+        /// Whether nothing more is wanted.
+        out: bool,
+    },
+    /// Tell a rule's contacts what calls for a person.
     Escalate {
         /// The message.
         message: MessageId,
@@ -63,11 +73,28 @@ pub enum Effect {
         rule: String,
         /// The contacts' ids.
         contacts: Vec<String>,
-        /// How many deliveries were late when it was noticed.
-        late: u32,
+        /// What it is.
+        alarm: Alarm,
     },
     /// Something that metrics, the log and the pages may tell of.
     Event(Event),
+}
+
+/// What a rule's contacts are told of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alarm {
+    /// Deliveries missed their deadline.
+    Late {
+        /// How many, when it was noticed.
+        deliveries: u32,
+    },
+    /// Recipients need help.
+    Help {
+        /// How many of the message's recipients need help.
+        people: u32,
+        /// When this was noticed: each such notice is one of its own.
+        at: Timestamp,
+    },
 }
 
 /// How often to probe.
@@ -202,6 +229,24 @@ pub enum Event {
     StrayReceipt {
         /// The gateway.
         gateway: GatewayId,
+    },
+    /// A recipient said something.
+    Replied {
+        /// The gateway.
+        gateway: GatewayId,
+        /// What it was read as.
+        kind: ReplyKind,
+        /// The message that it answers, where that is known.
+        message: Option<MessageId>,
+    },
+    /// Recipients need help: told at once, and then of each message once a minute at most.
+    NeedHelp {
+        /// The message that they answered; `None`: no message that is known.
+        message: Option<MessageId>,
+        /// How many of its recipients need help by now.
+        people: u32,
+        /// How many of them said so since this was told last.
+        fresh: u32,
     },
     /// A delivery settled.
     Settled {

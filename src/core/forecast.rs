@@ -8,7 +8,7 @@
 //! Limits: [`TURNS_MAX`] turns, after which what is left counts as not forecast.
 
 use super::Core;
-use super::channel::GatewayId;
+use super::channel::{Channel, ChannelSet, GatewayId};
 use super::effect::{Effect, Event, Reply};
 use super::gateway::Receipts;
 use super::ids::AttemptId;
@@ -59,6 +59,8 @@ struct Run {
     now: Timestamp,
     /// The languages of the recipients, by index.
     languages: Vec<Option<String>>,
+    /// The channels on which recipients want nothing, by their index.
+    refused: BTreeMap<u32, ChannelSet>,
     /// What each gateway does with an attempt, by id.
     roads: Vec<Road>,
     /// Answers to come.
@@ -74,6 +76,7 @@ struct Road {
     takes: bool,
     after: Span,
     receipts: Receipts,
+    channel: Channel,
 }
 
 impl Core {
@@ -101,8 +104,9 @@ impl Core {
         self.by_age.range(..=(precedence(severity, status), u32::MAX)).map(|(_, handle)| open(handle)).sum()
     }
 
-    /// Forecasts a message on such a copy. `Err`: it would not be accepted.
-    pub fn forecast(self, accept: Accept) -> Result<Forecast, Reply> {
+    /// Forecasts a message on such a copy. `refused`: the channels on which recipients want nothing, by their index. `Err`:
+    /// it would not be accepted.
+    pub fn forecast(self, accept: Accept, refused: BTreeMap<u32, ChannelSet>) -> Result<Forecast, Reply> {
         let now = self.now;
         let roads = self.fleet.iter().map(|(id, gateway)| Road {
             takes: !matches!(
@@ -111,6 +115,7 @@ impl Core {
             ),
             after: gateway.capacity.usual(),
             receipts: gateway.config.receipts,
+            channel: gateway.config.channel,
         });
         let roads = roads.collect();
         let languages = accept.recipients.iter().map(|person| person.language.clone()).collect();
@@ -119,6 +124,7 @@ impl Core {
             began: now,
             now,
             languages,
+            refused,
             roads,
             agenda: BTreeMap::new(),
             last: 0,
@@ -188,12 +194,15 @@ impl Run {
     fn answer(&mut self, attempt: AttemptId, gateway: GatewayId) {
         let Some(road) = self.roads.get(usize::from(gateway.0)).copied() else { return };
         let step = self.steps.remove(&attempt);
+        let refused = self.refused.get(&attempt.delivery.index).is_some_and(|set| set.has(road.channel));
+        let takes = road.takes && !refused;
         let outcome = match road.takes {
+            _ if refused => Outcome::Rejected { reason: Reason::OptedOut },
             true => Outcome::Accepted { provider_id: None },
             false => Outcome::Rejected { reason: Reason::ServiceDown },
         };
         self.core.handle(Input::Outcome { attempt, outcome, took: road.after }, self.now);
-        if !road.takes {
+        if !takes {
             return;
         }
         if let Some((step, repeat)) = step {

@@ -4,10 +4,11 @@ use super::channel::GatewayId;
 use super::evidence::{ProbeReport, UplinkRound};
 use super::gateway::GatewayConfig;
 use super::ids::{AttemptId, MessageId};
-use super::message::{Recipient, Severity, Status, Template, Urgency};
+use super::message::{Message, Recipient, Severity, Status, Template, Urgency};
 use super::outcome::{Outcome, Reason, Receipt};
 use super::policy::Policy;
-use super::reply::{Asks, Reply};
+use super::record::{AddressDigest, Progress};
+use super::reply::{Asks, Reply, ReplyKind};
 use super::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,12 +39,7 @@ pub enum Input {
         receipt: Receipt,
     },
     /// What a recipient said, its signature checked.
-    Reply {
-        /// The gateway that it came through.
-        gateway: GatewayId,
-        /// The reply.
-        reply: Reply,
-    },
+    Reply(Box<Spoken>),
     /// What the provider says became of an attempt that it was asked about: `None`, it does not know it.
     Asked {
         /// The attempt.
@@ -94,6 +90,36 @@ pub enum Input {
         /// Later (positive) or earlier.
         by: Span,
     },
+}
+
+/// What a recipient said, and what is known of it where addresses are.
+#[derive(Debug)]
+pub struct Spoken {
+    /// The gateway that it came through.
+    pub gateway: GatewayId,
+    /// The reply.
+    pub reply: Reply,
+    /// A digest of the sender's channel and address.
+    pub sender: AddressDigest,
+    /// What it answers; `None`: nothing known.
+    pub of: Option<Answered>,
+}
+
+/// What a reply answers.
+#[derive(Debug)]
+pub struct Answered {
+    /// The attempt that brought the message.
+    pub attempt: AttemptId,
+    /// Whether that is certain: see [`KeptReply::quoted`](super::reply::KeptReply::quoted).
+    pub quoted: bool,
+    /// The message.
+    pub message: Arc<Message>,
+    /// How far the store says that it is. Where the message is open, the core knows better.
+    pub progress: Progress,
+    /// The rule by which it went to this recipient, as the attempt's plan names it.
+    pub rule: Option<String>,
+    /// What the recipient answered before.
+    pub before: Option<ReplyKind>,
 }
 
 /// The provider's answer about an attempt of unknown outcome.

@@ -31,6 +31,7 @@ impl Core {
                 }
             }
         }
+        self.help.load(loaded.help);
         self.resume_uplinks();
         self.close_outages_of_nobody();
         for message in loaded.messages {
@@ -104,6 +105,13 @@ impl Core {
                 kept.attempts.iter().any(|a| a.id == *id && Some(a.gateway.as_str()) == name)
             })
         })
+    }
+
+    /// Says whether an attempt's delivery is yet to be materialised.
+    pub(super) fn is_kept(&self, id: AttemptId) -> bool {
+        let message = self.message_of.get(&id.delivery.message).and_then(|h| self.messages.get(*h));
+        let kept = message.and_then(|message| message.kept.get(&id.delivery.index));
+        kept.is_some_and(|kept| kept.attempts.iter().any(|attempt| attempt.id == id))
     }
 
     /// Takes a receipt on an attempt whose delivery is yet to be materialised: on record at once, in force then.

@@ -32,10 +32,12 @@ mod converse;
 mod deliver;
 mod draw;
 mod health;
+mod help;
 mod load;
 mod operate;
 mod outage;
 mod outbox;
+pub(crate) mod reading;
 pub(crate) mod rng;
 mod route;
 mod settle;
@@ -47,9 +49,11 @@ mod watch;
 pub(crate) use accept::TELL_AGAIN_WITHIN;
 
 use channel::{ChannelSet, GatewayId};
+use converse::Ended;
 use effect::{Effect, Event};
 use gateway::GatewayConfig;
 use health::uplink::{HEARD_WITHIN, Uplink, VERDICT_PAUSE};
+use help::Help;
 use ids::{AttemptId, MessageId};
 use input::Input;
 use outage::Ledger;
@@ -113,6 +117,9 @@ pub struct Core {
     /// Whether the controls of the uplinks are asked at the pace of doubt.
     controls_hurried: bool,
     ledger: Ledger,
+    help: Help,
+    /// How far messages are that have ended, or that replies came to after: the oldest is forgotten first.
+    ended: Ended,
 
     messages: Slab<OpenMessage>,
     message_of: BTreeMap<MessageId, Handle>,
@@ -187,6 +194,8 @@ impl Core {
             most_fail_since: None,
             controls_hurried: false,
             ledger: Ledger::default(),
+            help: Help::default(),
+            ended: Ended::default(),
             messages: Slab::default(),
             message_of: BTreeMap::new(),
             by_age: BTreeMap::new(),
@@ -246,7 +255,7 @@ impl Core {
             Input::Accept(accept) => self.accept(*accept),
             Input::Outcome { attempt, outcome, took } => self.answered(attempt, outcome, took),
             Input::Receipt { gateway, receipt } => self.receipt(gateway, receipt),
-            Input::Reply { gateway, reply } => self.replied(gateway, reply),
+            Input::Reply(spoken) => self.replied(*spoken),
             Input::Asked { attempt, answer } => self.asked(attempt, answer),
             Input::Audience { message, chunk, people } => self.audience(message, chunk, people),
             Input::Link { gateway, down } => self.link(gateway, down),
@@ -273,6 +282,7 @@ impl Core {
         self.dispatch();
         self.write_progress();
         self.write_outages();
+        self.tell_of_help();
         self.forget_keys();
     }
 
@@ -303,7 +313,12 @@ impl Core {
             true => None,
             false => self.fleet.next_free(self.queues.wanted(), self.now),
         };
-        judgements.chain(self.timers.next()).chain(self.early.next()).chain(free).min()
+        judgements
+            .chain(self.timers.next())
+            .chain(self.early.next())
+            .chain(self.help.next())
+            .chain(free)
+            .min()
     }
 
     /// Finds a gateway by name.
@@ -358,6 +373,7 @@ impl Core {
             Event::Answered { .. }
                 | Event::Receipt { .. }
                 | Event::StrayReceipt { .. }
+                | Event::Replied { .. }
                 | Event::Settled { .. }
         );
         if !counted {

@@ -150,6 +150,8 @@ reasons! {
     Limited = "limited", Gateway;
     /// The adapter cannot serve this attempt: it is shutting down or over its limit.
     Busy = "busy", Gateway;
+    /// The recipient wants nothing more on this channel: nothing was handed to the gateway.
+    OptedOut = "opted_out", Recipient;
 }
 
 /// A provider's word on an attempt. The order is the order of progress: a state only moves forward. "Failed" is said of

@@ -58,6 +58,8 @@ pub struct View {
     pub deliveries: Counts,
     /// Exercises and tests in numbers.
     pub drill_deliveries: Counts,
+    /// Who needs help.
+    pub help: HelpView,
     /// By severity, in the order of `Severity::ALL`: since when the oldest undelivered one waits.
     pub oldest: [Option<Timestamp>; 5],
     /// The oldest undelivered deliveries.
@@ -66,6 +68,28 @@ pub struct View {
     pub outages: Vec<Outage>,
     /// The last events, newest last.
     pub events: Vec<(Timestamp, Arc<Event>)>,
+}
+
+/// Who needs help and has not said otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HelpView {
+    /// How many people.
+    pub people: u32,
+    /// Since when the oldest of them has called.
+    pub oldest: Option<Timestamp>,
+    /// By the message that they answered, the oldest call first; a bounded number.
+    pub messages: Vec<HelpOf>,
+}
+
+/// Those of one message's recipients who need help.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HelpOf {
+    /// The message; `None`: what they answered is not known.
+    pub message: Option<MessageId>,
+    /// How many people.
+    pub people: u32,
+    /// Since when the oldest of them has called.
+    pub oldest: Timestamp,
 }
 
 /// One gateway.

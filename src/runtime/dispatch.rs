@@ -20,6 +20,7 @@ use crate::runtime::guard::guarded;
 use crate::runtime::inbox::{Inbox, Incoming};
 use crate::runtime::pantry::{Pantry, People, place};
 use crate::runtime::reads::Reads;
+use crate::runtime::replies::Silence;
 use crate::runtime::words;
 use crate::store::outbox::{AsOf, ReadError, Reader};
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(crate) struct Dispatch {
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) pantry: Arc<Pantry>,
     pub(crate) reads: Reads,
+    pub(crate) silence: Arc<Silence>,
     pub(crate) inbox: Inbox,
     pub(crate) clock: Arc<Clock>,
     pub(crate) tasks: Handle,
@@ -152,6 +154,10 @@ impl Dispatch {
         let message = self.message(delivery.message).await?;
         let recipient = self.recipient(delivery).await?;
         let left = order.expires.since(self.clock.now());
+        let address = recipient.addresses.get(&order.channel);
+        if address.is_some_and(|address| self.silence.covers(order.channel, address)) {
+            return Err(Reason::OptedOut);
+        }
         put_together(order, left, &message, &recipient)
     }
 
@@ -205,6 +211,7 @@ fn put_together(
         None => return Err(Reason::NoText),
     };
     let text = words::text(message.status, language, text);
+    let text = words::with_question(text, message.asks, language, order.channel);
     let template = message.template.as_ref().and_then(|t| words::template(message.status, language, t));
     // A drill's template that cannot say that it is one does not go, and nothing else is there to go instead.
     if text.is_empty() && template.is_none() {
@@ -218,6 +225,8 @@ fn put_together(
         thread: message.incident.clone(),
         template,
         text,
+        asks: message.asks,
+        question: words::question(message.asks, language),
         order,
         left,
     })

@@ -1,15 +1,16 @@
-//! Tells a rule's contacts that a message missed its deadline: a new message, by the service itself.
+//! Tells a rule's contacts that a message missed its deadline, or that recipients need help: a new message, by the service
+//! itself.
 //!
 //! Where the outbox is full or does not answer it is tried again, with growing pauses, for as long as the core would tell
 //! again after a start. Limits: [`WAITING_MAX`] wait, of which the least severe gives way; [`AT_ONCE`] are told at once,
 //! the most severe first, and none while it pauses.
 //!
-//! Invariant: each rule's contacts are told of one message once. The key is made from both, so a crash between the decision and the
-//! acceptance repeats nothing.
+//! Invariant: each rule's contacts are told of one message's deadline once. The key is made from both, so a crash between the decision
+//! and the acceptance repeats nothing. Calls for help are told as often as the core says.
 
 use crate::api::service::NO_TICKET;
 use crate::core::TELL_AGAIN_WITHIN;
-use crate::core::effect::Reply;
+use crate::core::effect::{Alarm, Reply};
 use crate::core::ids::MessageId;
 use crate::core::input::{Accept, IdempotencyKey, Input};
 use crate::core::message::{Message, SERVICE, Severity, Status, Urgency};
@@ -51,7 +52,7 @@ struct Missed {
     status: Status,
     rule: String,
     contacts: Vec<String>,
-    late: u32,
+    alarm: Alarm,
 }
 
 impl Escalator {
@@ -68,9 +69,9 @@ impl Escalator {
         status: Status,
         rule: String,
         contacts: Vec<String>,
-        late: u32,
+        alarm: Alarm,
     ) {
-        self.line.join(Missed { message, severity, status, rule, contacts, late }, Instant::now());
+        self.line.join(Missed { message, severity, status, rule, contacts, alarm }, Instant::now());
         let this = Arc::clone(self);
         self.tasks.spawn(async move {
             let tell = |missed: Arc<Missed>| {
@@ -88,7 +89,7 @@ impl Escalator {
             Ok(_) => return Told::Done,
             Err(_) => return Told::Later,
         };
-        match self.reads.ask(Query::Idempotency(key(missed.message, &missed.rule))).await {
+        match self.reads.ask(Query::Idempotency(key(missed))).await {
             Ok(Answer::Nothing) => {}
             Ok(_) => return Told::Done,
             Err(_) => return Told::Later,
@@ -224,13 +225,16 @@ impl Default for Line {
 
 impl Missed {
     fn give_up(&self, why: &str) {
-        tracing::error!(id = %self.message, rule = self.rule, why, "nobody could be told of a missed deadline");
+        tracing::error!(id = %self.message, rule = self.rule, why, "nobody could be told of what calls for a person");
     }
 }
 
 /// Returns the message that tells of it, without its recipients.
 fn words_of(missed: &Missed, message: &Message) -> Accept {
-    let text = words::escalation(message, missed.late, &missed.rule);
+    let text = match missed.alarm {
+        Alarm::Late { deliveries } => words::escalation(message, deliveries, &missed.rule),
+        Alarm::Help { people, .. } => words::call_for_help(message, people),
+    };
     Accept {
         ticket: NO_TICKET,
         author: SERVICE.into(),
@@ -246,16 +250,19 @@ fn words_of(missed: &Missed, message: &Message) -> Accept {
         recipients: Vec::new(),
         corrects: None,
         asks: Asks::NOTHING,
-        idempotency: Some(key(missed.message, &missed.rule)),
+        idempotency: Some(key(missed)),
     }
 }
 
-/// Returns the key of a message's escalation to one rule's contacts. The body's digest is the same whatever the count was when it was told.
-fn key(message: MessageId, rule: &str) -> IdempotencyKey {
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        format!("{SERVICE}\0escalate {message} {rule}").as_bytes(),
-    );
+/// Returns the key of a message's escalation to one rule's contacts. The body's digest is the same whatever the count was
+/// when it was told. Each notice of calls for help is one of its own.
+fn key(missed: &Missed) -> IdempotencyKey {
+    let Missed { message, rule, .. } = missed;
+    let what = match missed.alarm {
+        Alarm::Late { .. } => format!("{SERVICE}\0escalate {message} {rule}"),
+        Alarm::Help { at, .. } => format!("{SERVICE}\0help {} {message} {rule}", at.ms()),
+    };
+    let digest = ring::digest::digest(&ring::digest::SHA256, what.as_bytes());
     let key: [u8; 16] = std::array::from_fn(|i| digest.as_ref()[i]);
     IdempotencyKey { key, body: key }
 }
@@ -267,7 +274,14 @@ mod tests {
 
     fn missed(severity: Severity, late: u32) -> Missed {
         let (message, rule) = (MessageId::new(Timestamp::default(), 0, 1), "a".to_string());
-        Missed { message, severity, status: Status::Actual, rule, contacts: vec![], late }
+        Missed {
+            message,
+            severity,
+            status: Status::Actual,
+            rule,
+            contacts: vec![],
+            alarm: Alarm::Late { deliveries: late },
+        }
     }
 
     /// Lets everybody in the line go as far as they get, and returns who was told of, in that order.
@@ -278,7 +292,8 @@ mod tests {
             let (line, told) = (Arc::clone(line), Arc::clone(&told));
             serving.spawn(async move {
                 let tell = |missed: Arc<Missed>| {
-                    told.lock().unwrap().push(missed.late);
+                    let Alarm::Late { deliveries } = missed.alarm else { panic!("only these are in line") };
+                    told.lock().unwrap().push(deliveries);
                     std::future::ready(answer())
                 };
                 line.serve(tell).await;
@@ -333,14 +348,22 @@ mod tests {
         let places: Vec<Severity> = line.waiting().places.keys().map(|(severity, _)| *severity).collect();
         assert_eq!((places.len(), places.first()), (WAITING_MAX, Some(&Severity::Extreme)));
         assert!(places[1..].iter().all(|severity| *severity == Severity::Severe));
-        assert_eq!(line.first().map(|(_, missed)| missed.late), Some(7));
+        let alarm = line.first().map(|(_, missed)| missed.alarm);
+        assert_eq!(alarm, Some(Alarm::Late { deliveries: 7 }));
     }
 
     #[test]
     fn a_message_is_told_of_under_one_key() {
-        let id = |n| MessageId::new(Timestamp::default(), 0, n);
-        assert_eq!(key(id(1), "a"), key(id(1), "a"));
-        assert_ne!(key(id(1), "a").key, key(id(2), "a").key);
-        assert_ne!(key(id(1), "a").key, key(id(1), "b").key);
+        let of = |n, rule: &str, alarm| {
+            let message = MessageId::new(Timestamp::default(), 0, n);
+            key(&Missed { message, rule: rule.into(), alarm, ..missed(Severity::Minor, 0) })
+        };
+        let late = |deliveries| Alarm::Late { deliveries };
+        let help = |ms| Alarm::Help { people: 1, at: Timestamp::from_ms(ms) };
+        assert_eq!(of(1, "a", late(1)), of(1, "a", late(2)));
+        assert_ne!(of(1, "a", late(1)).key, of(2, "a", late(1)).key);
+        assert_ne!(of(1, "a", late(1)).key, of(1, "b", late(1)).key);
+        assert_ne!(of(1, "a", late(1)).key, of(1, "a", help(0)).key);
+        assert_ne!(of(1, "a", help(0)).key, of(1, "a", help(60_000)).key, "each notice is one of its own");
     }
 }

@@ -6,11 +6,13 @@
 use crate::adapter::segments::segments;
 use crate::api::service::{Forecasted, Share, Trouble};
 use crate::core::Core;
-use crate::core::channel::{Channel, GatewayId};
+use crate::core::channel::{Channel, ChannelSet, GatewayId};
 use crate::core::forecast::{Forecast, Load};
 use crate::core::input::Accept;
-use crate::core::message::Status;
+use crate::core::message::{Recipient, Status};
+use crate::core::reply::Asks;
 use crate::runtime::gateways::Gateways;
+use crate::runtime::replies::Silence;
 use crate::runtime::words;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub(crate) struct Forecasts(Arc<Semaphore>);
 /// What is said of a message, by language: how many segments it takes.
 struct Words {
     status: Status,
+    asks: Asks,
     text: BTreeMap<String, String>,
 }
 
@@ -47,6 +50,7 @@ impl Forecasts {
         ahead: u64,
         accept: Accept,
         gateways: Arc<Gateways>,
+        silence: Arc<Silence>,
     ) -> Result<Forecasted, Trouble> {
         let busy = Trouble::Busy { retry_after_secs: RETRY_AFTER_SECS };
         let permit = match tokio::time::timeout(PATIENCE, Arc::clone(&self.0).acquire_owned()).await {
@@ -56,14 +60,25 @@ impl Forecasts {
         let work = move || {
             // Kept until the work is done, also where nobody waits for it any more.
             let _permit = permit;
-            let words = Words { status: accept.status, text: accept.text.clone() };
-            match core.forecast(accept) {
+            let words = Words { status: accept.status, asks: accept.asks, text: accept.text.clone() };
+            let refused = opted_out(&accept, &silence);
+            match core.forecast(accept, refused) {
                 Ok(forecast) => put_together(Forecast { ahead, ..forecast }, &words, &gateways),
                 Err(reply) => Forecasted::Refused(reply),
             }
         };
         spawn_blocking(work).await.map_err(|_| Trouble::Store("the forecast failed; this is a bug".into()))
     }
+}
+
+/// Returns the channels on which recipients want nothing more, by their index.
+fn opted_out(accept: &Accept, silence: &Silence) -> BTreeMap<u32, ChannelSet> {
+    let of = |(index, person): (u32, &Recipient)| {
+        let refused = person.addresses.iter().filter(|(channel, address)| silence.covers(**channel, address));
+        let refused: ChannelSet = refused.map(|(channel, _)| *channel).collect();
+        (!refused.is_empty()).then_some((index, refused))
+    };
+    (0..).zip(&accept.recipients).filter_map(of).collect()
 }
 
 fn put_together(forecast: Forecast, words: &Words, gateways: &Gateways) -> Forecasted {
@@ -102,6 +117,7 @@ impl Words {
     /// Returns how many segments the text takes for a recipient of this language, as it would leave.
     fn segments(&self, language: Option<&str>) -> u64 {
         let Some((language, text)) = crate::core::message::text_for(&self.text, language) else { return 1 };
-        segments(&words::text(self.status, language, text)).parts.len() as u64
+        let text = words::text(self.status, language, text);
+        segments(&words::with_question(text, self.asks, language, Channel::Sms)).parts.len() as u64
     }
 }

@@ -10,6 +10,7 @@ use crate::core::view::View;
 use crate::runtime::dispatch::Dispatch;
 use crate::runtime::escalate::Escalator;
 use crate::runtime::gateways::Gateways;
+use crate::runtime::replies::Silence;
 use crate::runtime::tickets::Tickets;
 use crate::runtime::tokens::Tokens;
 use crate::runtime::writer::Released;
@@ -27,6 +28,7 @@ pub(crate) struct Release {
     pub(crate) escalator: Arc<Escalator>,
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) silence: Arc<Silence>,
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<EventRing>,
@@ -61,9 +63,10 @@ impl Release {
             Effect::LoadAudience { message, chunk } => self.dispatch.load_audience(message, chunk),
             Effect::Reply { ticket, reply } => self.tickets.answer(ticket, reply),
             Effect::ProbePace { gateway, pace } => (self.pacer)(gateway, pace),
+            Effect::OptOut { channel, address, out } => self.silence.put(channel, address, out),
             Effect::ControlPace(pace) => drop(self.control_pace.send_replace(pace)),
-            Effect::Escalate { message, severity, status, rule, contacts, late } => {
-                self.escalator.escalate(message, severity, status, rule, contacts, late);
+            Effect::Escalate { message, severity, status, rule, contacts, alarm } => {
+                self.escalator.escalate(message, severity, status, rule, contacts, alarm);
             }
         }
     }

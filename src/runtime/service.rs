@@ -7,6 +7,7 @@ use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
 use crate::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Trouble};
 use crate::core::audit::Head;
+use crate::core::channel::CHANNELS;
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
 use crate::core::query::{Answer, Query, Role};
@@ -21,7 +22,7 @@ use crate::runtime::hooks;
 use crate::runtime::inbox::{Gone, Inbox, Incoming};
 use crate::runtime::intake::Intake;
 use crate::runtime::reads::Reads;
-use crate::runtime::replies::Replies;
+use crate::runtime::replies::{Replies, Silence};
 use crate::runtime::tickets::Tickets;
 use crate::runtime::tokens::Tokens;
 use crate::store::reachability::Reachability;
@@ -64,6 +65,7 @@ pub(crate) struct Front {
     pub(crate) replies: Replies,
     /// Where the chain of acts ends on disk.
     pub(crate) acts_end: watch::Receiver<Head>,
+    pub(crate) silence: Arc<Silence>,
 }
 
 impl Front {
@@ -184,7 +186,8 @@ impl Service for Front {
             let (told, copied) = oneshot::channel();
             self.put(Incoming::Copy(accept.severity, accept.status, told)).await?;
             let (core, ahead) = copied.await.map_err(|_| Trouble::Stopping)?;
-            self.forecasts.make(core, ahead, accept, Arc::clone(&self.gateways)).await
+            let silence = Arc::clone(&self.silence);
+            self.forecasts.make(core, ahead, accept, Arc::clone(&self.gateways), silence).await
         })
     }
 
@@ -234,6 +237,10 @@ impl Service for Front {
             reachability_bytes: self.reachability.as_ref().map_or(0, |kept| kept.health().bytes),
         };
         self.metrics.render(&self.view(), scrape)
+    }
+
+    fn opted_out(&self) -> [u64; CHANNELS] {
+        self.silence.counts()
     }
 
     fn has_hook(&self, gateway: &str) -> bool {

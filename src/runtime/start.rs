@@ -21,7 +21,7 @@ use crate::runtime::pantry::Pantry;
 use crate::runtime::reach::Counting;
 use crate::runtime::reads::Reads;
 use crate::runtime::release::{Pacer, Release};
-use crate::runtime::replies::Replies;
+use crate::runtime::replies::{Replies, Silence};
 use crate::runtime::retainer::Retainer;
 use crate::runtime::service::Front;
 use crate::runtime::supervisor::Supervisor;
@@ -39,6 +39,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 
 /// How long a stop waits for the attempts that are out. What has not answered by then stays in flight on disk and is
 /// judged at the next start. Cites: systemd's default `TimeoutStopSec` of 90 s is well above it.
@@ -93,6 +94,8 @@ pub struct Running {
     dispatch: Arc<Dispatch>,
     reachability: Option<Arc<dyn Reachability>>,
     policy_trouble: watch::Sender<Option<PolicyTrouble>>,
+    /// What counts who can be reached, and what finds what replies answer: both hold the store open.
+    looking: [JoinHandle<()>; 2],
     ended: oneshot::Receiver<Result<(), Fatal>>,
 }
 
@@ -113,6 +116,7 @@ impl Wasl {
         let reader = parts.outbox.reader();
         let tokens = reader.tokens()?.value;
         let (names, tokens) = (Names::new(&tokens), Arc::new(Tokens::new(tokens)));
+        let silence = Arc::new(Silence::new(reader.opt_outs()?.value));
         let (inbox, outlet) = inbox();
         let gateways = Arc::new(Gateways::default());
         gateways.put(parts.lineup, |name| core.gateway_id(name));
@@ -134,6 +138,7 @@ impl Wasl {
             gateways: Arc::clone(&gateways),
             pantry: Arc::clone(&pantry),
             reads: Reads::to_send(Arc::clone(&reader)),
+            silence: Arc::clone(&silence),
             inbox: inbox.clone(),
             clock: Arc::clone(&clock),
             tasks: tasks.clone(),
@@ -145,6 +150,7 @@ impl Wasl {
             escalator: Arc::new(escalator),
             tickets: Arc::clone(&tickets),
             tokens: Arc::clone(&tokens),
+            silence: Arc::clone(&silence),
             gateways: Arc::clone(&gateways),
             metrics: Arc::clone(&metrics),
             events: Arc::clone(&events),
@@ -190,8 +196,9 @@ impl Wasl {
             changes: Arc::clone(&contacts_changed),
             reach: reach_out,
         };
-        tasks.spawn(counting.run());
-        let replies = Replies::new(inbox.clone());
+        let counting = tasks.spawn(counting.run());
+        let (replies, desk) =
+            Replies::start(reads.clone(), inbox.clone(), Arc::clone(&gateways), Arc::clone(&clock), &tasks);
         let supervisor = Supervisor::new(Arc::clone(&gateways), inbox.clone(), replies.clone(), tasks);
         let supervisor = Arc::new(supervisor);
         supervisor.start();
@@ -214,6 +221,7 @@ impl Wasl {
             reachability: parts.reachability.clone(),
             replies,
             acts_end,
+            silence,
         });
         Ok(Running {
             front,
@@ -222,6 +230,7 @@ impl Wasl {
             dispatch,
             reachability: parts.reachability,
             policy_trouble: trouble_out,
+            looking: [counting, desk],
             ended,
         })
     }
@@ -314,6 +323,11 @@ impl Running {
             Ok(done) => done,
             Err(_) => Err(Fatal("the writer's thread ended".into())),
         };
+        // They hold the store open. What was said and is not on disk comes again.
+        for looking in self.looking {
+            looking.abort();
+            let _ = looking.await;
+        }
         if let Some(reachability) = self.reachability {
             // It waits for its disk.
             drop(tokio::task::spawn_blocking(move || reachability.close()).await);

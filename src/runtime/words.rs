@@ -2,7 +2,9 @@
 //!
 //! Arabic and English; a language that has neither gets the English one.
 
+use crate::core::channel::Channel;
 use crate::core::message::{Message, Status, Template};
+use crate::core::reply::{Asks, ReplyKind};
 
 /// The longest subject, in characters. Cites: RFC 5322 section 2.1.1 recommends lines of at most 78.
 const SUBJECT_CHARS_MAX: usize = 70;
@@ -62,6 +64,46 @@ pub(crate) fn escalation(message: &Message, late: u32, rule: &str) -> [(String, 
             format!("{late} of {of} deliveries of message {named} missed their deadline under rule {rule}."),
         ),
     ]
+}
+
+/// Returns the text that tells a rule's contacts that recipients need help, by language.
+pub(crate) fn call_for_help(message: &Message, people: u32) -> [(String, String); 2] {
+    let id = message.id;
+    let named =
+        message.incident.as_ref().map_or_else(|| id.to_string(), |incident| format!("{id} ({incident})"));
+    [
+        ("ar".into(), format!("طلب مساعدة: {people} ممن تلقوا الرسالة {named} يحتاجون إلى مساعدة.")),
+        ("en".into(), format!("Call for help: {people} of those who got message {named} need help.")),
+    ]
+}
+
+/// Returns the line that asks for an answer by digit, in the message's language; empty where nothing is asked.
+pub(crate) fn question(asks: Asks, language: &str) -> String {
+    let is_arabic = language.split(['-', '_']).next() == Some("ar");
+    let word = |kind| match (is_arabic, kind) {
+        (true, ReplyKind::Safe) => "أنا بخير",
+        (true, _) => "أحتاج مساعدة",
+        (false, ReplyKind::Safe) => "safe",
+        (false, _) => "need help",
+    };
+    let choices: Vec<String> =
+        asks.answers().map(|(digit, kind)| format!("{digit} = {}", word(kind))).collect();
+    match (choices.is_empty(), is_arabic) {
+        (true, _) => String::new(),
+        (false, true) => format!("أجب برقم: {}", choices.join("، ")),
+        (false, false) => format!("Reply {}", choices.join(", ")),
+    }
+}
+
+/// Returns the text with the line that asks for an answer, on channels that have no buttons for it.
+pub(crate) fn with_question(text: String, asks: Asks, language: &str, channel: Channel) -> String {
+    let line = question(asks, language);
+    match channel {
+        // WhatsApp and Telegram have buttons; what a system or a voice reads is not answered by digits.
+        Channel::Whatsapp | Channel::Telegram | Channel::Webhook | Channel::Voice | Channel::Email => text,
+        _ if line.is_empty() || text.trim().is_empty() => text,
+        _ => format!("{text}\n{line}"),
+    }
 }
 
 #[cfg(test)]

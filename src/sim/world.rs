@@ -2,6 +2,7 @@
 
 mod corrections;
 mod drills;
+mod replies;
 
 use self::corrections::CORRECTING;
 use super::checkers::{Broken, Ledger, chained};
@@ -72,6 +73,8 @@ enum Happening {
         answer: Asked,
         life: u64,
     },
+    /// A recipient says something.
+    Say(Box<replies::Saying>),
     /// A message that was stopped is to be corrected.
     Correct {
         message: MessageId,
@@ -172,6 +175,7 @@ impl World {
 
     pub(super) fn finish(mut self) -> Result<Outline, Broken> {
         self.ledger.all_settled(self.now)?;
+        self.answers_add_up()?;
         let loaded = self.disk.load().map_err(|e| self.ledger.broken(self.now, e.to_string()))?;
         if !loaded.messages.is_empty() {
             return Err(self.ledger.broken(self.now, "a settled message is still open on disk"));
@@ -224,6 +228,7 @@ impl World {
             Happening::Receipt { gateway, receipt } => {
                 self.core.handle(Input::Receipt { gateway, receipt }, now)
             }
+            Happening::Say(saying) => self.say(*saying),
             Happening::Correct { message, life } if life == self.life => self.correct(message),
             Happening::Answer { .. } | Happening::Asked { .. } | Happening::Correct { .. } => {}
             Happening::Second => self.second(),
@@ -476,6 +481,7 @@ impl World {
         if went_out {
             self.ledger.seen.entry(attempt.delivery).or_default().went_out.insert(attempt.n);
             self.receipts(order, answer_at);
+            self.perhaps_answered(order, answer_at);
         }
         Ok(())
     }

@@ -29,6 +29,14 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
         Event::StrayReceipt { gateway } => {
             debug!(gateway = name_of(*gateway), "a receipt came that no open attempt answers to");
         }
+        Event::Replied { gateway, kind, message } => {
+            let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            debug!(gateway = name_of(*gateway), %kind, id, "a recipient answered");
+        }
+        Event::NeedHelp { message, people, fresh } => {
+            let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            warn!(id, people, fresh, "recipients need help");
+        }
         Event::Settled { delivery, result, duplicated, took, .. } => {
             debug!(%delivery, %result, duplicated, took_ms = took.ms(), "a delivery settled");
         }

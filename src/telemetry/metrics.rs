@@ -276,6 +276,8 @@ impl Metrics {
             Event::OutageClosed { lasted, .. } => self.outage_seconds.inc_by(lasted.secs_f64()),
             Event::PolicyInForce { hash } => self.policy_in_force(hash),
             Event::StrayReceipt { .. }
+            | Event::Replied { .. }
+            | Event::NeedHelp { .. }
             | Event::Uplink { .. }
             | Event::Overlay { .. }
             | Event::ClockJumped { .. } => {}

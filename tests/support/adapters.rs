@@ -10,6 +10,7 @@ use wasl::core::effect::Order;
 use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
 use wasl::core::message::{Severity, Status};
 use wasl::core::record::Repeat;
+use wasl::core::reply::Asks;
 use wasl::core::time::{Span, Timestamp};
 use wasl::diag::Diagnostics;
 use wasl::settings::{Resolver, Settings};
@@ -77,6 +78,8 @@ impl Sender {
             subject: "تنبيه".to_owned(),
             thread: None,
             template: None,
+            asks: Asks::NOTHING,
+            question: String::new(),
         }
     }
 }

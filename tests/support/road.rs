@@ -18,7 +18,7 @@ use wasl::core::ids::{AttemptId, DeliveryId, MessageId};
 use wasl::core::message::{Severity, Status};
 use wasl::core::outcome::{Reason, Receipt};
 use wasl::core::record::Repeat;
-use wasl::core::reply::Reply;
+use wasl::core::reply::{Asks, Reply};
 use wasl::core::time::{Span, Timestamp};
 use wasl::diag::Diagnostics;
 use wasl::settings::{Resolver, Settings};
@@ -124,6 +124,8 @@ impl Road {
             subject: String::new(),
             thread: None,
             template: None,
+            asks: Asks::NOTHING,
+            question: String::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use wasl::api::ring::EventRing;
 use wasl::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble};
 use wasl::api::session;
 use wasl::core::audit::{Hash, Head};
-use wasl::core::channel::{Channel, GatewayId};
+use wasl::core::channel::{CHANNELS, Channel, GatewayId};
 use wasl::core::effect::{Event, OverlayAct, Reply};
 use wasl::core::evidence::{Layer, Phase, Verdict};
 use wasl::core::forecast::{Forecast, Load};
@@ -22,7 +22,9 @@ use wasl::core::outcome::Reason;
 use wasl::core::query::{Answer, Contact, DeliveryStory, Query, Role};
 use wasl::core::record::{Outage, OutageOf, Overlay, OverlayKind, Progress};
 use wasl::core::time::{Span, Timestamp};
-use wasl::core::view::{ChannelView, Counts, GatewayView, OpenDelivery, ProbeView, State, UplinkView, View};
+use wasl::core::view::{
+    ChannelView, Counts, GatewayView, HelpOf, HelpView, OpenDelivery, ProbeView, State, UplinkView, View,
+};
 
 /// The stand-in's clock: 2021-10-04 16:05:07 UTC, which is 19:05:07 in Gaza.
 pub(crate) const NOW: Timestamp = Timestamp::from_ms(1_633_363_507_000);
@@ -251,6 +253,10 @@ impl Service for StandIn {
         "# TYPE wasl_drill_active gauge\nwasl_drill_active 0\n".into()
     }
 
+    fn opted_out(&self) -> [u64; CHANNELS] {
+        std::array::from_fn(|channel| u64::from(channel == Channel::Sms as usize) * 3)
+    }
+
     fn has_hook(&self, gateway: &str) -> bool {
         self.view.gateways.iter().any(|g| g.name == gateway)
     }
@@ -276,6 +282,7 @@ pub(crate) fn empty() -> View {
         held_all: None,
         deliveries: Counts::default(),
         drill_deliveries: Counts::default(),
+        help: HelpView::default(),
         oldest: [None; 5],
         oldest_deliveries: Vec::new(),
         outages: Vec::new(),
@@ -399,6 +406,11 @@ pub(crate) fn meta_is_gone() -> View {
             materialising: 0,
             settled: [12_403, 0, 91, 3, 0, 1, 0],
             messages_open: 4,
+        },
+        help: HelpView {
+            people: 3,
+            oldest: Some(NOW - Span::from_secs(190)),
+            messages: vec![HelpOf { message: None, people: 3, oldest: NOW - Span::from_secs(190) }],
         },
         oldest,
         oldest_deliveries: vec![

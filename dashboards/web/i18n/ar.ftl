@@ -69,6 +69,16 @@ verdict-all-up = كل القنوات تعمل.
 verdict-unknown = لم يُفحص كل شيء بعد.
 
 # === اللافتات ===
+help-title = { $people ->
+    [zero] لا أحد يحتاج إلى مساعدة
+    [one] شخص واحد يحتاج إلى مساعدة
+    [two] شخصان يحتاجان إلى مساعدة
+    [few] { $people } أشخاص يحتاجون إلى مساعدة
+    [many] { $people } شخصًا يحتاجون إلى مساعدة
+   *[other] { $people } شخص يحتاجون إلى مساعدة
+  }
+help-since = عمر أقدم نداء:
+help-link = ما كتبوه
 held-title = موقوف بأمر
 held-all = أوقف { $who } كل شيء عند { $since }: { $reason }
 held-what = تُقبل الرسائل وتُحفظ، ولا يخرج شيء حتى يُرفع الإيقاف.
@@ -222,6 +232,14 @@ drill-open = { $n ->
 drill-what = كل رسالة تمرين تقول ذلك. وأرقامها محفوظة على حدة.
 drill-tag = تمرين
 
+happened-help = { $people ->
+    [zero] لا أحد يحتاج إلى مساعدة
+    [one] شخص واحد يحتاج إلى مساعدة
+    [two] شخصان يحتاجان إلى مساعدة
+    [few] { $people } أشخاص يحتاجون إلى مساعدة
+    [many] { $people } شخصًا يحتاجون إلى مساعدة
+   *[other] { $people } شخص يحتاجون إلى مساعدة
+  }
 happened-clock = تحركت الساعة بمقدار { $by }
 happened-policy = السياسة { $hash } سارية
 
@@ -330,6 +348,7 @@ reason-restart = أُعيد التشغيل أثناء ذلك
 reason-condition = لم يتحقق الشرط
 reason-limited = محدود من المزوّد
 reason-busy = مشغول
+reason-opted_out = لا يريد المزيد على هذه القناة
 
 notice-again = ما زال الأمر كذلك: { $title }
 notice-outage = انقطاع: { $what }

@@ -53,6 +53,12 @@ verdict-all-up = Every channel works.
 verdict-unknown = Not everything has been checked yet.
 
 # === banners ===
+help-title = { $people ->
+    [one] One person needs help
+   *[other] { $people } people need help
+  }
+help-since = Age of the oldest call:
+help-link = What they wrote
 held-title = Held
 held-all = { $who } stopped everything at { $since }: { $reason }
 held-what = Messages are accepted and kept; nothing leaves until it is released.
@@ -190,6 +196,10 @@ drill-open = { $n ->
 drill-what = Every drill message says so. Its figures are kept apart.
 drill-tag = DRILL
 
+happened-help = { $people ->
+    [one] One person needs help
+   *[other] { $people } people need help
+  }
 happened-clock = The clock moved by { $by }
 happened-policy = Policy { $hash } is in force
 
@@ -258,6 +268,7 @@ reason-restart = restarted meanwhile
 reason-condition = condition not met
 reason-limited = limited by the provider
 reason-busy = busy
+reason-opted_out = wants nothing more on this channel
 
 notice-again = Still so: { $title }
 notice-outage = { $what } is down

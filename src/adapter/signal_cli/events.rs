@@ -1,9 +1,11 @@
-//! What a signal-cli daemon tells on its own: server-sent events, and the receipts in them.
+//! What a signal-cli daemon tells on its own: server-sent events, the receipts in them and what people write.
 //
 // Cites: WHATWG HTML, section 9.2.6 (event streams); signal-cli, `man signal-cli-jsonrpc`.
 
 use super::provider_id;
+use crate::adapter::Heard;
 use crate::core::outcome::{Receipt, ReceiptKind, ReceiptRef};
+use crate::core::reply::{Reply, Said};
 use crate::core::time::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -79,6 +81,12 @@ impl Named {
         }
     }
 
+    /// Returns the number of one who hides it and whom we wrote to.
+    fn number(&self, name: &str) -> Option<&str> {
+        let found = self.by_number.iter().find(|(_, known)| known.eq_ignore_ascii_case(name));
+        found.map(|(number, _)| number.as_str())
+    }
+
     /// Returns the name by which the sender of an event stands in our ids. Another account that has come to the number
     /// of one does not speak for it.
     fn sender<'a>(&'a self, envelope: &'a Value) -> Option<&'a str> {
@@ -89,27 +97,54 @@ impl Named {
     }
 }
 
-/// Returns the receipts of one event for our account: those that the recipient's device sends, and a quote of one of
-/// our messages or a reaction to it, which acknowledge it.
-pub(super) fn receipts(data: &str, account: &str, named: &Named) -> Vec<Receipt> {
-    let Ok(event) = serde_json::from_str::<Value>(data) else { return Vec::new() };
-    receipts_by(&event, account, |envelope| named.sender(envelope))
+/// Reads one event for our account.
+pub(super) fn heard(data: &str, account: &str, named: &Named) -> Heard {
+    let Ok(event) = serde_json::from_str::<Value>(data) else { return Heard::default() };
+    let reply = envelope(&event, account).and_then(|envelope| reply(envelope, account, named));
+    let receipts = receipts_by(&event, account, |envelope| named.sender(envelope));
+    Heard { receipts, replies: reply.into_iter().collect() }
 }
 
-/// Returns the receipts of one event where somebody else says by which name its sender stands in our ids.
+/// Finds what an event for our account brings.
+fn envelope<'a>(event: &'a Value, account: &str) -> Option<&'a Value> {
+    let inner = [event, &event["params"], &event["params"]["result"]];
+    let holder = inner.into_iter().find(|value| value["envelope"].is_object())?;
+    let is_ours = holder["account"].as_str().is_none_or(|named| named == account);
+    is_ours.then(|| &holder["envelope"])
+}
+
+/// Reads what a person wrote to our account, not to a group.
+fn reply(envelope: &Value, account: &str, named: &Named) -> Option<Reply> {
+    let message = &envelope["dataMessage"];
+    let words = message["message"].as_str().unwrap_or_default();
+    let has_more = message["attachments"].as_array().is_some_and(|all| !all.is_empty());
+    let is_of_a_group = message["groupInfo"].is_object() || message["groupV2"].is_object();
+    if is_of_a_group || !(message["sticker"].is_object() || has_more || !words.is_empty()) {
+        return None;
+    }
+    let sender = named.sender(envelope)?;
+    let at = message["timestamp"].as_i64().or_else(|| envelope["timestamp"].as_i64())?;
+    let quote = &message["quote"];
+    let of_ours = quote["authorNumber"].as_str().is_none_or(|author| author == account);
+    let quoted = quote["id"].as_i64().filter(|_| of_ours).and_then(|sent| provider_id(sender, sent));
+    let number = envelope["sourceNumber"].as_str().filter(|number| !number.is_empty());
+    Some(Reply {
+        from: number.or_else(|| named.number(sender)).unwrap_or(sender).to_owned(),
+        said: Said::text(words),
+        id: provider_id(sender, at)?,
+        of: quoted.map(ReceiptRef::Provider),
+        at: Some(Timestamp::from_ms(at)),
+    })
+}
+
+/// Returns the receipts of one event, where somebody says by which name its sender stands in our ids: those that the
+/// recipient's device sends, and a quote of one of our messages or a reaction to it, which acknowledge it.
 pub(in crate::adapter) fn receipts_by<'a>(
     event: &'a Value,
     account: &str,
     name: impl FnOnce(&'a Value) -> Option<&'a str>,
 ) -> Vec<Receipt> {
-    let inner = [event, &event["params"], &event["params"]["result"]];
-    let Some(holder) = inner.into_iter().find(|value| value["envelope"].is_object()) else {
-        return Vec::new();
-    };
-    if holder["account"].as_str().is_some_and(|other| other != account) {
-        return Vec::new();
-    }
-    let envelope = &holder["envelope"];
+    let Some(envelope) = envelope(event, account) else { return Vec::new() };
     let Some(sender) = name(envelope) else { return Vec::new() };
     let receipt = |sent: &Value, kind, at: &Value| {
         let of = ReceiptRef::Provider(provider_id(sender, sent.as_i64()?)?);
@@ -179,7 +214,7 @@ mod tests {
     }
 
     fn check_for(named: &Named, event: Value, expected: &[(&str, ReceiptKind)]) {
-        let found = receipts(&event.to_string(), ME, named);
+        let found = heard(&event.to_string(), ME, named).receipts;
         let found: Vec<_> = found
             .iter()
             .map(|r| match &r.of {
@@ -188,6 +223,33 @@ mod tests {
             })
             .collect();
         assert_eq!(found, expected, "{event}");
+    }
+
+    #[test]
+    fn what_a_person_writes_is_a_reply() {
+        let mut named = Named::default();
+        named.learn("+15551230000", "uuid-1:1700000000000");
+        let check = |message: Value, expected: Option<(&str, Said, Option<&str>)>| {
+            let event = json!({"account": ME, "envelope": {
+                "sourceUuid": "uuid-1", "sourceNumber": null, "timestamp": 9, "dataMessage": message}});
+            let expected = expected.map(|(id, said, of)| Reply {
+                from: "+15551230000".into(),
+                said,
+                id: id.into(),
+                of: of.map(|id| ReceiptRef::Provider(id.into())),
+                at: Some(Timestamp::from_ms(9)),
+            });
+            let replies = heard(&event.to_string(), ME, &named).replies;
+            assert_eq!(replies, expected.into_iter().collect::<Vec<_>>(), "{message}");
+        };
+        let words = |words: &str| Said::Text(words.into());
+        check(json!({"timestamp": 9, "message": "نعم"}), Some(("uuid-1:9", words("نعم"), None)));
+        let quote = json!({"timestamp": 9, "message": "2", "quote": {"id": 1_700_000_000_000i64, "authorNumber": ME}});
+        check(quote, Some(("uuid-1:9", words("2"), Some("uuid-1:1700000000000"))));
+        let picture = json!({"timestamp": 9, "message": null, "attachments": [{"id": "x"}]});
+        check(picture, Some(("uuid-1:9", Said::Other, None)));
+        check(json!({"timestamp": 9, "message": "hi", "groupInfo": {"groupId": "g"}}), None);
+        check(json!({"timestamp": 9, "message": null, "reaction": {"emoji": "x"}}), None);
     }
 
     #[test]
@@ -217,7 +279,7 @@ mod tests {
         let mut other = both;
         other["account"] = json!("+15550002222");
         check(other, &[]);
-        assert_eq!(receipts("{", ME, &Named::default()), []);
+        assert!(heard("{", ME, &Named::default()).is_empty());
     }
 
     #[test]

@@ -12,8 +12,9 @@ use super::http::{Client, Failure, Refusal, Request, Response};
 use super::net::Net;
 use super::retry_after::capped;
 use super::settings;
+use super::together::together;
 use super::verdict::{by_status, deferred, rejected, unknown};
-use super::{Adapter, Answered, Doing, Ear, Kind, Outgoing};
+use super::{Adapter, Answered, Doing, Ear, Heard, Kind, Outgoing};
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
 use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason};
@@ -48,6 +49,9 @@ const TURN_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// When to come back after waiting for the turn in vain.
 const BUSY: Span = Span::from_secs(1);
+
+/// How many replies of one piece of the stream are handed over at once.
+const REPLIES_AT_ONCE: usize = 100;
 
 /// How long the daemon may take to begin its stream.
 const STREAM_TIME_OUT: Span = Span::from_secs(10);
@@ -207,12 +211,16 @@ impl SignalCli {
                 Err(_) => return Reason::Timeout,
             };
             let ended = events.push(&bytes);
-            let receipts: Vec<_> = {
+            let heard: Vec<Heard> = {
                 let named = self.named();
-                ended.iter().flat_map(|data| events::receipts(data, &self.account, &named)).collect()
+                ended.iter().map(|data| events::heard(data, &self.account, &named)).collect()
             };
-            for receipt in receipts {
-                ear.receipt(receipt).await;
+            for Heard { receipts, replies } in heard {
+                for receipt in receipts {
+                    ear.receipt(receipt).await;
+                }
+                // One commit of the disk takes what came together.
+                together(REPLIES_AT_ONCE, replies.into_iter().map(|reply| ear.reply(reply)).collect()).await;
             }
         }
     }

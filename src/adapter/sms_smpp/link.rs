@@ -6,9 +6,10 @@
 
 use super::Shared;
 use super::pdu::{Login, Role};
-use super::session::{Job, Session};
+use super::session::{Job, News, Session};
 use crate::adapter::back_off::back_off;
 use crate::adapter::net::{Net, Tls};
+use crate::adapter::together::together;
 use crate::adapter::{Doing, Ear};
 use crate::core::outcome::Reason;
 use std::future::Future;
@@ -20,6 +21,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// How much is read at once: some hundred responses.
 const CHUNK: usize = 16 * 1024;
+/// How much of what was heard is handed over at once.
+const TOLD_MAX: usize = 100;
 /// How often a session's timers are looked at: the shortest is 5 s.
 const TICK: Duration = Duration::from_secs(1);
 /// A bind that stood so long was a good one: the next failure starts with the shortest rest.
@@ -117,7 +120,7 @@ impl Link<'_> {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut chunk = vec![0; CHUNK];
-        let mut telling: Option<Doing<'_, ()>> = None;
+        let (mut telling, mut told): (Option<Doing<'_, ()>>, usize) = (None, 0);
         let mut flushed = true;
         let ear = self.ear;
         let reason = loop {
@@ -126,7 +129,7 @@ impl Link<'_> {
                 self.say(None);
             }
             if telling.is_none() {
-                telling = session.next_receipt().map(|receipt| ear.receipt(receipt.clone()));
+                (telling, told) = tell(&session, ear);
             }
             let step = tokio::select! {
                 read = reader.read(&mut chunk), if session.can_hear() => match read {
@@ -153,7 +156,7 @@ impl Link<'_> {
                 }
                 () = wait(&mut telling), if telling.is_some() => {
                     telling = None;
-                    session.receipt_taken();
+                    session.taken(told);
                     Ok(())
                 }
                 _ = ticks.tick() => session.tick(Instant::now()),
@@ -220,7 +223,18 @@ async fn next(jobs: &mut Option<&mut Receiver<Job>>) -> Job {
     }
 }
 
-/// Waits until a receipt was taken; for ever, where there is none.
+/// Hands over what was heard, as much at once as one commit of the disk takes; how much goes with it.
+fn tell<'a>(session: &Session<'_>, ear: &'a dyn Ear) -> (Option<Doing<'a, ()>>, usize) {
+    let one = |news: &News| match news.clone() {
+        News::Receipt(receipt) => ear.receipt(receipt),
+        News::Reply(reply) => ear.reply(reply),
+    };
+    let all: Vec<Doing<'a, ()>> = session.news().take(TOLD_MAX).map(one).collect();
+    let count = all.len();
+    ((count > 0).then(|| -> Doing<'a, ()> { Box::pin(together(TOLD_MAX, all)) }), count)
+}
+
+/// Waits until what was heard is taken; for ever, where there is nothing.
 async fn wait(telling: &mut Option<Doing<'_, ()>>) {
     match telling {
         Some(telling) => telling.await,

@@ -19,6 +19,7 @@
 //! `Unknown`.
 
 mod dlr;
+mod inbound;
 mod link;
 mod outcome;
 mod parts;
@@ -28,6 +29,7 @@ mod settings;
 mod submit;
 
 use super::net::Net;
+use super::segments::Alphabet;
 use super::settings::tls;
 use super::{Adapter, Answered, Doing, Ear, Kind, Outgoing};
 use crate::core::channel::Channel;
@@ -81,6 +83,8 @@ struct Shared {
     vendor: VendorCodes,
     parts: Mutex<Parts>,
     standing: Standing,
+    /// How what people write is to be read where its alphabet is the SMSC's own.
+    alphabet: Alphabet,
 }
 
 impl Shared {
@@ -141,6 +145,7 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
         vendor: settings.vendor,
         parts: Mutex::default(),
         standing: Standing::new(roles),
+        alphabet: settings.writing.alphabet,
     };
     let peer =
         Peer { net: net.clone(), host: settings.host, port: settings.port, tls, login: settings.login };

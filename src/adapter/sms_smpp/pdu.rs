@@ -8,6 +8,7 @@
 //!
 //! Invariant: no input makes decoding panic or allocate more than the input's own size.
 
+use super::inbound::Part;
 use crate::core::outcome::PROVIDER_ID_BYTES_MAX;
 
 /// The longest unit that is taken: a `message_payload` may have 65,535 octets, everything before it about 400.
@@ -136,6 +137,8 @@ pub(super) enum Say {
 #[derive(Clone, PartialEq, Eq, Default)]
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Delivered {
+    /// The sender's address as it is written.
+    pub(super) source: String,
     pub(super) esm_class: u8,
     pub(super) data_coding: u8,
     /// `short_message`, or `message_payload` where that is given.
@@ -144,6 +147,8 @@ pub(super) struct Delivered {
     pub(super) message_state: Option<u8>,
     /// The network's kind and its code.
     pub(super) network_error: Option<(u8, u16)>,
+    /// Which part of which text, as the optional parameters say.
+    pub(super) part: Option<Part>,
 }
 
 /// What a client hears.
@@ -268,16 +273,15 @@ impl<'a> Reader<'a> {
         Some(Some(id.trim().to_owned()).filter(|id| !id.is_empty() && status == 0))
     }
 
-    fn skip_address(&mut self) -> Option<()> {
+    fn address(&mut self) -> Option<String> {
         self.take(2)?;
-        self.text();
-        Some(())
+        Some(self.text().to_owned())
     }
 
     fn deliver_sm(&mut self) -> Option<Delivered> {
         self.text();
-        self.skip_address()?;
-        self.skip_address()?;
+        let source = self.address()?;
+        self.address()?;
         let esm_class = self.u8()?;
         let _protocol_and_priority = self.take(2)?;
         let _schedule = self.text();
@@ -287,25 +291,26 @@ impl<'a> Reader<'a> {
         let _default_message = self.u8()?;
         let length = self.u8()?;
         let octets = self.take(usize::from(length))?.to_vec();
-        let mut delivered = Delivered { esm_class, data_coding, octets, ..Delivered::default() };
+        let mut delivered = Delivered { source, esm_class, data_coding, octets, ..Delivered::default() };
         self.parameters(&mut delivered);
         Some(delivered)
     }
 
     fn data_sm(&mut self) -> Option<Delivered> {
         self.text();
-        self.skip_address()?;
-        self.skip_address()?;
+        let source = self.address()?;
+        self.address()?;
         let esm_class = self.u8()?;
         let _registered = self.u8()?;
         let data_coding = self.u8()?;
-        let mut delivered = Delivered { esm_class, data_coding, ..Delivered::default() };
+        let mut delivered = Delivered { source, esm_class, data_coding, ..Delivered::default() };
         self.parameters(&mut delivered);
         Some(delivered)
     }
 
     /// Reads the optional parameters up to the end, or up to what is no parameter.
     fn parameters(&mut self, into: &mut Delivered) {
+        let (mut reference, mut total, mut number) = (None, None, None);
         while let Some((tag, value)) = self.parameter() {
             match tag {
                 tag::RECEIPTED_MESSAGE_ID => {
@@ -319,8 +324,14 @@ impl<'a> Reader<'a> {
                     into.network_error = value.u8().zip(value.u16());
                 }
                 tag::MESSAGE_PAYLOAD => into.octets = value.to_vec(),
+                tag::SAR_MSG_REF_NUM => reference = Reader(value).u16(),
+                tag::SAR_TOTAL_SEGMENTS => total = value.first().copied(),
+                tag::SAR_SEGMENT_SEQNUM => number = value.first().copied(),
                 _ => {}
             }
+        }
+        if let (Some(reference), Some(total), Some(number)) = (reference, total, number) {
+            into.part = Some(Part { reference, total, number });
         }
     }
 

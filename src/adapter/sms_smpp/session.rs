@@ -11,12 +11,14 @@
 
 use super::Shared;
 use super::dlr::{self, Inbound};
+use super::inbound::{Joining, Units};
 use super::outcome::{self, VendorCodes, outcome};
 use super::parts::GroupNo;
 use super::pdu::{self, Delivered, Hear, Heard, Login, Role, Say, SubmitSm};
 use crate::adapter::Answered;
 use crate::core::ids::AttemptId;
 use crate::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
+use crate::core::reply::Reply;
 use crate::core::time::Span;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -82,8 +84,15 @@ struct Submitted {
     at: Instant,
 }
 
-/// A receipt, and the unit that it came in.
-type Told = (Receipt, Option<(Say, u32)>);
+/// What the SMSC tells on its own.
+#[derive(Clone)]
+pub(super) enum News {
+    Receipt(Receipt),
+    Reply(Reply),
+}
+
+/// News, and the units that they came in.
+type Told = (News, Units);
 
 /// The session.
 pub(super) struct Session<'a> {
@@ -101,6 +110,7 @@ pub(super) struct Session<'a> {
     waiting: BTreeMap<u32, Submitted>,
     window: Window,
     told: VecDeque<Told>,
+    joining: Joining,
     /// The vendor's codes that the log has told of; at most as many as there are.
     unnamed: BTreeSet<u32>,
 }
@@ -122,6 +132,7 @@ impl<'a> Session<'a> {
             waiting: BTreeMap::new(),
             window: Window::new(shared.window),
             told: VecDeque::new(),
+            joining: Joining::new(),
             unnamed: BTreeSet::new(),
         };
         session.ask(&Say::Bind(role, login));
@@ -157,15 +168,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Returns the receipt that is next to be taken.
-    pub(super) fn next_receipt(&self) -> Option<&Receipt> {
-        self.told.front().map(|(receipt, _)| receipt)
+    /// Returns the news that are next to be taken.
+    pub(super) fn news(&self) -> impl Iterator<Item = &News> {
+        self.told.iter().map(|(news, _)| news)
     }
 
-    /// Notes that it was taken, and acknowledges it.
-    pub(super) fn receipt_taken(&mut self) {
-        if let Some((_, Some((say, sequence)))) = self.told.pop_front() {
-            say.encode(outcome::OK, sequence, &mut self.out);
+    /// Notes that the first so many were taken, and acknowledges them.
+    pub(super) fn taken(&mut self, count: usize) {
+        for (_, units) in self.told.drain(..count.min(self.told.len())) {
+            for (say, sequence) in units {
+                say.encode(outcome::OK, sequence, &mut self.out);
+            }
         }
     }
 
@@ -235,6 +248,8 @@ impl<'a> Session<'a> {
         self.waiting.retain(|_, submitted| since(submitted.at) < ANSWER_TIME);
         let released = self.shared.parts().release(now);
         self.tell(released);
+        let over = self.joining.over(now);
+        self.tell_of(over);
         Ok(())
     }
 
@@ -347,24 +362,35 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Takes what the SMSC brings: a receipt is acknowledged when it was taken, all else at once.
+    /// Takes what the SMSC brings: a receipt and a person's words are acknowledged when they were taken, all else at once.
     fn brought(&mut self, delivered: &Delivered, say: Say, sequence: u32, now: Instant) {
         if self.told.len() >= RECEIPTS_MAX {
             return self.answer(&say, outcome::COME_AGAIN, sequence);
         }
         let receipt = match dlr::read(delivered, &self.shared.dialect) {
             Inbound::Receipt(report) => self.shared.parts().hear(report, now),
-            // A person's message has nowhere to go, and unanswered it would come again for ever.
-            Inbound::Silent | Inbound::Message => None,
+            Inbound::Silent => None,
+            Inbound::Message => {
+                match self.joining.push(delivered, self.shared.alphabet, (say, sequence), now) {
+                    Ok(whole) => self.tell_of(whole),
+                    // A device's word is of no use, and unanswered it would come again for ever.
+                    Err((say, sequence)) => self.answer(&say, outcome::OK, sequence),
+                }
+                return;
+            }
         };
         match receipt {
-            Some(receipt) => self.told.push_back((receipt, Some((say, sequence)))),
+            Some(receipt) => self.told.push_back((News::Receipt(receipt), vec![(say, sequence)])),
             None => self.answer(&say, outcome::OK, sequence),
         }
     }
 
     fn tell(&mut self, receipts: Vec<Receipt>) {
-        self.told.extend(receipts.into_iter().map(|receipt| (receipt, None)));
+        self.told.extend(receipts.into_iter().map(|receipt| (News::Receipt(receipt), Vec::new())));
+    }
+
+    fn tell_of(&mut self, replies: Vec<(Reply, Units)>) {
+        self.told.extend(replies.into_iter().map(|(reply, units)| (News::Reply(reply), units)));
     }
 
     fn answer(&mut self, say: &Say, status: u32, sequence: u32) {

@@ -1,8 +1,9 @@
 //! Telegram Bot API.
 //!
-//! Telegram says that it stored a message and nothing after that. Where `updates` is set, each message carries one
-//! button, and pressing it acknowledges: heard by long polling, or by the webhook that the operator set at Telegram
-//! for `/hooks/{gateway}` with `webhook_secret`.
+//! Telegram says that it stored a message and nothing after that. Where `updates` is set, each message carries a
+//! button, and pressing it acknowledges; one that asks for an answer has a button for each. Presses and what people write
+//! are heard by long polling, or by the webhook that the operator set at Telegram for `/hooks/{gateway}` with
+//! `webhook_secret` and, in `allowed_updates`, `message` and `callback_query`.
 //!
 //! Limits: a text above 4096 UTF-16 units goes as several messages; if a later one fails, the attempt is unknown.
 //! No `parse_mode` is used, so no character of a text can break it.
@@ -28,7 +29,7 @@ use crate::diag::{Diagnostics, Secret};
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use updates::{Buttons, Press};
+use updates::{Buttons, News};
 
 /// The kind's row in [`ADAPTERS`](super::ADAPTERS).
 pub(super) const KIND: Kind = Kind {
@@ -197,7 +198,8 @@ impl TelegramBot {
             Ok(chat) => chat,
             Err(reason) => return Answered { outcome: rejected(reason), took: Span::ZERO },
         };
-        let keyboard = self.buttons.as_ref().map(|b| b.keyboard(order.attempt, &outgoing.language));
+        let keyboard =
+            self.buttons.as_ref().map(|b| b.keyboard(order.attempt, outgoing.asks, &outgoing.language));
         let mut to = To { path: &self.path, chat, keyboard };
         let parts = text::parts(&outgoing.text);
         let mut took = Span::ZERO;
@@ -227,11 +229,14 @@ impl TelegramBot {
     }
 }
 
-/// Takes a press that came by webhook. Telegram reads the answer to its call as a call of ours: without this one the
+/// Takes what came by webhook. Telegram reads the answer to a press as a call of ours: without this one the
 /// button goes on looking busy. Cites: Bot API, "Making requests when getting updates".
-fn word(press: Press) -> HookAnswer {
-    let body = json!({"method": "answerCallbackQuery", "callback_query_id": press.query});
-    HookAnswer { content_type: JSON, body: body.to_string(), ..heard(press.receipt.into_iter().collect()) }
+fn word(news: News) -> HookAnswer {
+    let answer =
+        HookAnswer { replies: news.reply.into_iter().collect(), ..heard(news.receipt.into_iter().collect()) };
+    let Some(query) = news.query else { return answer };
+    let body = json!({"method": "answerCallbackQuery", "callback_query_id": query});
+    HookAnswer { content_type: JSON, body: body.to_string(), ..answer }
 }
 
 impl Adapter for TelegramBot {
@@ -251,9 +256,7 @@ impl Adapter for TelegramBot {
             return bad_signature();
         }
         match serde_json::from_slice::<Value>(&request.body) {
-            Ok(update) if update.is_object() => {
-                buttons.press(&update).map_or_else(|| heard(Vec::new()), word)
-            }
+            Ok(update) if update.is_object() => buttons.read(&update).map_or_else(|| heard(Vec::new()), word),
             _ => unreadable(),
         }
     }
@@ -274,11 +277,12 @@ impl Adapter for TelegramBot {
 mod tests {
     use super::*;
     use crate::adapter::tests::{built, outgoing};
+    use crate::core::reply::Asks;
 
     #[test]
     fn a_part_goes_as_plain_text_and_the_last_one_with_the_button() {
         let outgoing = outgoing("81234567", "x");
-        let keyboard = Some(Buttons::new("1:a").keyboard(outgoing.order.attempt, "ar"));
+        let keyboard = Some(Buttons::new("1:a").keyboard(outgoing.order.attempt, Asks::NOTHING, "ar"));
         let to = To { path: "/bot1:a", chat: chat("81234567").expect("a chat"), keyboard };
         let body = |request: &Request| serde_json::from_slice::<Value>(&request.body).expect("JSON");
         let first = request(&to, "*غادروا*", false);
@@ -380,7 +384,7 @@ mod tests {
         let keys = "bot_token = \"1:a\"\nupdates = \"webhook\"\nwebhook_secret = \"s-1\"\n";
         let adapter = built("telegram-bot", keys).0.expect("sound");
         let attempt = outgoing("1", "x").order.attempt;
-        let keyboard = Buttons::new("1:a").keyboard(attempt, "en");
+        let keyboard = Buttons::new("1:a").keyboard(attempt, Asks::NOTHING, "en");
         let data = &keyboard["inline_keyboard"][0][0]["callback_data"];
         let update = json!({"update_id": 9, "callback_query": {"id": "77", "data": data}}).to_string();
         let foreign = json!({"update_id": 9, "callback_query": {"id": "77", "data": "other"}}).to_string();

@@ -3,10 +3,10 @@
 //! Limits: [`UPDATES_MAX`] updates an answer and [`ANSWER_BYTES_MAX`] of it. What is longer all the same is asked for
 //! again in halves, since the same question would get the same answer for as long as Telegram keeps it, a day.
 //!
-//! Invariant: what follows an update is asked for once the receipt of that update is on disk.
+//! Invariant: what follows an update is asked for once what that update tells is on disk.
 
 use super::TelegramBot;
-use super::updates::{Buttons, Press};
+use super::updates::{Buttons, News};
 use crate::adapter::back_off::back_off;
 use crate::adapter::http::{Reading, Request, Response};
 use crate::adapter::together::together;
@@ -54,7 +54,7 @@ enum Missed {
 }
 
 impl TelegramBot {
-    /// Asks for presses of buttons, for ever.
+    /// Asks for presses of buttons and for what people write, for ever.
     pub(super) async fn poll(&self, buttons: &Buttons, ear: &dyn Ear) {
         let (mut offset, mut limit, mut failures, mut is_up) = (0i64, UPDATES_MAX, 0u32, None);
         loop {
@@ -78,22 +78,23 @@ impl TelegramBot {
             }
             failures = 0;
             limit = (limit * 2).min(UPDATES_MAX);
-            let presses: Vec<Press> = updates.iter().filter_map(|update| buttons.press(update)).collect();
+            let news: Vec<News> = updates.iter().filter_map(|update| buttons.read(update)).collect();
             // One commit of the disk takes them all, where each by itself would wait for one of its own.
-            let receipts = presses.iter().filter_map(|press| press.receipt.clone());
-            together(UPDATES_MAX, receipts.map(|receipt| ear.receipt(receipt)).collect()).await;
+            let receipts = news.iter().filter_map(|news| news.receipt.clone()).map(|one| ear.receipt(one));
+            let replies = news.iter().filter_map(|news| news.reply.clone()).map(|one| ear.reply(one));
+            together(UPDATES_MAX, receipts.chain(replies).collect()).await;
             // What has been heard is confirmed by asking for what follows it.
             let after = updates.iter().filter_map(|update| update["update_id"].as_i64()).max();
             offset = after.map_or(offset, |id| offset.max(id.saturating_add(1)));
-            let words =
-                presses.iter().map(|press| -> Doing<'_, ()> { Box::pin(self.answer(press)) }).collect();
+            let presses = news.iter().filter_map(|news| news.query.as_deref());
+            let words = presses.map(|press| -> Doing<'_, ()> { Box::pin(self.answer(press)) }).collect();
             let _ = tokio::time::timeout(WORDS_TIME, together(WORDS_MAX, words)).await;
         }
     }
 
     async fn updates(&self, offset: i64, limit: usize) -> Result<Vec<Value>, Missed> {
         let query = json!({
-            "offset": offset, "timeout": POLL_SECS, "limit": limit, "allowed_updates": ["callback_query"],
+            "offset": offset, "timeout": POLL_SECS, "limit": limit, "allowed_updates": ["message", "callback_query"],
         });
         let request = Request::post(format!("{}/getUpdates", self.path), &query)
             .reading(Reading::Body(ANSWER_BYTES_MAX));
@@ -101,8 +102,8 @@ impl TelegramBot {
         called.answer.map_err(|failure| Missed::Failed(failure.outcome())).and_then(|answer| news(&answer))
     }
 
-    async fn answer(&self, press: &Press) {
-        let answer = json!({"callback_query_id": press.query});
+    async fn answer(&self, press: &str) {
+        let answer = json!({"callback_query_id": press});
         let request = Request::post(format!("{}/answerCallbackQuery", self.path), &answer);
         // Without it the button looks busy for a while; nothing is lost.
         self.client.call(&request, WORD_TIME_OUT, EVER).await;

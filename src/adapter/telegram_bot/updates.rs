@@ -1,12 +1,16 @@
-//! What Telegram tells on its own: that a recipient pressed the button under a message.
+//! What Telegram tells on its own: that a recipient pressed a button under a message, or wrote.
 //!
-//! The button carries the attempt's id and a tag over it, keyed with the bot's token: a client of one's own can send
+//! A button carries the attempt's id and a tag over it, keyed with the bot's token: a client of one's own can send
 //! any data, and must not confirm what another one got.
 //
 // Cites: Telegram, Bot API, `getUpdates`, `CallbackQuery`.
 
+use crate::adapter::ask::face;
 use crate::core::ids::AttemptId;
 use crate::core::outcome::{Receipt, ReceiptKind, ReceiptRef};
+use crate::core::reading;
+use crate::core::reply::{Asks, Reply, ReplyKind, Said};
+use crate::core::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -18,13 +22,19 @@ const TAG_BYTES: usize = 10;
 /// Signs and checks buttons.
 pub(super) struct Buttons(hmac::Key);
 
-/// A press of a button.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Press {
+/// What the beginnings of a button's data mean; of one length, so that all fit.
+const MEANINGS: [(&str, ReplyKind); 3] =
+    [("ack", ReplyKind::Acknowledged), ("saf", ReplyKind::Safe), ("hlp", ReplyKind::NeedHelp)];
+
+/// What an update tells.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
     /// What must be answered, or the button goes on showing that it is busy.
-    pub(super) query: String,
-    /// The receipt, where the button is ours.
+    pub(super) query: Option<String>,
+    /// That it was read, where a button of ours says so.
     pub(super) receipt: Option<Receipt>,
+    /// What a recipient wrote, or answered by a button of ours.
+    pub(super) reply: Option<Reply>,
 }
 
 impl Buttons {
@@ -32,35 +42,80 @@ impl Buttons {
         Buttons(hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes()))
     }
 
-    /// Builds the keyboard under a message: one button, in the message's language.
-    pub(super) fn keyboard(&self, attempt: AttemptId, language: &str) -> Value {
-        let words =
-            if language.starts_with("ar") { "وصلتني الرسالة" } else { "I have read this" };
-        json!({"inline_keyboard": [[{"text": words, "callback_data": self.data(attempt)}]]})
+    /// Builds the keyboard under a message, in the message's language: a button for each answer that is asked for, else one
+    /// that says that it was read.
+    pub(super) fn keyboard(&self, attempt: AttemptId, asks: Asks, language: &str) -> Value {
+        let asked = asks.answers().map(|(_, kind)| kind);
+        let read = asks.is_nothing().then_some(ReplyKind::Acknowledged);
+        let button = |kind| json!({"text": face(kind, language), "callback_data": self.data(attempt, kind)});
+        json!({"inline_keyboard": [asked.chain(read).map(button).collect::<Vec<_>>()]})
     }
 
-    fn data(&self, attempt: AttemptId) -> String {
-        let said = format!("ack:{attempt}");
+    fn data(&self, attempt: AttemptId, kind: ReplyKind) -> String {
+        let meaning = MEANINGS.iter().find(|(_, meant)| *meant == kind).map_or("ack", |(word, _)| word);
+        let said = format!("{meaning}:{attempt}");
         let tag = hmac::sign(&self.0, said.as_bytes());
         format!("{said}:{}", URL_SAFE_NO_PAD.encode(&tag.as_ref()[..TAG_BYTES]))
     }
 
-    /// Reads an update; `None`: it is no press of a button.
-    pub(super) fn press(&self, update: &Value) -> Option<Press> {
-        let query = update.get("callback_query")?;
-        let receipt = query["data"].as_str().and_then(|data| self.attempt(data)).map(|attempt| Receipt {
-            of: ReceiptRef::Attempt(attempt),
-            kind: ReceiptKind::Acknowledged,
-            reason: None,
-            at: None,
-        });
-        Some(Press { query: query["id"].as_str()?.to_owned(), receipt })
+    /// Reads an update; `None`: it tells nothing.
+    pub(super) fn read(&self, update: &Value) -> Option<News> {
+        match update.get("callback_query") {
+            Some(query) => self.press(query),
+            None => Some(News { reply: Some(written(update.get("message")?)?), ..News::default() }),
+        }
     }
 
-    fn attempt(&self, data: &str) -> Option<AttemptId> {
-        let attempt = data.strip_prefix("ack:")?.split(':').next()?.parse().ok()?;
-        super::super::hook::is_secret(data, &self.data(attempt)).then_some(attempt)
+    fn press(&self, press: &Value) -> Option<News> {
+        let query = press["id"].as_str()?.to_owned();
+        let ours = press["data"].as_str().and_then(|data| self.meaning(data));
+        let (mut receipt, mut reply) = (None, None);
+        match ours {
+            Some((attempt, ReplyKind::Acknowledged)) => {
+                let of = ReceiptRef::Attempt(attempt);
+                receipt = Some(Receipt { of, kind: ReceiptKind::Acknowledged, reason: None, at: None });
+            }
+            Some((attempt, kind)) => {
+                reply = Some(Reply {
+                    from: chat_of(&press["message"])?,
+                    said: Said::button(&reading::button(attempt, kind)),
+                    id: format!("press/{query}"),
+                    of: Some(ReceiptRef::Attempt(attempt)),
+                    at: None,
+                });
+            }
+            None => {}
+        }
+        Some(News { query: Some(query), receipt, reply })
     }
+
+    fn meaning(&self, data: &str) -> Option<(AttemptId, ReplyKind)> {
+        let (word, rest) = data.split_once(':')?;
+        let (_, kind) = MEANINGS.into_iter().find(|(known, _)| *known == word)?;
+        let attempt = rest.split(':').next()?.parse().ok()?;
+        super::super::hook::is_secret(data, &self.data(attempt, kind)).then_some((attempt, kind))
+    }
+}
+
+/// Reads what somebody wrote in a chat that we write to.
+fn written(message: &Value) -> Option<Reply> {
+    if message["from"]["is_bot"] == true {
+        return None;
+    }
+    let (chat, number) = (chat_of(message)?, message["message_id"].as_i64()?);
+    let quoted = message["reply_to_message"]["message_id"].as_i64();
+    let words = message["text"].as_str().or_else(|| message["caption"].as_str());
+    Some(Reply {
+        said: words.map_or(Said::Other, Said::text),
+        id: format!("{chat}/{number}"),
+        of: quoted.map(|quoted| ReceiptRef::Provider(format!("{chat}/{quoted}"))),
+        at: message["date"].as_i64().map(|secs| Timestamp::from_ms(secs.saturating_mul(1_000))),
+        from: chat,
+    })
+}
+
+fn chat_of(message: &Value) -> Option<String> {
+    message["chat"]["id"].as_i64().map(|id| id.to_string())
 }
 
 #[cfg(test)]
@@ -73,23 +128,76 @@ mod tests {
         let attempt =
             |index| AttemptId::new(DeliveryId::new(MessageId::from_bytes([0xFF; 16]), index), u16::MAX);
         let buttons = Buttons::new("1:token");
-        let data = buttons.data(attempt(999_999));
+        let data = buttons.data(attempt(999_999), ReplyKind::Acknowledged);
         assert!(data.len() <= 64, "{}", data.len());
         let check = |data: &str, expected: Option<AttemptId>| {
             let update = json!({"update_id": 1, "callback_query": {"id": "77", "data": data}});
-            let press = buttons.press(&update).expect("a press");
-            assert_eq!(press.query, "77");
+            let press = buttons.read(&update).expect("a press");
+            assert_eq!((press.query.as_deref(), press.reply), (Some("77"), None));
             let of = press.receipt.map(|r| (r.of, r.kind));
             assert_eq!(of, expected.map(|a| (ReceiptRef::Attempt(a), ReceiptKind::Acknowledged)), "{data}");
         };
         check(&data, Some(attempt(999_999)));
-        check(&Buttons::new("2:other").data(attempt(999_999)), None);
+        check(&Buttons::new("2:other").data(attempt(999_999), ReplyKind::Acknowledged), None);
         let tag = data.rsplit(':').next().expect("a tag");
         check(&format!("ack:{}:{tag}", attempt(999_998)), None);
         check(&format!("ack:{}", attempt(999_999)), None);
         check("ack:42", None);
         check("", None);
-        assert_eq!(buttons.press(&json!({"message": {"text": "hello"}})), None);
-        assert_eq!(buttons.press(&json!(7)), None);
+        check(&data.replace("ack", "saf"), None);
+        assert_eq!(buttons.read(&json!({"message": {"text": "hello"}})), None);
+        assert_eq!(buttons.read(&json!(7)), None);
+    }
+
+    #[test]
+    fn an_answer_by_button_names_its_message_and_its_chat() {
+        let attempt = AttemptId::new(DeliveryId::new(MessageId::from_bytes([7; 16]), 3), 2);
+        let buttons = Buttons::new("1:token");
+        let keyboard = buttons.keyboard(attempt, Asks::of(Asks::ANSWERS), "ar");
+        let row = keyboard["inline_keyboard"][0].as_array().expect("a row");
+        assert_eq!(row.iter().map(|b| b["text"].clone()).collect::<Vec<_>>(), ["أنا بخير", "أحتاج مساعدة"]);
+        let data = row[1]["callback_data"].as_str().expect("data");
+        assert!(data.len() <= 64);
+        let press = json!({"callback_query": {
+            "id": "78", "data": data, "message": {"message_id": 7, "chat": {"id": 555}}}});
+        let news = buttons.read(&press).expect("a press");
+        assert_eq!((news.query.as_deref(), news.receipt), (Some("78"), None));
+        let reply = news.reply.expect("an answer");
+        assert_eq!((reply.from.as_str(), reply.id.as_str()), ("555", "press/78"));
+        assert_eq!(reply.said, Said::Button(format!("{attempt}:need_help")));
+        assert_eq!(reply.of, Some(ReceiptRef::Attempt(attempt)));
+        let read = buttons.keyboard(attempt, Asks::NOTHING, "en");
+        assert_eq!(read["inline_keyboard"][0][0]["text"], "I have read this");
+    }
+
+    #[test]
+    fn what_somebody_writes_is_a_reply() {
+        let buttons = Buttons::new("1:token");
+        let check = |message: Value, expected: Option<(Said, Option<&str>)>| {
+            let reply =
+                buttons.read(&json!({"update_id": 1, "message": message})).and_then(|news| news.reply);
+            let expected = expected.map(|(said, of)| Reply {
+                from: "-100555".into(),
+                said,
+                id: "-100555/9".into(),
+                of: of.map(|id| ReceiptRef::Provider(id.into())),
+                at: Some(Timestamp::from_ms(1_700_000_000_000)),
+            });
+            assert_eq!(reply, expected, "{message}");
+        };
+        let message = |more: Value| {
+            let mut message = json!({"message_id": 9, "date": 1_700_000_000, "chat": {"id": -100_555},
+                                     "from": {"id": 1, "is_bot": false}});
+            let members = more.as_object().expect("members").clone();
+            message.as_object_mut().expect("an object").extend(members);
+            message
+        };
+        let words = |words: &str| Said::Text(words.into());
+        check(message(json!({"text": "نعم"})), Some((words("نعم"), None)));
+        let quoting = json!({"text": "2", "reply_to_message": {"message_id": 7}});
+        check(message(quoting), Some((words("2"), Some("-100555/7"))));
+        check(message(json!({"photo": [], "caption": "help"})), Some((words("help"), None)));
+        check(message(json!({"voice": {}})), Some((Said::Other, None)));
+        check(message(json!({"text": "x", "from": {"is_bot": true}})), None);
     }
 }

@@ -9,6 +9,7 @@
 mod codes;
 mod hook;
 
+use super::ask::face;
 use super::http::{Client, Request, Response};
 use super::net::Net;
 use super::settings::{self, bearer};
@@ -17,6 +18,8 @@ use super::{Adapter, Answered, Doing, Ear, Heard, HookAnswer, HookRequest, Kind,
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
 use crate::core::outcome::{Outcome, PROVIDER_ID_BYTES_MAX, Reason};
+use crate::core::reading;
+use crate::core::reply::ReplyKind;
 use crate::diag::Diagnostics;
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
 use hook::Keys;
@@ -47,6 +50,9 @@ struct Settings {
     path: String,
     authorization: HeaderValue,
 }
+
+/// The longest text that goes with buttons. Cites: Meta, Cloud API, interactive messages: a body of 1,024 characters.
+const INTERACTIVE_CHARS_MAX: usize = 1_024;
 
 struct WhatsappCloud {
     client: Client,
@@ -111,12 +117,33 @@ fn request(outgoing: &Outgoing, settings: &Settings) -> Result<Request, Reason> 
                 body["template"]["components"] = json!([{"type": "body", "parameters": parameters}]);
             }
         }
+        None if can_ask(outgoing) => {
+            body["type"] = json!("interactive");
+            body["interactive"] = buttons(outgoing);
+        }
         None => {
+            let line = Some(&outgoing.question).filter(|line| !line.is_empty());
+            let text =
+                line.map_or_else(|| outgoing.text.clone(), |line| format!("{}\n{line}", outgoing.text));
             body["type"] = json!("text");
-            body["text"] = json!({"body": outgoing.text, "preview_url": false});
+            body["text"] = json!({"body": text, "preview_url": false});
         }
     }
     Ok(Request::post(settings.path.clone(), &body).header(AUTHORIZATION, settings.authorization.clone()))
+}
+
+/// Says whether buttons go with the text: a long one is text alone, and says by which digits it is answered.
+fn can_ask(outgoing: &Outgoing) -> bool {
+    !outgoing.asks.is_nothing() && outgoing.text.chars().count() <= INTERACTIVE_CHARS_MAX
+}
+
+fn buttons(outgoing: &Outgoing) -> Value {
+    let button = |(_, kind): (u32, ReplyKind)| {
+        let back = reading::button(outgoing.order.attempt, kind);
+        json!({"type": "reply", "reply": {"id": back, "title": face(kind, &outgoing.language)}})
+    };
+    let buttons: Vec<Value> = outgoing.asks.answers().map(button).collect();
+    json!({"type": "button", "body": {"text": outgoing.text}, "action": {"buttons": buttons}})
 }
 
 /// Reads the answer.
@@ -168,6 +195,7 @@ mod tests {
     use super::*;
     use crate::adapter::tests::outgoing;
     use crate::core::message::Template;
+    use crate::core::reply::Asks;
     use crate::core::time::Span;
 
     fn settings() -> Settings {
@@ -193,6 +221,28 @@ mod tests {
             "biz_opaque_callback_data": outgoing.order.attempt.to_string(),
         });
         assert_eq!(body_of(&outgoing), expected);
+    }
+
+    #[test]
+    fn what_asks_for_an_answer_has_buttons_or_says_by_which_digits() {
+        let asks = Asks::of(Asks::ANSWERS);
+        let mut outgoing =
+            Outgoing { asks, question: "1 / 2".into(), ..outgoing("+15551230000", "غادروا الآن") };
+        let attempt = outgoing.order.attempt;
+        let body = body_of(&outgoing);
+        assert_eq!((&body["type"], body.get("text")), (&json!("interactive"), None));
+        let button = |id: String, title: &str| json!({"type": "reply", "reply": {"id": id, "title": title}});
+        let buttons = [
+            button(format!("{attempt}:safe"), "أنا بخير"),
+            button(format!("{attempt}:need_help"), "أحتاج مساعدة"),
+        ];
+        let expected = json!({
+            "type": "button", "body": {"text": "غادروا الآن"}, "action": {"buttons": buttons}});
+        assert_eq!(body["interactive"], expected);
+        outgoing.text = "ن".repeat(1_025);
+        let body = body_of(&outgoing);
+        assert_eq!(body["type"], "text");
+        assert!(body["text"]["body"].as_str().expect("a text").ends_with("ن\n1 / 2"));
     }
 
     #[test]

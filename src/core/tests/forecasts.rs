@@ -13,7 +13,7 @@ use crate::core::time::Span;
 
 fn forecast(w: &World, people: Vec<Recipient>) -> Forecast {
     let accept = World::message(Severity::Severe, people, None, None);
-    let told = w.core.copy_for_forecast().forecast(accept).unwrap();
+    let told = w.core.copy_for_forecast().forecast(accept, Default::default()).unwrap();
     assert!(w.orders.is_empty() && w.records.is_empty(), "nothing is sent or written");
     told
 }

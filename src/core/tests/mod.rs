@@ -7,9 +7,11 @@ mod forecasts;
 mod messages;
 mod outages;
 mod receipts;
+mod replies;
 mod restart;
 mod rules;
 
+use super::audit::Audit;
 use super::channel::{Channel, GatewayId};
 use super::effect::{Effect, Event, Order, Reply};
 use super::evidence::{Layer, ProbeReport, UplinkRound, Verdict};
@@ -38,6 +40,8 @@ struct World {
     records: Vec<Record>,
     /// Escalations.
     told: Vec<Effect>,
+    /// What is noted for the audit record.
+    notes: Vec<Audit>,
 }
 
 fn gateway(name: &str, channel: Channel) -> GatewayConfig {
@@ -84,8 +88,9 @@ impl World {
         let config =
             CoreConfig { shard: 0, seed: 7, dwell: Span::from_secs(20), uplinks: vec!["fibre".into()] };
         let core = Core::new(config, gateways, policy, START);
-        let (orders, events, replies, records, told) = (vec![], vec![], vec![], vec![], vec![]);
-        let mut world = World { core, now: START, orders, events, replies, records, told };
+        let (orders, events, replies, records) = (vec![], vec![], vec![], vec![]);
+        let (told, notes) = (vec![], vec![]);
+        let mut world = World { core, now: START, orders, events, replies, records, told, notes };
         world.turn();
         world
     }
@@ -103,6 +108,7 @@ impl World {
                     Effect::Event(event) => self.events.push(event),
                     Effect::Reply { reply, .. } => self.replies.push(reply),
                     Effect::Store(record) => self.records.push(record),
+                    Effect::Note(act) => self.notes.push(act),
                     told @ Effect::Escalate { .. } => self.told.push(told),
                     _ => {}
                 }

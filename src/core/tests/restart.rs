@@ -3,7 +3,7 @@
 
 use super::{World, policy, step, two_steps};
 use crate::core::channel::Channel;
-use crate::core::effect::{Effect, Event, Order};
+use crate::core::effect::{Alarm, Effect, Event, Order};
 use crate::core::evidence::UplinkRound;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use crate::core::input::Input;
@@ -170,7 +170,11 @@ fn a_deadline_that_passed_while_we_were_away_is_told_of() {
     let (mut third, id, people) = restart(&after, rules(), Span::from_secs(1));
     materialise(&mut third, id, people);
     assert_eq!((told(&third), missed(&third), third.core.view(third.now).deliveries.late), (1, 0, 2));
-    assert!(matches!(&third.told[0], Effect::Escalate { late: 2, .. }), "{:?}", third.told);
+    assert!(
+        matches!(&third.told[0], Effect::Escalate { alarm: Alarm::Late { deliveries: 2 }, .. }),
+        "{:?}",
+        third.told
+    );
 }
 
 #[test]

@@ -47,6 +47,13 @@ pub type Fault = super::Fault<Refusal>;
 /// the validity of what it tells of, hours or days.
 const REPEATS_MAX: u32 = 10_000;
 
+/// How many UTF-16 units a text of one part has, and a part of several. Cites: 3GPP TS 23.040, 140 octets.
+const UNITS_SINGLE: usize = 70;
+const UNITS_PART: usize = 67;
+
+/// `esm_class`: the text begins with a header.
+const HAS_HEADER: u8 = 0x40;
+
 /// The pause before something is tried again that found its session busy.
 const BUSY_WAIT: Duration = Duration::from_millis(20);
 
@@ -256,17 +263,30 @@ impl Handle {
         lock(&self.provider.settings).bind_refusal = status;
     }
 
-    /// Sends a text from a handset to the application's number `to`.
+    /// Sends a text from a handset to the application's number `to`, in parts where it is long.
     pub fn inbound_text(&self, from: &str, to: &str, text: &str) -> bool {
+        let units: Vec<u16> = text.encode_utf16().collect();
+        let octets = |units: &[u16]| units.iter().copied().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        if units.len() <= UNITS_SINGLE {
+            return self.inbound_part(from, to, 0, octets(&units));
+        }
+        let parts: Vec<&[u16]> = units.chunks(UNITS_PART).collect();
+        let (Ok(total), mark) = (u8::try_from(parts.len()), self.desk.fresh_id() as u8) else { return false };
+        (1..=total).zip(parts).all(|(number, part)| {
+            let header = vec![5, 0, 3, mark, total, number];
+            self.inbound_part(from, to, HAS_HEADER, [header, octets(part)].concat())
+        })
+    }
+
+    fn inbound_part(&self, from: &str, to: &str, esm_class: u8, octets: Vec<u8>) -> bool {
         let mut pdu = DeliverSm::default();
         pdu.source_addr_ton = Ton::International;
         pdu.source_addr_npi = Npi::Isdn;
         pdu.source_addr = address(from);
         pdu.destination_addr = address(to);
         // Its default is an ANSI-41 acknowledgement.
-        pdu.esm_class = EsmClass::from(0);
+        pdu.esm_class = EsmClass::from(esm_class);
         pdu.data_coding = DataCoding::from(8);
-        let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
         let Ok(octets) = OctetString::from_vec(octets) else {
             return false;
         };

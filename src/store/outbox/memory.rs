@@ -3,7 +3,7 @@
 //! Invariant: imports `std` and `core` alone, and keeps values as they are, not their bytes, so that it cannot share
 //! a mistake of the codec or of the engine on disk.
 
-use super::{AsOf, CommitError, Health, Outbox, PolicyVersion, Position, Put, ReadError, Reader};
+use super::{AsOf, Asking, CommitError, Health, Outbox, PolicyVersion, Position, Put, ReadError, Reader};
 use super::{Retained, Retention, Walk, latest};
 use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
@@ -120,6 +120,12 @@ impl Outbox for MemoryOutbox {
 impl Reader for MemoryOutbox {
     fn answer(&self, query: &Query) -> Result<AsOf<Answer>, ReadError> {
         self.as_of(|rows| rows.answer(query))
+    }
+
+    fn answers(&self, looks: &mut dyn FnMut(Asking<'_>)) -> Result<(), ReadError> {
+        let rows = self.read();
+        looks(&|query| Ok(rows.answer(query)));
+        Ok(())
     }
 
     fn message(&self, id: MessageId) -> Result<AsOf<Option<Arc<Message>>>, ReadError> {

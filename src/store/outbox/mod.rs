@@ -180,6 +180,9 @@ pub trait Reader: Send + Sync {
     /// Answers a bounded question.
     fn answer(&self, query: &Query) -> Result<AsOf<Answer>, ReadError>;
 
+    /// Answers questions from one position: `looks` is handed what answers them.
+    fn answers(&self, looks: &mut dyn FnMut(Asking<'_>)) -> Result<(), ReadError>;
+
     /// Reads a message.
     fn message(&self, id: MessageId) -> Result<AsOf<Option<Arc<Message>>>, ReadError>;
 
@@ -205,6 +208,9 @@ pub trait Reader: Send + Sync {
     /// this order to an empty store, makes an equal one.
     fn rows(&self, each: &mut dyn FnMut(Put) -> Walk) -> Result<Position, ReadError>;
 }
+
+/// What answers questions, all from one position.
+pub type Asking<'a> = &'a dyn Fn(&Query) -> Result<Answer, ReadError>;
 
 /// Whether to go on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

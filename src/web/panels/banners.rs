@@ -1,6 +1,6 @@
-//! What must not be overlooked: a drill runs, everything is held, or a policy edit was refused.
+//! What must not be overlooked: people need help, a drill runs, everything is held, or a policy edit was refused.
 
-use super::{Drawn, Scene};
+use super::{Drawn, Level, Scene};
 use crate::core::record::OverlayKind;
 use crate::core::view::GatewayView;
 use crate::web::locale::{Arg, rich};
@@ -22,7 +22,17 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
     let drills: Vec<String> =
         scene.view.gateways.iter().filter_map(|gateway| drill(scene, gateway)).collect();
     let practised = scene.view.drill_deliveries.open();
+    let help = &scene.view.help;
     let body = html! {
+        @if let Some(oldest) = help.oldest {
+            div.banner.help role="alert" {
+                strong { (rich(&locale.say("help-title", &[("people", Arg::Count(u64::from(help.people)))]))) }
+                p {
+                    (locale.word("help-since")) " " (scene.age(oldest)) " · "
+                    a href="/v1/replies?kind=need_help" { (locale.word("help-link")) }
+                }
+            }
+        }
         @if !drills.is_empty() || practised > 0 {
             div.banner.drill role="status" {
                 strong { (locale.word("drill-title")) }
@@ -49,7 +59,7 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
             }
         }
     };
-    Drawn { label: locale.word("overview"), level: None, body }
+    Drawn { label: locale.word("overview"), level: help.oldest.map(|_| Level::Act), body }
 }
 
 /// Says which gateway looks down for a drill: to whom, until when, by whom and why.

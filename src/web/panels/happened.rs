@@ -136,6 +136,10 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
             };
             (shown.shape(), locale.say(id, &[("who", Arg::text(&**who)), ("what", Arg::text(what))]))
         }
+        Event::NeedHelp { people, .. } => {
+            let people = Arg::Count(u64::from(*people));
+            (shape(State::Down), locale.say("happened-help", &[("people", people)]))
+        }
         Event::ClockJumped { by } => {
             (shape(State::Unknown), locale.say("happened-clock", &[("by", age(*by))]))
         }
@@ -147,6 +151,7 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
         | Event::Failover { .. }
         | Event::Receipt { .. }
         | Event::StrayReceipt { .. }
+        | Event::Replied { .. }
         | Event::Settled { .. } => return None,
     })
 }

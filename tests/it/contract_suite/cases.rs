@@ -3,7 +3,8 @@
 use super::rig::{Heard, Ordered, QUIET, Rig};
 use std::time::Duration;
 use wasl::adapter::{Answered, Doing};
-use wasl::core::outcome::{Fault, Outcome, Reason, Receipt, ReceiptKind};
+use wasl::core::outcome::{Fault, Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
+use wasl::core::reply::Said;
 use wasl::core::time::Span;
 use wasl::emulator::ReceiptFault;
 
@@ -49,6 +50,7 @@ cases! {
     "early" => early,
     "out of order" => disordered,
     "bad signature" => bad_signature,
+    "reply" => reply,
 }
 
 type Verdict = Result<Cell, String>;
@@ -224,6 +226,29 @@ async fn bad_signature(rig: &Rig) -> Verdict {
     let answers: Vec<_> =
         heard.iter().filter_map(|h| if let Heard::Hook(r) = h { Some(*r) } else { None }).collect();
     ensure!(answers.iter().all(|result| *result == "bad_signature"), "{answers:?}");
+    Ok(Cell::Ok)
+}
+
+async fn reply(rig: &Rig) -> Verdict {
+    let (_, answered) = rig.send().await;
+    ensure!(is_accepted(&answered), "{answered:?}");
+    let Outcome::Accepted { provider_id } = &answered.outcome else { return Err("not accepted".into()) };
+    // What is written at length comes in parts where the channel has them.
+    let long = "نحن عالقون في الطابق الثالث. ".repeat(8);
+    for (text, quoted) in [("نعم، أنا بخير", provider_id.as_deref()), ("help", None), (long.trim(), None)]
+    {
+        if !rig.stand.say(text, quoted) {
+            return Ok(Cell::Absent("nobody answers here"));
+        }
+        let replies = rig.replies().await;
+        ensure!(replies.len() == 1, "{replies:?}");
+        let reply = &replies[0];
+        ensure!(reply.said == Said::Text(text.into()), "other words came");
+        ensure!(reply.from == rig.stand.address(), "another sender");
+        ensure!(!reply.id.is_empty(), "it has no name");
+        let named = quoted.filter(|_| rig.stand.quotes()).map(|id| ReceiptRef::Provider(id.to_owned()));
+        ensure!(reply.of == named, "{:?}", reply.of);
+    }
     Ok(Cell::Ok)
 }
 

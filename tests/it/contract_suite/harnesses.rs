@@ -56,7 +56,12 @@ struct Emulated<P: Provider> {
     traits: Traits,
     /// Confirms the last message so many times, by its own hand or by a stranger's.
     press: Option<fn(&Handle<P>, usize, bool)>,
+    /// Lets the recipient say something, quoting the message of this provider's id where the channel can.
+    say: Option<Say<P>>,
 }
+
+/// What lets a recipient say something.
+type Say<P> = fn(&Handle<P>, &str, Option<&str>) -> bool;
 
 /// What a provider does at all.
 #[derive(Clone, Copy, Default)]
@@ -70,6 +75,8 @@ struct Traits {
     receipts: bool,
     early: bool,
     signs: bool,
+    /// What is said may quote what it answers.
+    quotes: bool,
 }
 
 async fn whatsapp() -> Box<dyn Stand> {
@@ -83,8 +90,16 @@ async fn whatsapp() -> Box<dyn Stand> {
         exhausted: whatsapp::Refusal::new(131_064),
         expire: |handle| handle.set_token("renewed"),
         call_back: |handle, url| handle.set_callback(Some(url)),
-        traits: Traits { tells_when: true, receipts: true, early: true, signs: true, ..Traits::default() },
+        traits: Traits {
+            tells_when: true,
+            receipts: true,
+            early: true,
+            signs: true,
+            quotes: true,
+            ..Traits::default()
+        },
         press: None,
+        say: Some(|handle, text, quoted| handle.inbound_text("15551230000", text, quoted)),
     })
 }
 
@@ -99,8 +114,19 @@ async fn signal() -> Box<dyn Stand> {
         exhausted: signal_cli::Refusal::proof_required(),
         expire: |handle| handle.set_accounts(&[]),
         call_back: |_, _| {},
-        traits: Traits { link: true, tells_when: true, receipts: true, early: true, ..Traits::default() },
+        traits: Traits {
+            link: true,
+            tells_when: true,
+            receipts: true,
+            early: true,
+            quotes: true,
+            ..Traits::default()
+        },
         press: None,
+        say: Some(|handle, text, quoted| {
+            let sent = quoted.and_then(|id| id.rsplit_once(':')).and_then(|(_, sent)| sent.parse().ok());
+            handle.inbound_text("+15550001111", "+15551230000", text, sent)
+        }),
     })
 }
 
@@ -118,6 +144,7 @@ async fn signal_by_rest() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { link: true, receipts: true, early: true, ..Traits::default() },
         press: None,
+        say: None,
     })
 }
 
@@ -133,8 +160,13 @@ async fn telegram() -> Box<dyn Stand> {
         exhausted: telegram::Refusal::flood(3_000),
         expire: |handle| handle.set_token("42:renewed"),
         call_back: |_, _| {},
-        traits: Traits { tells_when: true, receipts: true, signs: true, ..Traits::default() },
+        traits: Traits { tells_when: true, receipts: true, signs: true, quotes: true, ..Traits::default() },
         press: Some(press),
+        say: Some(|handle, text, quoted| {
+            let message =
+                quoted.and_then(|id| id.split_once('/')).and_then(|(_, message)| message.parse().ok());
+            handle.inbound_text(81_234_567, text, message)
+        }),
     })
 }
 
@@ -167,6 +199,7 @@ async fn sms() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { link: true, receipts: true, early: true, status_in_head: true, ..Traits::default() },
         press: None,
+        say: Some(|handle, text, _| handle.inbound_text("15551230000", "4321", text)),
     })
 }
 
@@ -184,6 +217,7 @@ async fn sms_by_twilio() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { tells_when: true, receipts: true, early: true, signs: true, ..Traits::default() },
         press: None,
+        say: None,
     })
 }
 
@@ -202,6 +236,7 @@ async fn email() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits::default(),
         press: None,
+        say: None,
     })
 }
 
@@ -226,6 +261,7 @@ async fn sms_http(like: &str, dialect: Dialect) -> Box<dyn Stand> {
             ..Traits::default()
         },
         press: None,
+        say: None,
     })
 }
 
@@ -242,6 +278,7 @@ async fn webhook() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { knows_nobody: true, tells_when: true, status_in_head: true, ..Traits::default() },
         press: None,
+        say: None,
     })
 }
 
@@ -318,6 +355,14 @@ impl<P: Provider> Stand for Emulated<P> {
 
     fn signs(&self) -> bool {
         self.traits.signs
+    }
+
+    fn say(&self, text: &str, quoted: Option<&str>) -> bool {
+        self.say.is_some_and(|say| say(&self.handle, text, quoted))
+    }
+
+    fn quotes(&self) -> bool {
+        self.traits.quotes
     }
 
     fn confirm(&self, times: usize) -> Doing<'_, ()> {

@@ -78,6 +78,11 @@ pub(super) trait Stand: Send + Sync {
     fn can_be_early(&self) -> bool;
     /// Says whether its calls carry proof of who makes them.
     fn signs(&self) -> bool;
+    /// Lets the recipient say something, quoting a message by the provider's id where the channel can. False: nobody
+    /// answers on this road.
+    fn say(&self, text: &str, quoted: Option<&str>) -> bool;
+    /// Says whether what is said may quote what it answers.
+    fn quotes(&self) -> bool;
     /// Lets the recipient of the last message confirm it by hand, where the provider does not by itself.
     fn confirm(&self, _times: usize) -> Doing<'_, ()> {
         Box::pin(async {})
@@ -92,6 +97,7 @@ pub(super) trait Stand: Send + Sync {
 #[derive(Clone, Debug)]
 pub(super) enum Heard {
     Receipt(Receipt),
+    Reply(Reply),
     /// The result of a webhook's call.
     Hook(&'static str),
 }
@@ -116,7 +122,8 @@ impl Ear for Listening {
         Box::pin(async {})
     }
 
-    fn reply(&self, _reply: Reply) -> Doing<'_, ()> {
+    fn reply(&self, reply: Reply) -> Doing<'_, ()> {
+        let _ = self.heard.send(Heard::Reply(reply));
         Box::pin(async {})
     }
 
@@ -201,6 +208,12 @@ impl Rig {
         all.into_iter().filter_map(|h| if let Heard::Receipt(r) = h { Some(r) } else { None }).collect()
     }
 
+    /// Returns every reply heard until it is quiet.
+    pub(super) async fn replies(&self) -> Vec<Reply> {
+        let all = self.all_heard().await;
+        all.into_iter().filter_map(|h| if let Heard::Reply(r) = h { Some(r) } else { None }).collect()
+    }
+
     /// Says whether a receipt names this attempt, as the core would find it.
     pub(super) fn speaks_of(&self, receipt: &Receipt, attempt: AttemptId, answered: &Answered) -> bool {
         let Outcome::Accepted { provider_id } = &answered.outcome else { return false };
@@ -230,6 +243,9 @@ async fn call(
     let _ = heard.send(Heard::Hook(answer.result));
     for receipt in answer.receipts {
         let _ = heard.send(Heard::Receipt(receipt));
+    }
+    for reply in answer.replies {
+        let _ = heard.send(Heard::Reply(reply));
     }
     (StatusCode::from_u16(answer.status).unwrap(), answer.body)
 }

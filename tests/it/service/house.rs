@@ -16,7 +16,7 @@ use wasl::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
 use wasl::core::policy::Policy;
 use wasl::core::query::{Answer, DeliveryStory, Query};
 use wasl::core::record::Progress;
-use wasl::core::reply::Asks;
+use wasl::core::reply::{Asks, Said};
 use wasl::core::time::{Span, Timestamp};
 use wasl::runtime::clock::{Clock, Os, Source};
 use wasl::runtime::{Gateway, Lineup, Parts, Running, Wasl};
@@ -78,18 +78,19 @@ impl Adapter for Scripted {
         })
     }
 
-    /// The body is a provider's id: it was delivered.
+    /// The body is a provider's id: it was delivered; or what somebody says: who, its id, the words, what is quoted.
     fn hook(&self, request: &HookRequest) -> HookAnswer {
-        let of = ReceiptRef::Provider(String::from_utf8(request.body.clone()).unwrap());
-        let receipt = Receipt { of, kind: ReceiptKind::Delivered, reason: None, at: None };
-        HookAnswer {
-            status: 200,
-            content_type: "text/plain",
-            body: String::new(),
-            receipts: vec![receipt],
-            replies: vec![],
-            result: "ok",
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        if let Some(said) = body.strip_prefix("reply|") {
+            let [from, id, words, quoted] = said.split('|').collect::<Vec<_>>()[..] else { panic!("{said}") };
+            let of = Some(quoted).filter(|id| !id.is_empty()).map(|id| ReceiptRef::Provider(id.into()));
+            let said = Said::text(words);
+            let reply = wasl::core::reply::Reply { from: from.into(), said, id: id.into(), of, at: None };
+            return answer(vec![], vec![reply]);
         }
+        let of = ReceiptRef::Provider(body);
+        let receipt = Receipt { of, kind: ReceiptKind::Delivered, reason: None, at: None };
+        answer(vec![receipt], vec![])
     }
 
     fn run<'a>(&'a self, ear: &'a dyn Ear) -> Doing<'a, ()> {
@@ -97,6 +98,17 @@ impl Adapter for Scripted {
             ear.link(true, None);
             std::future::pending().await
         })
+    }
+}
+
+fn answer(receipts: Vec<Receipt>, replies: Vec<wasl::core::reply::Reply>) -> HookAnswer {
+    HookAnswer {
+        status: 200,
+        content_type: "text/plain",
+        body: String::new(),
+        receipts,
+        replies,
+        result: "ok",
     }
 }
 

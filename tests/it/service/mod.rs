@@ -3,4 +3,5 @@
 pub(crate) mod house;
 mod message;
 mod reach;
+mod replies;
 pub(crate) mod site;

@@ -180,6 +180,8 @@ proptest! {
     ) {
         let id = id.filter(|id| !id.is_empty());
         let expected = Delivered {
+            source: "970599000001".into(),
+            part: None,
             esm_class,
             data_coding,
             octets: payload.clone().unwrap_or_else(|| octets.clone()),
@@ -219,7 +221,9 @@ proptest! {
         let heard = decode(&from_the_other(0, sequence, deliver.build()));
         prop_assert_eq!(heard, Heard { status: 0, sequence, body: Hear::DeliverSm(expected) });
         let heard = decode(&from_the_other(0, sequence, data.build()));
-        let expected = Delivered { esm_class, data_coding, octets: payload.unwrap_or_default(), ..Delivered::default() };
+        let source = "970599000001".to_owned();
+        let octets = payload.unwrap_or_default();
+        let expected = Delivered { source, esm_class, data_coding, octets, ..Delivered::default() };
         prop_assert_eq!(heard, Heard { status: 0, sequence, body: Hear::DataSm(expected) });
     }
 

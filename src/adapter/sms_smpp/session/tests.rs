@@ -1,4 +1,5 @@
 use super::*;
+use crate::adapter::segments::Alphabet;
 use crate::adapter::sms_smpp::link::Standing;
 use crate::adapter::sms_smpp::parts::Parts;
 use crate::adapter::sms_smpp::pdu::tests::{by_the_other, from_the_other};
@@ -20,6 +21,7 @@ fn shared(window: usize) -> Shared {
         vendor: VendorCodes::new(),
         parts: Mutex::new(Parts::default()),
         standing: Standing::new(&[Role::Transceiver]),
+        alphabet: Alphabet::Gsm7,
     }
 }
 
@@ -107,7 +109,9 @@ impl<'a> World<'a> {
     /// Takes the receipts that wait: what each is of, and its kind.
     fn told(&mut self) -> Vec<String> {
         let mut told = Vec::new();
-        while let Some(receipt) = self.session.next_receipt().cloned() {
+        loop {
+            let Some(news) = self.session.news().next().cloned() else { break };
+            let News::Receipt(receipt) = news else { panic!("nobody writes here") };
             let of = match receipt.of {
                 ReceiptRef::Provider(id) => id,
                 ReceiptRef::Both(id, attempt) => format!("{id}/{}", attempt.n),
@@ -115,7 +119,7 @@ impl<'a> World<'a> {
             };
             let reason = receipt.reason.map(|reason| format!(" {reason}")).unwrap_or_default();
             told.push(format!("{of} {}{reason}", receipt.kind));
-            self.session.receipt_taken();
+            self.session.taken(1);
         }
         told
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::core::evidence::Layer;
 use crate::core::ids::OutageId;
 use crate::core::outcome::Reason;
-use crate::core::view::{ChannelView, Counts, State};
+use crate::core::view::{ChannelView, Counts, HelpView, State};
 
 const START: Timestamp = Timestamp::from_ms(1_790_000_000_000);
 
@@ -28,6 +28,7 @@ impl Office {
             held_all: None,
             deliveries: Counts::default(),
             drill_deliveries: Counts::default(),
+            help: HelpView::default(),
             oldest: [None; 5],
             oldest_deliveries: vec![],
             outages: vec![],

@@ -16,7 +16,7 @@ use crate::store::codec::{
     self, AudienceChunk, IdempotencyRow, OptOutRow, ReceiptRow, Row, Table, decode, delivery_key,
     numbered_key, reply_key,
 };
-use crate::store::outbox::{AsOf, Health, PolicyVersion, Position, Put, ReadError, Reader, Walk};
+use crate::store::outbox::{AsOf, Asking, Health, PolicyVersion, Position, Put, ReadError, Reader, Walk};
 use redb::{ReadableTable, ReadableTableMetadata};
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,6 +32,13 @@ impl Reader for Shared {
             Query::Contact(id) => Ok(self.row(id.as_bytes())?.map(contact)),
             _ => self.as_of(|reading| answer(reading, query)),
         }
+    }
+
+    fn answers(&self, looks: &mut dyn FnMut(Asking<'_>)) -> Result<(), ReadError> {
+        self.read(|reading| {
+            looks(&|query| Ok(self.seen(guarded(|| answer(reading, query)))?));
+            Ok(())
+        })
     }
 
     fn message(&self, id: MessageId) -> Result<AsOf<Option<Arc<Message>>>, ReadError> {

@@ -1,0 +1,255 @@
+//! What people write to our number: its octets as a text, and the parts of a long one joined.
+//!
+//! Cites: SMPP 3.4, 5.2.12, 5.2.19 and 5.3.2.22 to .24; 3GPP TS 23.040, 9.2.3.24.
+//!
+//! Limits: parts wait for each other for [`PARTS_WAIT`]; an SMSC that brings the next part only once the first is
+//! acknowledged gets its acknowledgement then, and each part is a reply of its own. [`GROUPS_MAX`] texts are joined at once.
+//! A national number stays as it came: no message is found by it.
+//!
+//! Invariant: no part is acknowledged before its words are on disk, and no part is dropped.
+
+use super::pdu::{Delivered, Say};
+use crate::adapter::hook::e164;
+use crate::adapter::segments::{Alphabet, Encoding, decode};
+use crate::core::reply::{Reply, Said};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Duration, Instant};
+
+/// How long a part waits for the others: they come one after the other, within a second on most links.
+const PARTS_WAIT: Duration = Duration::from_secs(3);
+/// How many texts of several parts are joined at once; beyond it the oldest goes as far as it has come.
+const GROUPS_MAX: usize = 100;
+/// `esm_class`: the bits that tell a receipt, or a device's acknowledgement, from a message.
+const ESM_TYPE: u8 = 0x3C;
+/// `esm_class`: the short message starts with a user data header.
+const ESM_UDHI: u8 = 0x40;
+/// A header's elements that number the parts: by a reference of 8 and of 16 bits.
+const CONCATENATED_8: u8 = 0x00;
+const CONCATENATED_16: u8 = 0x08;
+
+/// The units that a reply came in, each to be acknowledged.
+pub(super) type Units = Vec<(Say, u32)>;
+
+/// One unit of what a person wrote.
+struct Piece {
+    from: String,
+    words: Option<String>,
+    part: Option<Part>,
+}
+
+/// Which part of which text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Part {
+    pub(super) reference: u16,
+    pub(super) total: u8,
+    pub(super) number: u8,
+}
+
+/// Joins parts, and gives each text a name of its own: the SMSC gives none.
+pub(super) struct Joining {
+    groups: BTreeMap<(String, u16, u8), Group>,
+    salt: u64,
+    last: u64,
+}
+
+struct Group {
+    pieces: BTreeMap<u8, String>,
+    units: Units,
+    since: Instant,
+}
+
+impl Joining {
+    pub(super) fn new() -> Joining {
+        Joining { groups: BTreeMap::new(), salt: RandomState::new().build_hasher().finish(), last: 0 }
+    }
+
+    /// Takes a unit; returns what is whole by it, or must wait no longer. What is no person's message is `Err`.
+    pub(super) fn push(
+        &mut self,
+        delivered: &Delivered,
+        alphabet: Alphabet,
+        unit: (Say, u32),
+        now: Instant,
+    ) -> Result<Vec<(Reply, Units)>, (Say, u32)> {
+        let Some(Piece { from, words, part }) = read(delivered, alphabet) else { return Err(unit) };
+        let (Some(words), Some(part)) = (words.clone(), part) else {
+            return Ok(vec![self.reply(from, words, vec![unit])]);
+        };
+        let key = (from, part.reference, part.total);
+        let group = self.groups.entry(key.clone());
+        let group = group.or_insert(Group { pieces: BTreeMap::new(), units: Vec::new(), since: now });
+        group.pieces.insert(part.number, words);
+        group.units.push(unit);
+        if group.pieces.len() >= usize::from(part.total) {
+            return Ok(self.end(&key).into_iter().collect());
+        }
+        if self.groups.len() > GROUPS_MAX {
+            let oldest = self.groups.iter().min_by_key(|(_, group)| group.since).map(|(key, _)| key.clone());
+            return Ok(oldest.and_then(|key| self.end(&key)).into_iter().collect());
+        }
+        Ok(Vec::new())
+    }
+
+    /// Returns what has waited for its other parts long enough.
+    pub(super) fn over(&mut self, now: Instant) -> Vec<(Reply, Units)> {
+        let is_over = |group: &Group| now.saturating_duration_since(group.since) >= PARTS_WAIT;
+        let over: Vec<_> =
+            self.groups.iter().filter(|(_, g)| is_over(g)).map(|(key, _)| key.clone()).collect();
+        over.iter().filter_map(|key| self.end(key)).collect()
+    }
+
+    fn end(&mut self, key: &(String, u16, u8)) -> Option<(Reply, Units)> {
+        let Group { pieces, units, .. } = self.groups.remove(key)?;
+        let words: String = pieces.into_values().collect();
+        Some(self.reply(key.0.clone(), Some(words), units))
+    }
+
+    fn reply(&mut self, from: String, words: Option<String>, units: Units) -> (Reply, Units) {
+        self.last += 1;
+        let id = format!("{:016x}-{}", self.salt, self.last);
+        let said = words.map_or(Said::Other, |words| Said::text(&words));
+        (Reply { from, said, id, of: None, at: None }, units)
+    }
+}
+
+/// Reads a unit; `None`: it is no message of a person.
+fn read(delivered: &Delivered, alphabet: Alphabet) -> Option<Piece> {
+    if delivered.esm_class & ESM_TYPE != 0 {
+        return None;
+    }
+    let source = delivered.source.trim();
+    let from = e164(source).or_else(|| Some(source.to_owned()).filter(|source| !source.is_empty()))?;
+    let (header, octets) = match delivered.esm_class & ESM_UDHI {
+        0 => (&[][..], delivered.octets.as_slice()),
+        _ => {
+            let (length, rest) = delivered.octets.split_first()?;
+            rest.split_at_checked(usize::from(*length))?
+        }
+    };
+    let encoding = match delivered.data_coding {
+        1 | 3 => Some(Encoding::Latin1),
+        8 | 0x18 => Some(Encoding::Ucs2),
+        // Octets of a program, not of a person.
+        2 | 4 => None,
+        _ => Some(match alphabet {
+            Alphabet::Gsm7 => Encoding::Gsm7,
+            Alphabet::Latin1 => Encoding::Latin1,
+        }),
+    };
+    let words = encoding.map(|encoding| decode(octets, encoding));
+    let is_sound = |part: &Part| part.total > 1 && (1..=part.total).contains(&part.number);
+    Some(Piece { from, words, part: part(header).or(delivered.part).filter(is_sound) })
+}
+
+fn part(header: &[u8]) -> Option<Part> {
+    let mut rest = header;
+    while let [kind, length, after @ ..] = rest {
+        let (value, after) = after.split_at_checked(usize::from(*length))?;
+        match (*kind, value) {
+            (CONCATENATED_8, [reference, total, number]) => {
+                return Some(Part { reference: u16::from(*reference), total: *total, number: *number });
+            }
+            (CONCATENATED_16, [high, low, total, number]) => {
+                let reference = u16::from_be_bytes([*high, *low]);
+                return Some(Part { reference, total: *total, number: *number });
+            }
+            _ => rest = after,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::segments::segments;
+
+    fn message(text: &str) -> Delivered {
+        let whole = segments(text);
+        Delivered {
+            source: "970599000001".into(),
+            data_coding: whole.encoding.data_coding(),
+            octets: whole.parts.concat(),
+            ..Delivered::default()
+        }
+    }
+
+    fn said(found: Vec<(Reply, Units)>) -> Vec<(String, Said, usize)> {
+        found.into_iter().map(|(reply, units)| (reply.from, reply.said, units.len())).collect()
+    }
+
+    fn push(joining: &mut Joining, delivered: &Delivered, now: Instant) -> Vec<(String, Said, usize)> {
+        said(joining.push(delivered, Alphabet::Gsm7, (Say::DeliverSmResp, 7), now).expect("a person's"))
+    }
+
+    fn words(text: &str) -> Said {
+        Said::Text(text.into())
+    }
+
+    #[test]
+    fn a_text_is_read_in_its_alphabet() {
+        let now = Instant::now();
+        let from = || "+970599000001".to_owned();
+        let check = |delivered: &Delivered, expected: Said| {
+            assert_eq!(push(&mut Joining::new(), delivered, now), [(from(), expected, 1)], "{delivered:?}");
+        };
+        for text in ["help", "أنا بخير", "1", "@ {safe} €", "🆘"] {
+            check(&message(text), words(text));
+        }
+        let latin = Delivered { data_coding: 3, octets: b"caf\xE9".to_vec(), ..message("") };
+        check(&latin, words("café"));
+        check(&Delivered { data_coding: 4, ..message("x") }, Said::Other);
+        let receipt = Delivered { esm_class: 4, ..message("id:1 stat:DELIVRD") };
+        assert!(Joining::new().push(&receipt, Alphabet::Gsm7, (Say::DeliverSmResp, 7), now).is_err());
+        let odd = Delivered { source: " 4321 ".into(), ..message("hi") };
+        assert_eq!(push(&mut Joining::new(), &odd, now)[0].0, "4321", "a short number stays as it is");
+    }
+
+    #[test]
+    fn parts_are_joined_in_their_order_whichever_way_they_are_numbered() {
+        let now = Instant::now();
+        let by_header = |number: u8, text: &str| {
+            let plain = message(text);
+            let octets = [&[5, 0, 3, 9, 2, number][..], &plain.octets].concat();
+            Delivered { esm_class: 0x40, octets, ..plain }
+        };
+        let by_long_header = |number: u8, text: &str| {
+            let plain = message(text);
+            let octets = [&[6, 8, 4, 1, 9, 2, number][..], &plain.octets].concat();
+            Delivered { esm_class: 0x40, octets, ..plain }
+        };
+        let by_parameters = |number: u8, text: &str| Delivered {
+            part: Some(Part { reference: 9, total: 2, number }),
+            ..message(text)
+        };
+        let ways: [&dyn Fn(u8, &str) -> Delivered; 3] = [&by_header, &by_long_header, &by_parameters];
+        for way in ways {
+            let mut joining = Joining::new();
+            assert_eq!(push(&mut joining, &way(2, "نحتاج مساعدة"), now), []);
+            let joined = push(&mut joining, &way(1, "نحن عالقون، "), now);
+            assert_eq!(joined, [("+970599000001".into(), words("نحن عالقون، نحتاج مساعدة"), 2)]);
+            assert!(joining.over(now + PARTS_WAIT).is_empty());
+            // What stays alone is given as it is.
+            assert_eq!(push(&mut joining, &way(1, "help"), now), []);
+            assert!(joining.over(now).is_empty());
+            assert_eq!(said(joining.over(now + PARTS_WAIT))[0].1, words("help"));
+        }
+        let mut joining = Joining::new();
+        let senders =
+            (0..=GROUPS_MAX).map(|n| Delivered { source: format!("9705990{n:05}"), ..by_header(1, "x") });
+        let pushed: usize = senders.map(|part| push(&mut joining, &part, now).len()).sum();
+        assert_eq!((pushed, joining.groups.len()), (1, GROUPS_MAX), "the oldest makes room, and is not lost");
+    }
+
+    #[test]
+    fn no_header_makes_it_panic() {
+        let now = Instant::now();
+        for octets in
+            [vec![], vec![200], vec![3, 0, 3, 1], vec![5, 0, 3, 1, 0, 0], vec![5, 0, 3, 1, 2, 9, b'x']]
+        {
+            let odd = Delivered { esm_class: 0x40, octets, ..message("") };
+            let _ = Joining::new().push(&odd, Alphabet::Gsm7, (Say::DeliverSmResp, 7), now);
+        }
+    }
+}
