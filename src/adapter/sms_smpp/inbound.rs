@@ -29,7 +29,9 @@ const CONCATENATED_8: u8 = 0x00;
 const CONCATENATED_16: u8 = 0x08;
 
 /// The units that a reply came in, each to be acknowledged.
-pub(super) type Units = Vec<(Say, u32)>;
+pub(super) type Units = Vec<Unit>;
+/// What is needed to acknowledge one.
+pub(super) type Unit = (Say, u32);
 
 /// One unit of what a person wrote.
 struct Piece {
@@ -69,10 +71,10 @@ impl Joining {
         &mut self,
         delivered: &Delivered,
         alphabet: Alphabet,
-        unit: (Say, u32),
+        unit: Unit,
         now: Instant,
-    ) -> Result<Vec<(Reply, Units)>, (Say, u32)> {
-        let Some(Piece { from, words, part }) = read(delivered, alphabet) else { return Err(unit) };
+    ) -> Result<Vec<(Reply, Units)>, Box<Unit>> {
+        let Some(Piece { from, words, part }) = read(delivered, alphabet) else { return Err(Box::new(unit)) };
         let (Some(words), Some(part)) = (words.clone(), part) else {
             return Ok(vec![self.reply(from, words, vec![unit])]);
         };
@@ -223,7 +225,8 @@ mod tests {
             part: Some(Part { reference: 9, total: 2, number }),
             ..message(text)
         };
-        let ways: [&dyn Fn(u8, &str) -> Delivered; 3] = [&by_header, &by_long_header, &by_parameters];
+        type Way<'a> = &'a dyn Fn(u8, &str) -> Delivered;
+        let ways: [Way<'_>; 3] = [&by_header, &by_long_header, &by_parameters];
         for way in ways {
             let mut joining = Joining::new();
             assert_eq!(push(&mut joining, &way(2, "نحتاج مساعدة"), now), []);

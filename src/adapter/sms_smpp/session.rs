@@ -374,7 +374,7 @@ impl<'a> Session<'a> {
                 match self.joining.push(delivered, self.shared.alphabet, (say, sequence), now) {
                     Ok(whole) => self.tell_of(whole),
                     // A device's word is of no use, and unanswered it would come again for ever.
-                    Err((say, sequence)) => self.answer(&say, outcome::OK, sequence),
+                    Err(unit) => self.answer(&unit.0, outcome::OK, unit.1),
                 }
                 return;
             }

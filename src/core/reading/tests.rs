@@ -157,6 +157,10 @@ fn what_is_not_certain_is_never_safe() {
             "are you safe there",
             "are you safe?",
             "is it safe",
+            "is the shelter safe",
+            "am i safe here",
+            "is my family safe?",
+            "is everyone safe",
             "who is this",
         ],
     );

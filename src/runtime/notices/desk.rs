@@ -19,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const WINDOW: Span = Span::from_mins(10);
 /// The most notices in it: people who are told more are told nothing.
 const WINDOW_MAX: usize = 20;
+/// Kept free beyond it for what is gravest.
+const WINDOW_SEVERE: usize = 5;
 /// How long nothing may be usable before it is told.
 const NO_WAY_OUT_AFTER: Span = Span::from_secs(30);
 /// How long one channel alone may carry before it is told.
@@ -295,11 +297,13 @@ impl Desk {
             let silence = board.thread(&notice.thread).and_then(|thread| thread.silenced);
             match () {
                 () if silence.is_some_and(|silence| silence.until > now) => left_out += 1,
-                () if self.sent.len() < WINDOW_MAX => {
+                () if self.sent.len() < room(notice.severity) => {
                     self.sent.push_back(now);
                     kept.push(notice);
                 }
                 () => {
+                    // On the board all the same, so that it is told again while it lasts.
+                    put_up(&notice, now, board);
                     left_out += 1;
                     self.folded += 1;
                 }
@@ -312,6 +316,11 @@ impl Desk {
         }
         (kept, left_out)
     }
+}
+
+/// Returns how many notices there may be in a window when one of this severity comes.
+fn room(severity: Severity) -> usize {
+    WINDOW_MAX + if severity <= Severity::Severe { WINDOW_SEVERE } else { 0 }
 }
 
 fn notice(thread: String, number: &str, kind: &'static str, severity: Severity, what: What) -> Notice {

@@ -124,8 +124,11 @@ impl Notifier {
         let mut ours = Vec::new();
         for Told::Missed { message, deliveries } in told {
             match self.front.reads.ask(Query::Message(message)).await {
-                Ok(Answer::Message(message, _)) if message.author == SERVICE => {}
-                _ => ours.push(Told::Missed { message, deliveries }),
+                Ok(Answer::Message(told, _)) if told.author != SERVICE => {
+                    ours.push(Told::Missed { message, deliveries });
+                }
+                // What cannot be read may be our own: a notice of it would bring the next.
+                _ => {}
             }
         }
         ours

@@ -7,8 +7,8 @@ use crate::core::time::Timestamp;
 use crate::core::view::View;
 use crate::web::locale::{Arg, Locale, Zone};
 
-/// How much of a refused edit's report is told; the page has it all.
-const REPORT_CHARS_MAX: usize = 600;
+/// How much of a refused edit's report is told: an SMS bears no more, and the page has it all.
+const REPORT_CHARS_MAX: usize = 160;
 
 /// Where the words are from.
 pub(super) struct Writing<'a> {

@@ -28,8 +28,8 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
             div.banner.help role="alert" {
                 strong { (rich(&locale.say("help-title", &[("people", Arg::Count(u64::from(help.people)))]))) }
                 p {
-                    (locale.word("help-since")) " " (scene.age(oldest)) " · "
-                    a href="/v1/replies?kind=need_help" { (locale.word("help-link")) }
+                    (locale.word("help-since")) " " (scene.age(oldest))
+                    @if !scene.is_wall { " · " a href="/v1/replies?kind=need_help" { (locale.word("help-link")) } }
                 }
             }
         }
