@@ -105,13 +105,27 @@ fn written(message: &Value) -> Option<Reply> {
     let (chat, number) = (chat_of(message)?, message["message_id"].as_i64()?);
     let quoted = message["reply_to_message"]["message_id"].as_i64();
     let words = message["text"].as_str().or_else(|| message["caption"].as_str());
+    let said = words.map_or(Said::Other, Said::text);
+    if is_group(&chat) && speaks_for_one(&said) {
+        return None;
+    }
     Some(Reply {
-        said: words.map_or(Said::Other, Said::text),
+        said,
         id: format!("{chat}/{number}"),
         of: quoted.map(|quoted| ReceiptRef::Provider(format!("{chat}/{quoted}"))),
         at: message["date"].as_i64().map(|secs| Timestamp::from_ms(secs.saturating_mul(1_000))),
         from: chat,
     })
+}
+
+/// Cites: Telegram Bot API, `Chat.id`: those of groups and channels are negative.
+fn is_group(chat: &str) -> bool {
+    chat.starts_with('-')
+}
+
+/// Says whether words would settle, silence or withdraw something for everybody of a group, though one member wrote them.
+fn speaks_for_one(said: &Said) -> bool {
+    !matches!(reading::read(said, Asks::of(Asks::ANSWERS)), ReplyKind::NeedHelp | ReplyKind::Plain)
 }
 
 fn chat_of(message: &Value) -> Option<String> {
@@ -177,16 +191,16 @@ mod tests {
             let reply =
                 buttons.read(&json!({"update_id": 1, "message": message})).and_then(|news| news.reply);
             let expected = expected.map(|(said, of)| Reply {
-                from: "-100555".into(),
+                from: "555".into(),
                 said,
-                id: "-100555/9".into(),
+                id: "555/9".into(),
                 of: of.map(|id| ReceiptRef::Provider(id.into())),
                 at: Some(Timestamp::from_ms(1_700_000_000_000)),
             });
             assert_eq!(reply, expected, "{message}");
         };
         let message = |more: Value| {
-            let mut message = json!({"message_id": 9, "date": 1_700_000_000, "chat": {"id": -100_555},
+            let mut message = json!({"message_id": 9, "date": 1_700_000_000, "chat": {"id": 555},
                                      "from": {"id": 1, "is_bot": false}});
             let members = more.as_object().expect("members").clone();
             message.as_object_mut().expect("an object").extend(members);
@@ -195,9 +209,15 @@ mod tests {
         let words = |words: &str| Said::Text(words.into());
         check(message(json!({"text": "نعم"})), Some((words("نعم"), None)));
         let quoting = json!({"text": "2", "reply_to_message": {"message_id": 7}});
-        check(message(quoting), Some((words("2"), Some("-100555/7"))));
+        check(message(quoting), Some((words("2"), Some("555/7"))));
         check(message(json!({"photo": [], "caption": "help"})), Some((words("help"), None)));
         check(message(json!({"voice": {}})), Some((Said::Other, None)));
         check(message(json!({"text": "x", "from": {"is_bot": true}})), None);
+        // One member silences and settles nothing for a group; a call for help is for all of it.
+        let group = |text: &str| message(json!({"text": text, "chat": {"id": -100_555}}));
+        let heard =
+            |message| buttons.read(&json!({"update_id": 1, "message": message})).and_then(|news| news.reply);
+        assert_eq!((heard(group("stop")), heard(group("بخير"))), (None, None));
+        assert_eq!(heard(group("النجدة")).map(|reply| reply.from), Some("-100555".into()));
     }
 }

@@ -160,7 +160,8 @@ impl Desk {
             let look = move |reader: &dyn Reader| {
                 // Only this desk looks into it, one look at a time; a panic of an earlier one left it usable.
                 let mut addressed = addressed.lock().unwrap_or_else(PoisonError::into_inner);
-                if heard.iter().any(|heard| !heard.names_its_attempt()) {
+                // A quote may name nothing that is known: then it is found by address as well.
+                if heard.iter().any(|heard| heard.pressed().is_none()) {
                     addressed.refresh(reader, since)?;
                 }
                 look_up(reader, &addressed, heard)
@@ -177,10 +178,6 @@ impl Desk {
 }
 
 impl Heard {
-    fn names_its_attempt(&self) -> bool {
-        self.reply.of.is_some() || self.pressed().is_some()
-    }
-
     fn pressed(&self) -> Option<AttemptId> {
         match &self.reply.said {
             Said::Button(back) => reading::of_button(back).map(|(attempt, _)| attempt),
