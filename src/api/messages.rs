@@ -144,8 +144,11 @@ pub(crate) fn refusal(reply: Reply) -> Problem {
         Reply::Corrected { by } => super::correct::corrected(by),
         Reply::OutboxFull { retry_after } => {
             let secs = u32::try_from(retry_after.ms().div_euclid(1000) + 1).unwrap_or(1);
-            Problem::new(Kind::TooMany, "as many deliveries are waiting as the outbox may hold")
-                .retry_after(secs)
+            Problem::new(
+                Kind::TooMany,
+                "as many deliveries are waiting as the outbox may hold; exercises may fill half of it",
+            )
+            .retry_after(secs)
         }
         Reply::NotFound => not_found("there is no such thing, or it is settled"),
         Reply::Refused(why) => Problem::new(Kind::Refused, why),

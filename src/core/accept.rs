@@ -15,7 +15,7 @@ use super::record::{Progress, Record, Repeat};
 use super::route::plan::Route;
 use super::slab::{Handle, NONE};
 use super::time::{Span, Timestamp};
-use super::{Core, Key, OUTBOX_MAX, VISITS_PER_TURN};
+use super::{Core, EXERCISES_MAX, Key, OUTBOX_MAX, VISITS_PER_TURN};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ impl Core {
             };
             return self.reply(ticket, reply);
         }
-        if self.counts.open() + u64::from(deliveries) > OUTBOX_MAX {
+        if !self.has_room(deliveries, accept.status.is_drill()) {
             return self.reply(ticket, Reply::OutboxFull { retry_after: Span::from_secs(5) });
         }
         if let Some(other) = accept.corrects.and_then(|of| self.corrections.get(&of)) {
@@ -91,6 +91,13 @@ impl Core {
         let by_last_rule = self.count_last_rule(handle);
         let (severity, drill) = (message.severity, message.status.is_drill());
         self.event(Event::Accepted { message: id, severity, deliveries, by_last_rule, drill });
+    }
+
+    /// Says whether the outbox takes so many deliveries more. Exercises never take the room of what is meant.
+    fn has_room(&self, deliveries: u32, drill: bool) -> bool {
+        let deliveries = u64::from(deliveries);
+        let fits = self.counts.open() + deliveries <= OUTBOX_MAX;
+        fits && (!drill || self.counts.drill.open() + deliveries <= EXERCISES_MAX)
     }
 
     /// Enters a message into the tables, with nothing materialised.

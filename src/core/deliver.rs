@@ -150,10 +150,11 @@ impl Core {
         self.recount(handle);
     }
 
-    /// Leaves out what looks down for a drill, unless nothing else is there.
+    /// Leaves out what looks down for a drill, unless nothing else is good: what is held, resting or in doubt carries nobody
+    /// while an exercise keeps the road that works. When what is good changes, the step is looked at again.
     fn outside_drills(&self, offered: GatewaySet) -> GatewaySet {
         let rest = offered.without(self.fleet.drilled(true, self.now));
-        if rest.is_empty() { offered } else { rest }
+        if rest.and(self.tiers.good).is_empty() { offered } else { rest }
     }
 
     /// Queues one lane for each channel that has a gateway in `open`.

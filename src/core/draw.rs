@@ -68,8 +68,11 @@ impl Core {
         let of = |channel: Channel| {
             let gateways: Vec<(GatewayId, &Gateway)> =
                 self.fleet.iter().filter(|(_, g)| g.configured && g.config.channel == channel).collect();
+            // In a drill to everybody it is avoided, and there all the same for whoever has no other road: nobody is out of
+            // reach by an exercise, and nobody must be told that they are.
             let usable = gateways.iter().filter(|(id, _)| {
-                matches!(self.fleet.standing(*id, now), Standing::Eligible | Standing::Doubtful)
+                let standing = self.fleet.standing(*id, now);
+                matches!(standing, Standing::Eligible | Standing::Doubtful | Standing::Drill)
             });
             let usable = usable.count() as u32;
             // From the best to the worst; what is unknown is neither.

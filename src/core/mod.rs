@@ -76,6 +76,8 @@ use view::{EVENTS_MAX, Tally};
 
 /// The most deliveries that may be unsettled at once; beyond it intake answers 429.
 pub const OUTBOX_MAX: u64 = 2_000_000;
+/// The most of them that may be exercises and tests: a drill with the whole address book leaves as much room for what is meant.
+pub const EXERCISES_MAX: u64 = OUTBOX_MAX / 2;
 
 /// How many deliveries may be materialised or revisited in one turn: a mass alert does not freeze the core.
 const VISITS_PER_TURN: usize = message::CHUNK_RECIPIENTS;

@@ -259,6 +259,13 @@ impl fmt::Display for State {
     }
 }
 
+impl View {
+    /// Returns how many deliveries are not settled, exercises among them: each of them has still to be written.
+    pub fn unsettled(&self) -> u64 {
+        self.deliveries.open() + self.drill_deliveries.open()
+    }
+}
+
 impl Tally {
     /// Returns how many deliveries are not settled, exercises among them.
     pub fn open(&self) -> u64 {

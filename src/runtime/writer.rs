@@ -262,7 +262,7 @@ impl Writer {
             }
             released.into_iter().for_each(|released| self.release.let_go(released));
             self.slot.left(turn);
-            self.intake.look(self.release.view.borrow().deliveries.open());
+            self.intake.look(self.release.view.borrow().unsettled());
             self.retention.step(&mut *self.outbox, self.clock.now());
         }
         Ok(())

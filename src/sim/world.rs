@@ -159,10 +159,7 @@ impl World {
         }
         self.turn()?;
         let end = self.now + SETTLE_WITHIN;
-        let open = |core: &Core, now| {
-            let view = core.view(now);
-            view.deliveries.open() + view.drill_deliveries.open()
-        };
+        let open = |core: &Core, now| core.view(now).unsettled();
         while open(&self.core, self.now) > 0 {
             if self.now > end {
                 let open = self.core.view(self.now).oldest_deliveries;

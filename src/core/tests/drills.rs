@@ -1,13 +1,15 @@
 //! Game days: a gateway that is made to look down, to exercises alone or to everybody.
 
-use super::{World, gateway, person, two_steps};
+use super::{World, gateway, person, policy, step, two_steps};
 use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::{Event, OverlayAct, Reply};
 use crate::core::input::{Accept, Command, Input, Ticket};
 use crate::core::message::{SERVICE, Severity, Status};
 use crate::core::outcome::{DeliveryResult, Reason, ReceiptKind};
+use crate::core::policy::SendMode;
 use crate::core::record::{Record, Standing};
 use crate::core::time::Span;
+use crate::core::{EXERCISES_MAX, OUTBOX_MAX};
 
 const WA: GatewayId = GatewayId(0);
 const LASTS: Span = Span::from_mins(10);
@@ -116,6 +118,7 @@ fn its_figures_are_kept_apart_and_it_comes_after_what_is_meant() {
     w.accept(Severity::Minor, 1);
     let view = w.core.view(w.now);
     assert_eq!((view.deliveries.open(), view.drill_deliveries.open()), (1, 2));
+    assert_eq!(view.unsettled(), 3, "what may still grow on disk is all of them");
     let age = |severity: Severity| view.oldest[severity as usize];
     assert_eq!((age(Severity::Extreme), age(Severity::Minor).is_some()), (None, true));
     let first = w.orders.remove(0);
@@ -134,4 +137,62 @@ fn its_figures_are_kept_apart_and_it_comes_after_what_is_meant() {
         .filter_map(|e| if let Event::Settled { drill, .. } = e { Some(*drill) } else { None })
         .collect();
     assert_eq!(told, [true, false]);
+}
+
+/// Both channels at once, and a drill to everybody on the first.
+fn at_once() -> World {
+    let steps = vec![step(&[Channel::Whatsapp, Channel::Sms], SendMode::All, 60)];
+    let mut w = World::pair(policy(steps, |_| {}));
+    assert_eq!(w.drill(WA, true), Reply::Done { changed: 1 });
+    w
+}
+
+#[test]
+fn what_cannot_be_used_keeps_no_real_message_from_what_only_looks_down() {
+    let hold = |w: &mut World| {
+        let command = Command::Hold { gateway: Some(GatewayId(1)), reason: "billing".into() };
+        w.input(Input::Command { ticket: Ticket(7), who: "ali".into(), command });
+    };
+    let mut w = at_once();
+    w.accept(Severity::Extreme, 1);
+    assert_eq!(w.channels(), [Channel::Sms], "while another is good, it is left aside");
+    let mut w = at_once();
+    hold(&mut w);
+    w.accept(Severity::Extreme, 1);
+    assert_eq!(w.channels(), [Channel::Whatsapp], "what is held is no other road");
+    let mut sms = gateway("sms", Channel::Sms);
+    sms.window = 1;
+    let steps = vec![step(&[Channel::Whatsapp, Channel::Sms], SendMode::All, 60)];
+    let mut w = World::new(vec![gateway("wa", Channel::Whatsapp), sms], policy(steps, |_| {}));
+    w.drill(WA, true);
+    w.accept(Severity::Extreme, 2);
+    assert_eq!(w.channels(), [Channel::Sms], "the second waits for the window");
+    hold(&mut w);
+    assert_eq!(w.channels(), [Channel::Whatsapp], "until the other road is closed under it");
+}
+
+#[test]
+fn what_only_looks_down_is_a_way_still() {
+    let mut w = World::pair(two_steps());
+    let usable = |w: &World| w.core.view(w.now).channels.iter().map(|c| c.usable).collect::<Vec<_>>();
+    for everybody in [false, true] {
+        w.drill(WA, everybody);
+        assert_eq!(usable(&w), [1, 1], "everybody: {everybody}");
+    }
+}
+
+#[test]
+fn exercises_leave_half_of_the_outbox_to_what_is_meant() {
+    let mut w = World::pair(two_steps());
+    w.core.counts.drill.waiting = EXERCISES_MAX - 1;
+    w.exercise(Severity::Extreme, 1);
+    w.exercise(Severity::Extreme, 1);
+    w.input(Input::Accept(Box::new(World::message(Severity::Minor, vec![person("ar")], None, None))));
+    let taken: Vec<bool> = w.replies.iter().map(|reply| matches!(reply, Reply::Accepted { .. })).collect();
+    assert_eq!(taken, [true, false, true]);
+    assert!(matches!(w.replies[1], Reply::OutboxFull { .. }));
+    w.core.counts.actual.waiting += OUTBOX_MAX;
+    w.replies.clear();
+    w.input(Input::Accept(Box::new(World::message(Severity::Minor, vec![person("ar")], None, None))));
+    assert!(matches!(w.replies[..], [Reply::OutboxFull { .. }]));
 }
