@@ -17,6 +17,10 @@ use std::str::FromStr;
 /// danger writes is far shorter, and what is cut is cut at the end.
 pub const SAID_BYTES_MAX: usize = 4 * 1024;
 
+/// Stands in a text where words of it have not come, or are not kept. What has it is never read as "safe": the rest may say
+/// otherwise.
+pub const CUT: &str = " […] ";
+
 /// What a recipient says, as an adapter heard it and after its signature was checked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -300,7 +304,10 @@ impl Said {
     pub fn text(words: &str) -> Said {
         match words.trim() {
             "" => Said::Other,
-            words => Said::Text(cut(words, SAID_BYTES_MAX).to_owned()),
+            words if words.len() > SAID_BYTES_MAX => {
+                Said::Text(format!("{}{}", cut(words, SAID_BYTES_MAX - CUT.len()), CUT.trim_end()))
+            }
+            words => Said::Text(words.to_owned()),
         }
     }
 

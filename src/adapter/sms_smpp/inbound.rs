@@ -4,14 +4,16 @@
 //!
 //! Limits: parts wait for each other for [`PARTS_WAIT`]; an SMSC that brings the next part only once the first is
 //! acknowledged gets its acknowledgement then, and each part is a reply of its own. [`GROUPS_MAX`] texts are joined at once.
-//! A national number stays as it came: no message is found by it.
+//! A number that is not certainly international stays as it came: no message is found by it, for as another country's it
+//! might be somebody else's.
 //!
-//! Invariant: no part is acknowledged before its words are on disk, and no part is dropped.
+//! Invariant: no part is acknowledged before its words are on disk, and no part is dropped. A text of which a part is
+//! missing says so ([`CUT`]): it is never read as "safe".
 
-use super::pdu::{Delivered, Say};
+use super::pdu::{Address, Delivered, Say};
 use crate::adapter::hook::e164;
 use crate::adapter::segments::{Alphabet, Encoding, decode};
-use crate::core::reply::{Reply, Said};
+use crate::core::reply::{CUT, Reply, Said};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
@@ -27,6 +29,17 @@ const ESM_UDHI: u8 = 0x40;
 /// A header's elements that number the parts: by a reference of 8 and of 16 bits.
 const CONCATENATED_8: u8 = 0x00;
 const CONCATENATED_16: u8 = 0x08;
+
+/// The type of number: nobody knows, and international. Cites: SMPP 3.4, 5.2.5.
+const TON_UNKNOWN: u8 = 0;
+const TON_INTERNATIONAL: u8 = 1;
+/// The prefix that is dialled before a country's code nearly everywhere.
+const DIALLED_ABROAD: &str = "00";
+/// The fewest digits that are taken for an international number where nobody says so. Cites: ITU-T E.164; a mobile number
+/// with its country's code has ten or more nearly everywhere, one without it nine or fewer in most countries.
+const UNTOLD_DIGITS_MIN: usize = 10;
+/// What North America's numbers have with their code. Without it, those that begin with 1 are of another country.
+const NORTH_AMERICAN_DIGITS: usize = 11;
 
 /// The units that a reply came in, each to be acknowledged.
 pub(super) type Units = Vec<Unit>;
@@ -103,8 +116,8 @@ impl Joining {
 
     fn end(&mut self, key: &(String, u16, u8)) -> Option<(Reply, Units)> {
         let Group { pieces, units, .. } = self.groups.remove(key)?;
-        let words: String = pieces.into_values().collect();
-        Some(self.reply(key.0.clone(), Some(words), units))
+        let (from, _, total) = key;
+        Some(self.reply(from.clone(), Some(joined(pieces, *total)), units))
     }
 
     fn reply(&mut self, from: String, words: Option<String>, units: Units) -> (Reply, Units) {
@@ -115,13 +128,48 @@ impl Joining {
     }
 }
 
+/// Joins what has come of a text, and marks each place where something has not.
+fn joined(pieces: BTreeMap<u8, String>, total: u8) -> String {
+    let (mut words, mut last) = (String::new(), 0);
+    for (number, piece) in pieces {
+        if number - last > 1 {
+            words.push_str(CUT);
+        }
+        words.push_str(&piece);
+        last = number;
+    }
+    if last < total {
+        words.push_str(CUT);
+    }
+    words
+}
+
+/// Returns a sender as messages are sent to it, where it is certainly international; else as it came.
+fn sender(source: &Address) -> Option<String> {
+    let given = source.text.trim();
+    let abroad = given.strip_prefix(DIALLED_ABROAD).and_then(e164);
+    let international = match source.ton {
+        _ if given.starts_with('+') => e164(given),
+        TON_INTERNATIONAL => abroad.or_else(|| e164(given)),
+        TON_UNKNOWN => abroad.or_else(|| e164(given).filter(|_| may_be_international(given))),
+        _ => None,
+    };
+    international.or_else(|| Some(given.to_owned()).filter(|given| !given.is_empty()))
+}
+
+fn may_be_international(digits: &str) -> bool {
+    match digits.starts_with('1') {
+        true => digits.len() == NORTH_AMERICAN_DIGITS,
+        false => digits.len() >= UNTOLD_DIGITS_MIN,
+    }
+}
+
 /// Reads a unit; `None`: it is no message of a person.
 fn read(delivered: &Delivered, alphabet: Alphabet) -> Option<Piece> {
     if delivered.esm_class & ESM_TYPE != 0 {
         return None;
     }
-    let source = delivered.source.trim();
-    let from = e164(source).or_else(|| Some(source.to_owned()).filter(|source| !source.is_empty()))?;
+    let from = sender(&delivered.source)?;
     let (header, octets) = match delivered.esm_class & ESM_UDHI {
         0 => (&[][..], delivered.octets.as_slice()),
         _ => {
@@ -166,11 +214,17 @@ fn part(header: &[u8]) -> Option<Part> {
 mod tests {
     use super::*;
     use crate::adapter::segments::segments;
+    use crate::core::reading;
+    use crate::core::reply::{Asks, ReplyKind};
+
+    fn address(ton: u8, text: &str) -> Address {
+        Address { ton, npi: 1, text: text.into() }
+    }
 
     fn message(text: &str) -> Delivered {
         let whole = segments(text);
         Delivered {
-            source: "970599000001".into(),
+            source: address(1, "970599000001"),
             data_coding: whole.encoding.data_coding(),
             octets: whole.parts.concat(),
             ..Delivered::default()
@@ -204,8 +258,60 @@ mod tests {
         check(&Delivered { data_coding: 4, ..message("x") }, Said::Other);
         let receipt = Delivered { esm_class: 4, ..message("id:1 stat:DELIVRD") };
         assert!(Joining::new().push(&receipt, Alphabet::Gsm7, (Say::DeliverSmResp, 7), now).is_err());
-        let odd = Delivered { source: " 4321 ".into(), ..message("hi") };
-        assert_eq!(push(&mut Joining::new(), &odd, now)[0].0, "4321", "a short number stays as it is");
+    }
+
+    #[test]
+    fn a_number_is_international_only_where_that_is_certain() {
+        let check = |ton, given: &str, expected: Option<&str>| {
+            assert_eq!(sender(&address(ton, given)).as_deref(), expected, "{ton} {given}");
+        };
+        let (amal, short) = (Some("+970599000001"), Some("4321"));
+        for (ton, given) in
+            [(1, "970599000001"), (1, "00970599000001"), (0, "970599000001"), (0, "00970599000001")]
+        {
+            check(ton, given, amal);
+        }
+        for ton in 0..=6 {
+            check(ton, " +970599000001 ", amal);
+            check(ton, " 4321 ", short);
+            check(ton, " ", None);
+        }
+        // As international it would be somebody's on Curaçao.
+        check(0, "599000001", Some("599000001"));
+        check(0, "0599000001", Some("0599000001"));
+        // Of Egypt, not of North America.
+        check(0, "1001234567", Some("1001234567"));
+        check(0, "12025550123", Some("+12025550123"));
+        check(0, "9613123456", Some("+9613123456"));
+        for ton in 2..=6 {
+            check(ton, "599000001", Some("599000001"));
+            check(ton, "970599000001", Some("970599000001"));
+            check(ton, "00970599000001", Some("00970599000001"));
+        }
+    }
+
+    #[test]
+    fn a_text_that_lacks_a_part_is_never_safe() {
+        let now = Instant::now();
+        let part = |number: u8, total: u8, text: &str| Delivered {
+            part: Some(Part { reference: 9, total, number }),
+            ..message(text)
+        };
+        let after = |parts: &[Delivered]| {
+            let mut joining = Joining::new();
+            parts.iter().for_each(|part| assert_eq!(push(&mut joining, part, now), []));
+            let (_, said, _) = said(joining.over(now + PARTS_WAIT)).remove(0);
+            let asks = Asks::of(Asks::ANSWERS);
+            (said.clone(), reading::read(&said, asks))
+        };
+        let check = |parts: &[Delivered], text: &str, kind| assert_eq!(after(parts), (words(text), kind));
+        check(&[part(1, 2, "I am safe")], "I am safe […]", ReplyKind::Plain);
+        check(&[part(2, 2, "أنا بخير")], "[…] أنا بخير", ReplyKind::Plain);
+        check(&[part(1, 3, "safe"), part(3, 3, "safe")], "safe […] safe", ReplyKind::Plain);
+        check(&[part(1, 2, "1")], "1 […]", ReplyKind::Plain);
+        check(&[part(1, 2, "STOP")], "STOP […]", ReplyKind::Plain);
+        check(&[part(1, 2, "help")], "help […]", ReplyKind::NeedHelp);
+        check(&[part(1, 2, "2")], "2 […]", ReplyKind::NeedHelp);
     }
 
     #[test]
@@ -233,14 +339,14 @@ mod tests {
             let joined = push(&mut joining, &way(1, "نحن عالقون، "), now);
             assert_eq!(joined, [("+970599000001".into(), words("نحن عالقون، نحتاج مساعدة"), 2)]);
             assert!(joining.over(now + PARTS_WAIT).is_empty());
-            // What stays alone is given as it is.
+            // What stays alone is given as far as it has come.
             assert_eq!(push(&mut joining, &way(1, "help"), now), []);
             assert!(joining.over(now).is_empty());
-            assert_eq!(said(joining.over(now + PARTS_WAIT))[0].1, words("help"));
+            assert_eq!(said(joining.over(now + PARTS_WAIT))[0].1, words("help […]"));
         }
         let mut joining = Joining::new();
-        let senders =
-            (0..=GROUPS_MAX).map(|n| Delivered { source: format!("9705990{n:05}"), ..by_header(1, "x") });
+        let of = |n: usize| address(1, &format!("9705990{n:05}"));
+        let senders = (0..=GROUPS_MAX).map(|n| Delivered { source: of(n), ..by_header(1, "x") });
         let pushed: usize = senders.map(|part| push(&mut joining, &part, now).len()).sum();
         assert_eq!((pushed, joining.groups.len()), (1, GROUPS_MAX), "the oldest makes room, and is not lost");
     }

@@ -75,7 +75,7 @@ pub(super) enum Role {
 pub(super) struct Address {
     pub(super) ton: u8,
     pub(super) npi: u8,
-    /// At most 20 octets, none of them NUL.
+    /// At most 20 octets, none of them NUL; what is heard may be longer.
     pub(super) text: String,
 }
 
@@ -137,8 +137,8 @@ pub(super) enum Say {
 #[derive(Clone, PartialEq, Eq, Default)]
 #[cfg_attr(test, derive(Debug))]
 pub(super) struct Delivered {
-    /// The sender's address as it is written.
-    pub(super) source: String,
+    /// The sender.
+    pub(super) source: Address,
     pub(super) esm_class: u8,
     pub(super) data_coding: u8,
     /// `short_message`, or `message_payload` where that is given.
@@ -273,9 +273,8 @@ impl<'a> Reader<'a> {
         Some(Some(id.trim().to_owned()).filter(|id| !id.is_empty() && status == 0))
     }
 
-    fn address(&mut self) -> Option<String> {
-        self.take(2)?;
-        Some(self.text().to_owned())
+    fn address(&mut self) -> Option<Address> {
+        Some(Address { ton: self.u8()?, npi: self.u8()?, text: self.text() })
     }
 
     fn deliver_sm(&mut self) -> Option<Delivered> {

@@ -2,7 +2,8 @@
 //!
 //! A reply is read as "safe" or as an acknowledgement only where every word of it is known and none speaks against it;
 //! what is not certain stays a plain reply, for a person to read. A call for help is heard among any other words: a
-//! false alarm costs a look, a missed one may cost a life. A digit means something only where the message asked.
+//! false alarm costs a look, a missed one may cost a life. A digit means something only where the message asked. What has
+//! not come whole ([`CUT`]) is a call for help or a plain reply, and nothing else.
 //!
 //! Limits: the first [`TOKENS_MAX`] words are read; a reply that is longer is never "safe".
 
@@ -10,7 +11,7 @@ mod arabic;
 mod english;
 
 use super::ids::AttemptId;
-use super::reply::{Asks, ReplyKind, Said};
+use super::reply::{Asks, CUT, ReplyKind, Said};
 
 /// How many words of a reply are read: a person in danger writes fewer before the one that counts.
 const TOKENS_MAX: usize = 200;
@@ -78,6 +79,14 @@ pub(crate) fn of_button(back: &str) -> Option<(AttemptId, ReplyKind)> {
 }
 
 fn of_words(words: &str, asks: Asks) -> ReplyKind {
+    match of_what_came(words, asks) {
+        ReplyKind::NeedHelp => ReplyKind::NeedHelp,
+        _ if words.contains(CUT.trim()) => ReplyKind::Plain,
+        kind => kind,
+    }
+}
+
+fn of_what_came(words: &str, asks: Asks) -> ReplyKind {
     let tokens = tokens(words);
     let senses = senses(&tokens);
     let said: Vec<&str> = tokens.iter().map(String::as_str).filter(|token| !token.is_empty()).collect();

@@ -176,11 +176,13 @@ proptest! {
         id in prop::option::of(text_up_to(64)),
         state in prop::option::of(0u8..=9),
         network in prop::option::of((1u8..=8, any::<u16>())),
+        ton in 0u8..=6,
         sequence in 1u32..=SEQUENCE_MAX,
     ) {
         let id = id.filter(|id| !id.is_empty());
+        let source = Address { ton, npi: 1, text: "970599000001".into() };
         let expected = Delivered {
-            source: "970599000001".into(),
+            source: source.clone(),
             part: None,
             esm_class,
             data_coding,
@@ -191,6 +193,8 @@ proptest! {
         };
         let mut deliver = DeliverSm::builder()
             .service_type(ServiceType::default())
+            .source_addr_ton(Ton::from(ton))
+            .source_addr_npi(Npi::from(1))
             .source_addr(c("970599000001"))
             .destination_addr(c("4321"))
             .esm_class(EsmClass::from(esm_class))
@@ -199,6 +203,8 @@ proptest! {
             // One that nobody has a use for comes first.
             .push_tlv(MessageDeliveryRequestTlvValue::UserResponseCode(7));
         let mut data = DataSm::builder()
+            .source_addr_ton(Ton::from(ton))
+            .source_addr_npi(Npi::from(1))
             .source_addr(c("970599000001"))
             .destination_addr(c("4321"))
             .esm_class(EsmClass::from(esm_class))
@@ -221,7 +227,6 @@ proptest! {
         let heard = decode(&from_the_other(0, sequence, deliver.build()));
         prop_assert_eq!(heard, Heard { status: 0, sequence, body: Hear::DeliverSm(expected) });
         let heard = decode(&from_the_other(0, sequence, data.build()));
-        let source = "970599000001".to_owned();
         let octets = payload.unwrap_or_default();
         let expected = Delivered { source, esm_class, data_coding, octets, ..Delivered::default() };
         prop_assert_eq!(heard, Heard { status: 0, sequence, body: Hear::DataSm(expected) });
