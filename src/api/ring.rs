@@ -135,6 +135,11 @@ impl EventRing {
         self.at(inner.first + shown as u64)
     }
 
+    /// Returns the place from which everything that is kept is read.
+    pub fn oldest(&self) -> Place {
+        self.at(self.lock().first)
+    }
+
     /// Returns the lines worth telling, newest first.
     pub fn chronicle(&self) -> Vec<Line> {
         self.lock().chronicle.iter().rev().cloned().collect()

@@ -113,7 +113,9 @@ fn is_address(text: &str) -> bool {
 fn heartbeat(mut table: Table, diags: &mut Diagnostics) -> Option<Heartbeat> {
     let url = table.secret("heartbeat_url", diags);
     let every = table.span_in("heartbeat_every", HEARTBEAT_RANGE, diags);
-    if url.as_ref().is_some_and(|url| host_of(url.expose()).is_none()) {
+    // What a `#` begins is never sent: an address that is told apart by it is another than was meant.
+    let is_usable = |url: &str| host_of(url).is_some() && !url.contains('#');
+    if url.as_ref().is_some_and(|url| !is_usable(url.expose())) {
         diags.push(
             Diagnostic::error("bad-url", "the `heartbeat_url` of [notices] is no address")
                 .at(table.place(), "in this table")

@@ -107,6 +107,7 @@ fn mistakes_are_named_with_their_remedy() {
     check(&format!("{amal}email = \"a@b\"\nlanguage = \"fr\"\n"), &["error[", "`fr`"]);
     check(&format!("{amal}email = \"a@b\"\n{amal}email = \"c@d\"\n"), &["two operators are called `amal`"]);
     check("[notices]\nheartbeat_url = \"ping\"\n", &["is no address", "warning[literal-secret]"]);
+    check("[notices]\nheartbeat_url = \"https://watch.example.org/a#b\"\n", &["is no address"]);
     check("[notices]\nheartbeat_every = \"1s\"\n", &["error[out-of-range]"]);
     // What is not built is not taken: somebody would count on it.
     check(

@@ -15,7 +15,7 @@ pub(crate) use heartbeat::beat;
 use self::desk::{Desk, Notice, Seen, Told};
 use self::words::Writing;
 use crate::api::board::Board;
-use crate::api::ring::After;
+use crate::api::ring::{After, EventRing, Place, What};
 use crate::api::service::{NO_TICKET, Trouble};
 use crate::core::channel::Channel;
 use crate::core::effect::{Event, Reply};
@@ -101,25 +101,8 @@ impl Notifier {
     }
 
     /// Returns what happened to messages since the last look.
-    async fn told(&self, place: &mut crate::api::ring::Place) -> Vec<Told> {
-        let mut told = Vec::new();
-        // What is there is there at once; nothing new is not waited for.
-        while let Ok(after) =
-            tokio::time::timeout(Duration::ZERO, self.front.events.after(*place, EVENTS_MAX)).await
-        {
-            match after {
-                After::Events(events) => {
-                    for (next, _, event) in events {
-                        *place = next;
-                        if let Event::DeadlineMissed { message, deliveries, drill: false, .. } = &*event {
-                            told.push(Told::Missed { message: *message, deliveries: *deliveries });
-                        }
-                    }
-                }
-                After::Lost => *place = self.front.events.since(self.front.clock.now()),
-                After::Closed => break,
-            }
-        }
+    async fn told(&self, place: &mut Place) -> Vec<Told> {
+        let told = happened(&self.front.events, place).await;
         // What the service itself sent is not told of: that would never end.
         let mut ours = Vec::new();
         for Told::Missed { message, deliveries } in told {
@@ -246,10 +229,81 @@ impl Notifier {
     }
 }
 
+/// Returns what happened to messages after `place`, and moves it on. Where more happened than the ring holds, the chronicle
+/// tells what is gone from it; what is told twice by that the desk knows.
+async fn happened(ring: &EventRing, place: &mut Place) -> Vec<Told> {
+    let mut told = Vec::new();
+    // What is there is there at once; nothing new is not waited for.
+    while let Ok(after) = tokio::time::timeout(Duration::ZERO, ring.after(*place, EVENTS_MAX)).await {
+        match after {
+            After::Events(events) => {
+                for (next, _, event) in events {
+                    *place = next;
+                    told.extend(told_of(&event));
+                }
+            }
+            After::Lost => {
+                // The place first: what leaves the ring from here on is in the chronicle by then.
+                *place = ring.oldest();
+                let lines = ring.chronicle().into_iter().rev();
+                told.extend(lines.filter_map(|line| match line.what {
+                    What::Event(event) => told_of(&event),
+                    What::Failover { .. } => None,
+                }));
+            }
+            After::Closed => break,
+        }
+    }
+    told
+}
+
+fn told_of(event: &Event) -> Option<Told> {
+    match *event {
+        Event::DeadlineMissed { message, deliveries, drill: false, .. } => {
+            Some(Told::Missed { message, deliveries })
+        }
+        _ => None,
+    }
+}
+
 /// Returns the key of a notice. The body's digest is the same whatever the words were when it was told.
 fn key(notice: &Notice) -> IdempotencyKey {
     let said = format!("{SERVICE}\0notice {} {}", notice.thread, notice.number);
     let digest = ring::digest::digest(&ring::digest::SHA256, said.as_bytes());
     let key: [u8; 16] = std::array::from_fn(|i| digest.as_ref()[i]);
     IdempotencyKey { key, body: key }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ring::RING_EVENTS;
+    use crate::core::ids::MessageId;
+    use crate::core::message::Severity;
+
+    fn missed(n: u8, drill: bool) -> Arc<Event> {
+        let message = MessageId::from_bytes([n; 16]);
+        Arc::new(Event::DeadlineMissed { message, deliveries: 3, severity: Severity::Severe, drill })
+    }
+
+    fn messages(told: &[Told]) -> Vec<u8> {
+        told.iter().map(|Told::Missed { message, .. }| message.to_bytes()[0]).collect()
+    }
+
+    #[tokio::test]
+    async fn a_missed_deadline_is_heard_of_though_the_ring_went_round() {
+        let at = Timestamp::from_ms(1_790_000_000_000);
+        let ring = EventRing::new(at);
+        let mut place = ring.since(at);
+        ring.push(at, [missed(1, false), missed(2, true)]);
+        assert_eq!(messages(&happened(&ring, &mut place).await), [1], "an exercise is no news");
+        assert!(happened(&ring, &mut place).await.is_empty());
+        let chatter = || Arc::new(Event::StrayReceipt { gateway: crate::core::channel::GatewayId(0) });
+        ring.push(at, [missed(3, false)]);
+        ring.push(at, (0..=RING_EVENTS).map(|_| chatter()));
+        ring.push(at, [missed(4, false)]);
+        let told = messages(&happened(&ring, &mut place).await);
+        assert_eq!(told, [1, 3, 4, 4], "the desk tells of each once");
+        assert!(happened(&ring, &mut place).await.is_empty(), "and its place is found again");
+    }
 }
