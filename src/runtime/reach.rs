@@ -1,7 +1,7 @@
 //! Keeps count of who can be reached, away from those who ask.
 //!
-//! The address book is read again only after it was changed, and then not more often than each [`READ_EVERY`]; how the
-//! gateways stand is laid over its kinds of people each [`LOOK_EVERY`].
+//! The address book is read again after it was changed, not more often than each [`READ_EVERY`], and without a change each
+//! [`READ_AGAIN`]; how the gateways stand is laid over its kinds of people each [`LOOK_EVERY`].
 
 use crate::api::service::Trouble;
 use crate::core::query::{Answer, Query, ROWS_MAX};
@@ -19,6 +19,9 @@ use tokio::sync::watch;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long the count of a changed address book may be old: an import comes in many calls.
 const READ_EVERY: Span = Span::from_secs(20);
+/// How long the count of an address book may be old that nobody has told us was changed: what is true of people may end by
+/// time alone, and a count that is wrong for whatever reason does not stay so.
+const READ_AGAIN: Span = Span::from_mins(10);
 
 /// What keeps count.
 pub(crate) struct Counting {
@@ -37,8 +40,7 @@ impl Counting {
         while self.view.has_changed().is_ok() {
             let changes = self.changes.load(Relaxed);
             let now = self.clock.now();
-            let stale = counted.is_none_or(|(of, at)| of != changes && now.since(at) >= READ_EVERY);
-            if stale {
+            if is_stale(counted, changes, now) {
                 match read(&self.reads).await {
                     Ok(read) => (roll, counted) = (read, Some((changes, now))),
                     Err(Trouble::Stopping) => return,
@@ -53,6 +55,11 @@ impl Counting {
     }
 }
 
+/// Says whether the address book is to be read again, counted at that time after so many changes.
+fn is_stale(counted: Option<(u64, Timestamp)>, changes: u64, now: Timestamp) -> bool {
+    counted.is_none_or(|(of, at)| now.since(at) >= if of == changes { READ_AGAIN } else { READ_EVERY })
+}
+
 /// Reads the whole address book, a page at a time.
 async fn read(reads: &Reads) -> Result<Roll, Trouble> {
     let (mut roll, mut after) = (Roll::default(), None);
@@ -65,5 +72,25 @@ async fn read(reads: &Reads) -> Result<Roll, Trouble> {
             return Ok(roll);
         }
         after = page.into_iter().last().map(|contact| contact.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_again_after_a_change_and_by_time_alone() {
+        let at = Timestamp::from_ms(1_790_000_000_000);
+        let (soon, early) = (Span::from_secs(1), Span::from_ms(-1));
+        assert!(is_stale(None, 0, at));
+        let check = |changes, after: Span, expected| {
+            assert_eq!(is_stale(Some((7, at)), changes, at + after), expected, "{changes} {after:?}");
+        };
+        check(8, soon, false);
+        check(8, READ_EVERY, true);
+        check(7, READ_EVERY, false);
+        check(7, READ_AGAIN + early, false);
+        check(7, READ_AGAIN, true);
     }
 }
