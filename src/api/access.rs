@@ -7,6 +7,7 @@ use super::problem::{Kind, Problem};
 use super::session;
 use super::{ApiConfig, App};
 use crate::core::query::Role;
+use crate::diag::article;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use std::net::IpAddr;
@@ -81,8 +82,8 @@ pub(crate) fn admit(app: &App, access: Access, parts: &Parts) -> Result<Admitted
         Err(problem) => return Err(problem),
     };
     if caller.role < role {
-        let detail =
-            format!("this call needs the role {}; the token is a {}", role.name(), caller.role.name());
+        let (needed, is) = (role.name(), caller.role.name());
+        let detail = format!("this call needs the role {needed}; the token is {} {is}", article(is));
         return Err(Problem::new(Kind::WrongRole, detail));
     }
     // A page's form carries the value itself, and its handler looks there.

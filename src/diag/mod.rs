@@ -17,6 +17,7 @@
 //!
 //! Invariant: no secret's literal is shown, in whatever diagnostic its line appears.
 
+mod article;
 mod bidi;
 mod diagnostic;
 mod loose;
@@ -29,6 +30,7 @@ mod table;
 mod units;
 mod value;
 
+pub(crate) use article::article;
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level};
 pub use loose::{Loose, Said};
 pub use nearest::{did_you_mean, nearest};

@@ -4,7 +4,7 @@ use super::server::{file, url};
 use crate::core::channel::{Channel, GATEWAYS_MAX};
 use crate::core::gateway::{GatewayConfig, INTERNET, Receipts};
 use crate::core::time::Span;
-use crate::diag::{Diagnostic, Diagnostics, Place, Spanned, Table, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, Place, Spanned, Table, article, did_you_mean};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -138,9 +138,12 @@ pub(super) fn name(
     table.call(format!("{noun} `{}`", name.value));
     if !is_name(&name.value) {
         diags.push(
-            Diagnostic::error("bad-name", format!("`{}` cannot be the name of a {noun}", name.value))
-                .at(&name.place, "not made of a-z, 0-9 and `-`, or too long")
-                .help(format!("names are `[a-z0-9-]+`, at most {NAME_BYTES_MAX} characters: `{noun}-1`")),
+            Diagnostic::error(
+                "bad-name",
+                format!("`{}` cannot be the name of {} {noun}", name.value, article(noun)),
+            )
+            .at(&name.place, "not made of a-z, 0-9 and `-`, or too long")
+            .help(format!("names are `[a-z0-9-]+`, at most {NAME_BYTES_MAX} characters: `{noun}-1`")),
         );
         return None;
     }
