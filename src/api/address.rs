@@ -63,6 +63,24 @@ pub fn normalise(channel: Channel, written: &str) -> Result<String, BadAddress> 
     }
 }
 
+/// Says whether somebody's address on this channel is a telephone number.
+pub(crate) fn is_number(channel: Channel) -> bool {
+    matches!(channel, Channel::Whatsapp | Channel::Signal | Channel::Sms | Channel::Voice | Channel::Imessage)
+}
+
+/// The countries, by their codes, where the leading 0 is a part of the number. Cites: ITU-T E.164, national numbering plans.
+const ZERO_STAYS: [&str; 2] = ["39", "378"];
+
+/// Puts the code of a country before a number as it is dialled inside of it: with one leading 0. `None` where it is not such a
+/// number.
+pub(crate) fn in_country(written: &str, code: &str) -> Option<String> {
+    let text = written.trim_matches(|c: char| c.is_whitespace() || invisible(c));
+    let digits: String = text.chars().filter(|c| !invisible(*c)).map(|c| digit(c).unwrap_or(c)).collect();
+    let rest = digits.strip_prefix('0').filter(|rest| !rest.trim_start().starts_with('0'))?;
+    let kept = if ZERO_STAYS.contains(&code) { digits.as_str() } else { rest };
+    Some(format!("+{code}{kept}"))
+}
+
 /// Shows an address so that its owner knows it and others do not: a number's last three digits, a mailbox's domain.
 pub fn mask(channel: Channel, address: &str) -> String {
     match address.split_once('@') {
@@ -231,6 +249,21 @@ mod tests {
         check(Channel::Imessage, "+970599000001", Ok("+970599000001"));
         check(Channel::Matrix, "@amal:example.org", Ok("@amal:example.org"));
         check(Channel::Mesh, "node 7", Err(BadAddress::BadCharacter));
+    }
+
+    #[test]
+    fn a_number_as_dialled_at_home_gets_its_country() {
+        let check = |written, code, expected: Option<&str>| {
+            let abroad = in_country(written, code).and_then(|number| normalise(Channel::Sms, &number).ok());
+            assert_eq!(abroad.as_deref(), expected, "{written:?} in {code}");
+        };
+        check("0599 000 001", "970", Some("+970599000001"));
+        check("\u{202a}٠٥٩٩٠٠٠٠٠١\u{202c}", "970", Some("+970599000001"));
+        check("06 1234 5678", "39", Some("+390612345678"));
+        check("00970599000001", "970", None);
+        check("+970599000001", "970", None);
+        check("599000001", "970", None);
+        check("0", "970", None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::call::{Answer, Call, json};
 use super::intake::{NAME_CHARS_MAX, PersonFields, check_name, once};
 use super::people::recipient;
 use super::problem::{Kind, Problem};
-use super::service::Change;
+use super::service::Change as Put;
 use crate::core::query::{Answer as Found, Contact, Query};
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -75,11 +75,52 @@ pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
     }
     let contacts = check_all(rows)?;
     let count = contacts.len();
-    if !dry_run {
-        app.service.change(call.caller.who, Change::Contacts(contacts)).await?;
+    if dry_run {
+        let mut told = json!({"stored": 0, "checked": count});
+        let counts = compare(&app, &contacts).await?;
+        Change::ALL.iter().zip(counts).for_each(|(change, count)| told[change.name()] = count.into());
+        return Ok(json(StatusCode::OK, &told));
     }
-    let (stored, checked) = if dry_run { (0, count) } else { (count, count) };
-    Ok(json(StatusCode::OK, &json!({"stored": stored, "checked": checked})))
+    app.service.change(call.caller.who, Put::Contacts(contacts)).await?;
+    Ok(json(StatusCode::OK, &json!({"stored": count, "checked": count})))
+}
+
+/// What a row would do to the address book.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    /// Nobody has its id.
+    New,
+    /// It says something else.
+    Changed,
+    /// It says what is there.
+    Unchanged,
+}
+
+impl Change {
+    pub(crate) const ALL: [Change; 3] = [Change::New, Change::Changed, Change::Unchanged];
+
+    /// Returns its word in an answer.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Change::New => "new",
+            Change::Changed => "changed",
+            Change::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// Counts what rows would do, in the order of [`Change::ALL`].
+async fn compare(app: &App, rows: &[Contact]) -> Result<[u64; 3], Problem> {
+    let mut counts = [0; 3];
+    for row in rows {
+        let change = match app.service.read(Query::Contact(row.id.clone())).await? {
+            Found::Contacts(found) if found.first() == Some(row) => Change::Unchanged,
+            Found::Contacts(found) if !found.is_empty() => Change::Changed,
+            _ => Change::New,
+        };
+        counts[change as usize] += 1;
+    }
+    Ok(counts)
 }
 
 /// Checks every row, and tells of all bad ones at once.

@@ -11,6 +11,7 @@ mod alertmanager;
 mod audit;
 pub mod board;
 pub(crate) mod call;
+mod call_tree;
 pub mod cap;
 pub(crate) mod contacts;
 pub(crate) mod correct;

@@ -76,7 +76,7 @@ async fn record(
     thread: &str,
     reason: String,
 ) -> Result<(), super::problem::Problem> {
-    let change = Change::Notice { act, thread: thread.to_owned(), reason };
+    let change = Change::Act { act, on: thread.to_owned(), reason };
     Ok(app.service.change(who.to_owned(), change).await?)
 }
 

@@ -40,7 +40,8 @@ impl Who {
         }
     }
 
-    fn has(self, roads: u32) -> bool {
+    /// Says whether somebody with so many roads is meant.
+    pub(super) fn has(self, roads: u32) -> bool {
         match self {
             Who::None => roads == 0,
             Who::One => roads == 1,

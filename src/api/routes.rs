@@ -7,8 +7,8 @@ use super::problem::Kind;
 pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
-    alertmanager, audit, cap, contacts, correct, events, gateways, health, hooks, messages, notices, openapi,
-    reach, replies, tokens,
+    alertmanager, audit, call_tree, cap, contacts, correct, events, gateways, health, hooks, messages,
+    notices, openapi, reach, replies, tokens,
 };
 use crate::core::query::Role;
 
@@ -197,6 +197,17 @@ const CALLS: &[Route] = &[
         gives: Gives::Json(200, "Reach"),
         run: run!(reach::show),
         ..READ
+    },
+    Route {
+        path: "/v1/reach/call-tree",
+        access: Access::Role(Role::Admin),
+        summary: "Names whom to telephone, with their numbers: those whom no road reaches now, or everybody. It goes on record.",
+        id: "makeCallTree",
+        takes: Takes::Json("CallTreeAsked"),
+        gives: Gives::Json(200, "CallTree"),
+        problems: &[Kind::TooMany],
+        run: run!(call_tree::make),
+        ..ACT
     },
     Route {
         path: "/v1/replies",

@@ -261,6 +261,11 @@ fn inputs() -> Value {
                 }},
             },
         },
+        "CallTreeAsked": given(&[], json!({
+            "everybody": {"type": "boolean", "default": false, "description": "Those as well whom some road reaches."},
+            "audience": name(), "reason": reason,
+            "first": {"type": "array", "maxItems": AUDIENCES_MAX, "items": name(), "description": "Audiences to call first."},
+        })),
         "Reason": given(&["reason"], json!({"reason": reason})),
         "Maintenance": given(&["until", "reason"], json!({"until": at(), "reason": reason})),
         "Drill": given(&["until", "reason"], json!({
@@ -371,7 +376,9 @@ fn answers() -> Value {
             "changed": count(),
             "still_stopped": list(whole(json!({"gateway": or_null(json!({"type": "string"})), "overlay": to("Overlay")}))),
         })),
-        "ContactsPut": whole(json!({"stored": count(), "checked": count()})),
+        "ContactsPut": {"type": "object", "required": ["stored", "checked"], "properties": {
+            "stored": count(), "checked": count(), "new": count(), "changed": count(), "unchanged": count(),
+        }},
         "Token": whole(json!({
             "name": {"type": "string"},
             "role": words(Role::ALL.map(Role::name)),
@@ -559,6 +566,15 @@ fn lists() -> Value {
                 "shut": list(json!({"type": "string"})),
             }))), "next": next()})),
         ]},
+        "CallTree": whole(json!({
+            "at": at(), "everybody": {"type": "boolean"}, "audience": {"type": ["string", "null"]}, "left_out": count(),
+            "without_number": count(), "people": list(whole(json!({
+                "contact": {"type": "string"}, "name": {"type": "string"}, "number": {"type": ["string", "null"]},
+                "by": {"type": ["string", "null"]}, "first": {"type": "boolean"}, "region": {"type": ["string", "null"]},
+                "sector": {"type": ["string", "null"]}, "language": {"type": ["string", "null"]},
+                "deputy": {"type": ["object", "null"]},
+            }))),
+        })),
         "Contacts": whole(json!({"contacts": {"type": "array", "items": {"type": "object"}}, "next": next()})),
     })
 }

@@ -56,12 +56,12 @@ pub enum Change {
         /// Whether to end the one that has its name.
         replace: bool,
     },
-    /// Note what somebody did about a notice: nothing but the record of it is kept.
-    Notice {
-        /// `acknowledge` or `silence`.
+    /// Note what somebody did: nothing but the record of it is kept.
+    Act {
+        /// What: `acknowledge`, `silence`, `call-tree`.
         act: &'static str,
-        /// The thread.
-        thread: String,
+        /// On what.
+        on: String,
         /// Why.
         reason: String,
     },

@@ -1,15 +1,16 @@
 //! `wasl contacts import FILE.csv` and `export`: the address book, through the running service.
 //!
 //! Every row is checked before anything is sent, by what the service itself checks, so that a file with a mistake changes
-//! nothing; each mistake is shown with its line and column.
+//! nothing; each mistake is shown with its line and column. A dry run says as well what the import would change, where the service
+//! can be asked, and which addresses several rows share: a household does, and so does somebody who is in the file twice.
 
 use super::client::{At, Client};
 use super::csv::{Cell, Mistake, Rows, cell, plain};
 use super::status::rows;
 use super::table::{self, text};
 use super::{Done, Failure};
-use crate::api::address::normalise;
-use crate::api::contacts::{CONTACT_ROWS_MAX, CONTACTS_BYTES_MAX, refusals};
+use crate::api::address::{in_country, is_number, normalise};
+use crate::api::contacts::{CONTACT_ROWS_MAX, CONTACTS_BYTES_MAX, Change, refusals};
 use crate::core::channel::Channel;
 use crate::diag::did_you_mean;
 use serde_json::{Map, Value, json};
@@ -24,6 +25,10 @@ const BATCH_BYTES: usize = CONTACTS_BYTES_MAX - 1_024;
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// How many mistakes are printed; the rest are counted.
 const MISTAKES_SHOWN: usize = 100;
+/// How many of them are told to programs.
+const MISTAKES_TOLD: usize = 10_000;
+/// How many rows with a shared address are told.
+const SHARED_SHOWN: usize = 20;
 /// How many rows one page of an export has: the most that the service gives.
 const PAGE_ROWS: usize = 200;
 
@@ -64,9 +69,12 @@ enum Act {
 struct Import {
     /// The file; `-` reads standard input
     file: PathBuf,
-    /// Only say what is wrong with it
+    /// Only say what is wrong with it, and what it would change
     #[arg(long)]
     dry_run: bool,
+    /// Put this country's code before numbers that are written with a 0 and without their country, as `970`
+    #[arg(long, value_name = "CODE", value_parser = country_code)]
+    country: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -91,28 +99,77 @@ pub(super) fn run(args: &Args) -> Done {
     }
 }
 
+/// Reads a country's code. Cites: ITU-T E.164: one to three digits, the first not 0.
+fn country_code(given: &str) -> Result<String, String> {
+    let digits = given.strip_prefix('+').unwrap_or(given);
+    let is_code = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    match is_code && !digits.starts_with('0') {
+        true => Ok(digits.to_owned()),
+        false => Err("a country's code has one to three digits, as 970".into()),
+    }
+}
+
 fn import(args: &Import) -> Done {
     let text = read(&args.file)?;
-    let (contacts, mistakes) = check(&text);
+    let Checked { contacts, mistakes, shared } = check(&text, args.country.as_deref());
+    if args.dry_run {
+        return report(args, &contacts, &mistakes, &shared);
+    }
     if !mistakes.is_empty() {
         return Err(tell(args, contacts.len(), &mistakes));
     }
-    if !args.dry_run {
-        put_all(&args.at.client()?, &contacts)?;
-    }
-    let (done, word) = if args.dry_run {
-        ("checked", "checked, all fine; nothing was stored")
-    } else {
-        ("stored", "stored")
-    };
+    put_all(&args.at.client()?, &contacts)?;
     match args.json {
-        true => table::json(&json!({done: contacts.len(), "mistakes": []})),
+        true => table::json(&json!({"stored": contacts.len(), "mistakes": []})),
         false => {
             let contacts = table::count(&json!(contacts.len()), "contact", "contacts");
-            table::print(&format!("{contacts} {word}\n"));
+            table::print(&format!("{contacts} stored\n"));
         }
     }
     Ok(())
+}
+
+/// Says what an import would do.
+fn report(args: &Import, contacts: &[Value], mistakes: &[Mistake], shared: &[Mistake]) -> Done {
+    // The file is judged without the service as well; what it would change is not known then.
+    let changes = args.at.client().and_then(|client| compare(&client, contacts));
+    if args.json {
+        let mut told = json!({
+            "checked": contacts.len(), "mistakes": listed(mistakes), "mistakes_in_all": mistakes.len(), "shared": listed(shared),
+        });
+        if let Ok(changes) = &changes {
+            Change::ALL.iter().zip(changes).for_each(|(change, count)| told[change.name()] = (*count).into());
+        }
+        table::json(&told);
+    } else {
+        show(args, mistakes, MISTAKES_SHOWN);
+        show(args, shared, SHARED_SHOWN);
+        let rows = table::count(&json!(contacts.len()), "row is", "rows are");
+        let would = match &changes {
+            Ok([new, changed, unchanged]) => format!("{new} new, {changed} changed, {unchanged} unchanged"),
+            Err(failure) => format!("what they would change is not known: {failure}"),
+        };
+        table::print(&format!("{rows} fine: {would}; nothing was stored\n"));
+    }
+    match (mistakes.is_empty(), args.json) {
+        (true, _) => Ok(()),
+        (false, true) => Err(Failure::Told),
+        (false, false) => {
+            Err(Failure::No(format!("{} mistakes; an import would store nothing", mistakes.len())))
+        }
+    }
+}
+
+/// Asks the service how many of the contacts it does not have, has otherwise, and has.
+fn compare(client: &Client, contacts: &[Value]) -> Result<[u64; 3], Failure> {
+    let mut counts = [0; 3];
+    for batch in batches(contacts) {
+        let answer = client.post("/v1/contacts?dry_run=true", &json!({"contacts": batch}))?;
+        for (count, change) in counts.iter_mut().zip(Change::ALL) {
+            *count += answer[change.name()].as_u64().unwrap_or(0);
+        }
+    }
+    Ok(counts)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
@@ -134,19 +191,25 @@ fn read(file: &Path) -> Result<String, Failure> {
 /// Shows every mistake, and gives the failure that ends the command.
 fn tell(args: &Import, good: usize, mistakes: &[Mistake]) -> Failure {
     if args.json {
-        let listed: Vec<_> =
-            mistakes.iter().map(|m| json!({"line": m.line, "column": m.column, "why": m.why})).collect();
-        table::json(&json!({"stored": 0, "mistakes": listed}));
+        table::json(&json!({"stored": 0, "mistakes": listed(mistakes), "mistakes_in_all": mistakes.len()}));
         return Failure::Told;
     }
-    for mistake in mistakes.iter().take(MISTAKES_SHOWN) {
-        eprintln!("{}:{mistake}", args.file.display());
+    show(args, mistakes, MISTAKES_SHOWN);
+    Failure::No(format!("{} mistakes, {good} rows are fine; nothing was stored", mistakes.len()))
+}
+
+fn listed(found: &[Mistake]) -> Vec<Value> {
+    let told = found.iter().take(MISTAKES_TOLD);
+    told.map(|m| json!({"line": m.line, "column": m.column, "why": m.why})).collect()
+}
+
+fn show(args: &Import, found: &[Mistake], most: usize) {
+    for one in found.iter().take(most) {
+        eprintln!("{}:{one}", args.file.display());
     }
-    let more = mistakes.len().saturating_sub(MISTAKES_SHOWN);
-    if more > 0 {
+    if let more @ 1.. = found.len().saturating_sub(most) {
         eprintln!("and {more} more");
     }
-    Failure::No(format!("{} mistakes, {good} rows are fine; nothing was stored", mistakes.len()))
 }
 
 fn put_all(client: &Client, contacts: &[Value]) -> Done {
@@ -183,38 +246,73 @@ fn batches(mut contacts: &[Value]) -> impl Iterator<Item = &[Value]> {
     })
 }
 
+/// What a file holds.
+#[derive(Default)]
+struct Checked {
+    contacts: Vec<Value>,
+    mistakes: Vec<Mistake>,
+    /// Where an address stands that an earlier row has.
+    shared: Vec<Mistake>,
+}
+
 /// Reads every row, and every mistake.
-fn check(text: &str) -> (Vec<Value>, Vec<Mistake>) {
+fn check(text: &str, country: Option<&str>) -> Checked {
     let mut rows = Rows::new(text);
+    let bad = |mistakes| Checked { mistakes, ..Checked::default() };
     let columns = match rows.next() {
-        None => return (vec![], vec![mistake(1, 1, "the file is empty; its first line names the columns")]),
-        Some(Err(mistake)) => return (vec![], vec![mistake]),
+        None => return bad(vec![mistake(1, 1, "the file is empty; its first line names the columns")]),
+        Some(Err(mistake)) => return bad(vec![mistake]),
         Some(Ok(head)) => match columns(&head) {
             Ok(columns) => columns,
-            Err(mistakes) => return (vec![], mistakes),
+            Err(mistakes) => return bad(mistakes),
         },
     };
-    let (mut contacts, mut mistakes, mut seen) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut checked, mut seen, mut addresses) = (Checked::default(), BTreeMap::new(), BTreeMap::new());
     for row in rows {
         let cells = match row {
             Ok(cells) => cells,
             Err(mistake) => {
-                mistakes.push(mistake);
+                checked.mistakes.push(mistake);
                 continue;
             }
         };
         let line = cells.first().map_or(0, |cell| cell.line);
-        match contact(&columns, &cells) {
+        match contact(&columns, &cells, country) {
             Ok((id, contact)) => match seen.insert(id, line) {
-                None => contacts.push(contact),
+                None => {
+                    checked.shared.extend(shared(&columns, &cells, &contact, &mut addresses));
+                    checked.contacts.push(contact);
+                }
                 Some(earlier) => {
-                    mistakes.push(mistake(line, 1, format!("this id is on line {earlier} already")))
+                    let why = format!(
+                        "this id is on line {earlier} already; give each person one row, and an id of its own"
+                    );
+                    checked.mistakes.push(mistake(line, 1, why));
                 }
             },
-            Err(mut found) => mistakes.append(&mut found),
+            Err(mut found) => checked.mistakes.append(&mut found),
         }
     }
-    (contacts, mistakes)
+    checked
+}
+
+/// Names the cells of a row whose address an earlier row has.
+fn shared(
+    columns: &[&'static str],
+    cells: &[Cell<'_>],
+    contact: &Value,
+    seen: &mut BTreeMap<(&'static str, String), usize>,
+) -> Vec<Mistake> {
+    let mut found = Vec::new();
+    for (column, cell) in columns.iter().zip(cells).filter(|(column, _)| column.parse::<Channel>().is_ok()) {
+        let Some(address) = contact[*column].as_str() else { continue };
+        let earlier = *seen.entry((column, address.to_owned())).or_insert(cell.line);
+        if earlier != cell.line {
+            let why = format!("{column}: line {earlier} has the same address; is it the same person?");
+            found.push(mistake(cell.line, cell.column, why));
+        }
+    }
+    found
 }
 
 fn mistake(line: usize, column: usize, why: impl Into<String>) -> Mistake {
@@ -230,18 +328,11 @@ fn columns(head: &[Cell<'_>]) -> Result<Vec<&'static str>, Vec<Mistake>> {
     let (mut columns, mut mistakes) = (Vec::new(), Vec::new());
     for cell in head {
         let name = cell.value.trim();
-        match known.iter().find(|k| **k == name) {
+        match known.iter().find(|k| k.eq_ignore_ascii_case(name)) {
             Some(known) if columns.contains(known) => {
                 mistakes.push(mistake(cell.line, cell.column, format!("the column `{name}` is there twice")));
             }
             Some(known) => columns.push(*known),
-            None if name.contains(';') && head.len() == 1 => {
-                mistakes.push(mistake(
-                    cell.line,
-                    cell.column,
-                    "the columns are separated by `;`; save it with commas",
-                ));
-            }
             None => {
                 let near = did_you_mean(name, known.iter().copied());
                 // It is not repeated: without a first line of names, it is somebody's name or number.
@@ -256,7 +347,11 @@ fn columns(head: &[Cell<'_>]) -> Result<Vec<&'static str>, Vec<Mistake>> {
 }
 
 /// Reads one row: its id, and the contact as the service takes it.
-fn contact(columns: &[&'static str], cells: &[Cell<'_>]) -> Result<(String, Value), Vec<Mistake>> {
+fn contact(
+    columns: &[&'static str],
+    cells: &[Cell<'_>],
+    country: Option<&str>,
+) -> Result<(String, Value), Vec<Mistake>> {
     let (line, last) = (cells.first().map_or(0, |c| c.line), cells.last().map_or(1, |c| c.column));
     if cells.len() != columns.len() {
         let why = format!("this row has {} cells and the first line names {}", cells.len(), columns.len());
@@ -264,7 +359,7 @@ fn contact(columns: &[&'static str], cells: &[Cell<'_>]) -> Result<(String, Valu
     }
     let (mut contact, mut mistakes) = (Map::new(), Vec::new());
     for (column, cell) in columns.iter().zip(cells) {
-        match value(column, plain(&cell.value)) {
+        match value(column, plain(&cell.value), country) {
             Ok(Some(value)) => drop(contact.insert((*column).into(), value)),
             Ok(None) => {}
             Err(why) => mistakes.push(mistake(cell.line, cell.column, format!("{column}: {why}"))),
@@ -284,7 +379,7 @@ fn contact(columns: &[&'static str], cells: &[Cell<'_>]) -> Result<(String, Valu
 }
 
 /// Reads one cell; nothing where it is empty.
-fn value(column: &str, cell: &str) -> Result<Option<Value>, String> {
+fn value(column: &str, cell: &str, country: Option<&str>) -> Result<Option<Value>, String> {
     if cell.is_empty() {
         return Ok(None);
     }
@@ -296,11 +391,23 @@ fn value(column: &str, cell: &str) -> Result<Option<Value>, String> {
         return Ok(Some(names.into()));
     }
     match column.parse::<Channel>() {
+        Ok(channel) if is_number(channel) && is_rounded(cell) => {
+            Err("a spreadsheet has rounded this number; format the column as text, and write it again".into())
+        }
         Ok(channel) => {
-            normalise(channel, cell).map(|address| Some(address.into())).map_err(|why| why.to_string())
+            let abroad = country.filter(|_| is_number(channel)).and_then(|code| in_country(cell, code));
+            let address = normalise(channel, abroad.as_deref().unwrap_or(cell));
+            address.map(|address| Some(address.into())).map_err(|why| why.to_string())
         }
         Err(_) => Ok(Some(cell.into())),
     }
+}
+
+/// Says whether a number stands as spreadsheets show long ones: `9.70599E+11`.
+fn is_rounded(cell: &str) -> bool {
+    let (digits, power) = cell.split_once(['E', 'e']).unwrap_or_default();
+    let is_digits = |text: &str| text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '+'));
+    !digits.is_empty() && !power.is_empty() && is_digits(digits) && is_digits(power)
 }
 
 fn export(args: &Export) -> Done {
@@ -361,19 +468,19 @@ mod tests {
     fn rows_become_contacts_and_come_back() {
         let file = "id,name,audiences,sms,matrix\nc-1,أمل,east; north,00970 599 000 001,@amal:example.org\n\
                     c-2,\"Said, A.\",,,\n";
-        let (contacts, mistakes) = check(file);
+        let Checked { contacts, mistakes, .. } = check(file, None);
         assert_eq!(mistakes, []);
         let amal = json!({"id": "c-1", "name": "أمل", "audiences": ["east", "north"],
             "sms": "+970599000001", "matrix": "@amal:example.org"});
         assert_eq!(contacts, [amal, json!({"id": "c-2", "name": "Said, A."})]);
-        let (again, mistakes) = check(&csv(&contacts));
-        assert_eq!((again, mistakes), (contacts, vec![]));
+        let again = check(&csv(&contacts), None);
+        assert_eq!((again.contacts, again.mistakes), (contacts, vec![]));
     }
 
     #[test]
     fn every_mistake_is_told_where_it_is() {
         let file = "id,sms,email\nc-1,0599,x\n,,\nc-2,+970599000001,\nc-2,,\nc-3,\"\n";
-        let (contacts, mistakes) = check(file);
+        let Checked { contacts, mistakes, .. } = check(file, None);
         let places: Vec<_> = mistakes.iter().map(|m| (m.line, m.column)).collect();
         assert_eq!(places, [(2, 5), (2, 10), (3, 1), (5, 1), (6, 5)], "{mistakes:?}");
         assert_eq!(contacts.len(), 1);
@@ -387,7 +494,7 @@ mod tests {
         let file = format!(
             "id,language,region,audiences,sms\nc-1,arabic,{long},,0599\nc-2,ar,,{many},\nc-3,ar-PS,east,a;b,\n"
         );
-        let (contacts, mistakes) = check(&file);
+        let Checked { contacts, mistakes, .. } = check(&file, None);
         let places: Vec<_> = mistakes.iter().map(|m| (m.line, m.column)).collect();
         assert_eq!(places, [(2, 5), (2, 12), (2, 215), (3, 9)], "{mistakes:?}");
         assert!(mistakes[0].why.contains("`language`: a language is a tag"), "{mistakes:?}");
@@ -410,14 +517,36 @@ mod tests {
     #[test]
     fn the_first_line_is_read_strictly() {
         let check_head = |head: &str, word: &str| {
-            let (_, mistakes) = check(head);
+            let mistakes = check(head, None).mistakes;
             assert!(mistakes.len() == 1 && mistakes[0].why.contains(word), "{mistakes:?}");
         };
         check_head("", "empty");
         check_head("id,whatsap\n", "`whatsapp`");
-        check_head("id;name\n", "commas");
+        check_head("id;nam\n", "`name`");
         check_head("id,id\n", "twice");
         check_head("name\n", "`id` is missing");
+    }
+
+    #[test]
+    fn a_file_as_spreadsheets_and_people_write_it_is_read() {
+        let file = "\u{feff}ID;Name;Audiences;SMS;voice\r\nc-1;أمل;\"شرق;staff\";٠٥٩٩ ٠٠٠ ٠٠١;\r\nc-2;Said;;00970 599000002;0599-000-001\r\n\
+                    c-3;Rounded;;9.70599E+11;\r\nc-4;Bare;;599000001;\r\nc-5;Amal;;+970599000001;\r\n";
+        let checked = check(file, Some("970"));
+        let amal = json!({"id": "c-1", "name": "أمل", "audiences": ["شرق", "staff"], "sms": "+970599000001"});
+        let said = json!({"id": "c-2", "name": "Said", "sms": "+970599000002", "voice": "+970599000001"});
+        assert_eq!(checked.contacts[..2], [amal, said]);
+        let places = |found: &[Mistake]| found.iter().map(|m| (m.line, m.column)).collect::<Vec<_>>();
+        assert_eq!(places(&checked.mistakes), [(4, 14), (5, 11)], "{:?}", checked.mistakes);
+        assert!(checked.mistakes[0].why.contains("as text"), "{:?}", checked.mistakes);
+        // The same number twice in one column; in another it is no news.
+        assert_eq!(places(&checked.shared), [(6, 11)], "{:?}", checked.shared);
+        assert!(checked.shared[0].why.contains("line 2"), "{:?}", checked.shared);
+    }
+
+    #[test]
+    fn a_country_is_its_code() {
+        assert_eq!((country_code("970"), country_code("+970")), (Ok("970".into()), Ok("970".into())));
+        assert!(["", "0", "0970", "ps", "9700"].iter().all(|wrong| country_code(wrong).is_err()));
     }
 
     #[test]
@@ -425,7 +554,7 @@ mod tests {
         let mut file = String::from("id,name,audiences,sms\n");
         (0..100_000).for_each(|n| writeln!(file, "c-{n},Name {n},east;north,'+97059{n:07}").unwrap());
         let began = std::time::Instant::now();
-        let (contacts, mistakes) = check(&file);
+        let Checked { contacts, mistakes, .. } = check(&file, None);
         assert_eq!((contacts.len(), mistakes.len()), (100_000, 0));
         // Ten times what a debug build on a slow machine takes.
         assert!(began.elapsed() < std::time::Duration::from_secs(30));

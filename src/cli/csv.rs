@@ -1,5 +1,8 @@
 //! A strict reader of comma-separated values, and a writer that a spreadsheet may open safely.
 //!
+//! The separator is a comma, or a semicolon where the first line has more of these: spreadsheets write one where the comma stands
+//! in numbers. A first line `sep=;`, which some of them add, says it outright.
+//!
 //! Every cell knows its line and column, so that each mistake is shown where it is. Cites: RFC 4180; a byte order mark
 //! and bare line feeds are taken as spreadsheets write them.
 //!
@@ -35,12 +38,20 @@ pub(super) struct Rows<'a> {
     rest: &'a str,
     line: usize,
     column: usize,
+    separator: &'static str,
 }
 
 impl<'a> Rows<'a> {
     /// Reads from the start.
     pub(super) fn new(text: &'a str) -> Rows<'a> {
-        Rows { rest: text.strip_prefix('\u{feff}').unwrap_or(text), line: 1, column: 1 }
+        let rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let first = rest.lines().next().unwrap_or_default();
+        let has_more = first.matches(';').count() > first.matches(',').count();
+        let mut rows = Rows { rest, line: 1, column: 1, separator: if has_more { ";" } else { "," } };
+        if matches!(first, "sep=;" | "sep=,") {
+            rows.advance(first.len());
+        }
+        rows
     }
 
     /// Reads a row's cells. After a mistake, goes on at the next line.
@@ -50,7 +61,7 @@ impl<'a> Rows<'a> {
             let (line, column) = (self.line, self.column);
             let value = if self.rest.starts_with('"') { self.quoted()? } else { self.bare()? };
             cells.push(Cell { value, line, column });
-            if !self.eat(",") {
+            if !self.eat(self.separator) {
                 break;
             }
         }
@@ -58,12 +69,13 @@ impl<'a> Rows<'a> {
             return Ok(cells);
         }
         Err(self.mistake(
-            "after the closing quote comes a comma or the end of the line; write a quote inside as two",
+            "after the closing quote comes a separator or the end of the line; write a quote inside as two",
         ))
     }
 
     fn bare(&mut self) -> Result<Cow<'a, str>, Mistake> {
-        let end = self.rest.find([',', '\n', '"']).unwrap_or(self.rest.len());
+        let ends = |c: char| matches!(c, '\n' | '"') || self.separator.contains(c);
+        let end = self.rest.find(ends).unwrap_or(self.rest.len());
         if self.rest[end..].starts_with('"') {
             self.advance(end);
             return Err(self
@@ -194,6 +206,12 @@ mod tests {
             &[&["a,b", "say \"yes\""], &["two\nlines", "x"]],
         );
         check("أمل,شرق\n", &[&["أمل", "شرق"]]);
+        check(
+            "\u{feff}id;name\r\nc-1;\"a;b\"\r\n2,5;\r\n",
+            &[&["id", "name"], &["c-1", "a;b"], &["2,5", ""]],
+        );
+        check("sep=;\r\nid\r\nc-1\r\n", &[&["id"], &["c-1"]]);
+        check("sep=,\nid,audiences\nc-1,a;b\n", &[&["id", "audiences"], &["c-1", "a;b"]]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod audit;
 mod bench;
+mod call_tree;
 mod cancel;
 mod check;
 mod client;

@@ -1,9 +1,11 @@
 //! `wasl reach`: who can be reached right now, by which channels; who by one road only; who by none.
 
+use super::call_tree;
 use super::client::At;
 use super::status::rows;
 use super::table::{self, Cell, Tone, lay_out, text};
 use super::{Done, Failure};
+use crate::web::locale::Locale;
 use serde_json::{Value, json};
 
 /// How many contacts one call lists: the most that the service gives.
@@ -18,9 +20,27 @@ pub(super) struct Args {
     /// List the contacts that one road alone leads to
     #[arg(long)]
     one: bool,
+    /// Print a sheet to telephone people from: those whom nothing reaches now; it needs an admin's token, and goes on record
+    #[arg(long, conflicts_with_all = ["none", "one"])]
+    call_tree: bool,
     /// Of this audience alone
     #[arg(long, value_name = "NAME")]
     audience: Option<String>,
+    /// On the sheet: those as well whom something reaches
+    #[arg(long, requires = "call_tree")]
+    everybody: bool,
+    /// On the sheet: people of this audience before the others; may be repeated
+    #[arg(long, value_name = "AUDIENCE", requires = "call_tree")]
+    first: Vec<String>,
+    /// Why the sheet is made, for the record
+    #[arg(long, requires = "call_tree")]
+    reason: Option<String>,
+    /// The sheet's language: `en`, `ar`, or `ar-u-nu-arab` with its own digits
+    #[arg(long, value_name = "LANGUAGE", requires = "call_tree", default_value = "en")]
+    lang: String,
+    /// Print the sheet for a spreadsheet
+    #[arg(long, requires = "call_tree", conflicts_with = "json")]
+    csv: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -30,11 +50,14 @@ pub(super) struct Args {
 
 /// Prints it.
 pub(super) fn run(args: &Args) -> Done {
+    if args.call_tree {
+        return sheet(args);
+    }
     let who = match (args.none, args.one) {
         (true, _) => "none",
         (_, true) => "one",
         _ if args.audience.is_some() => {
-            return Err(Failure::Usage("--audience goes with --none or --one".into()));
+            return Err(Failure::Usage("--audience goes with --none, --one or --call-tree".into()));
         }
         _ => {
             let reach = args.at.client()?.get("/v1/reach")?;
@@ -49,6 +72,27 @@ pub(super) fn run(args: &Args) -> Done {
     match args.json {
         true => table::json(&json!({"contacts": contacts})),
         false => table::print(&draw_list(&contacts, table::coloured())),
+    }
+    Ok(())
+}
+
+/// Prints the sheet to telephone from.
+fn sheet(args: &Args) -> Done {
+    let locale = Locale::from_tag(&args.lang).ok_or_else(|| {
+        Failure::Usage("--lang: the sheet is written in `en`, `ar` or `ar-u-nu-arab`".into())
+    })?;
+    let mut body = json!({"everybody": args.everybody, "first": args.first});
+    body.as_object_mut().into_iter().for_each(|body| {
+        let given = [("audience", &args.audience), ("reason", &args.reason)];
+        body.extend(
+            given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.clone()?.into()))),
+        );
+    });
+    let sheet = args.at.client()?.post("/v1/reach/call-tree", &body)?;
+    match (args.json, args.csv) {
+        (true, _) => table::json(&sheet),
+        (_, true) => table::print(&call_tree::csv(&sheet)),
+        _ => table::print(&call_tree::draw(&sheet, locale)),
     }
     Ok(())
 }

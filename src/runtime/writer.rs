@@ -7,7 +7,7 @@
 //! everything it held; only a corrupt store ends the service.
 
 use crate::api::service::{Change, Trouble};
-use crate::core::audit::Audit;
+use crate::core::audit::{Audit, discreet};
 use crate::core::effect::{Effect, Event};
 use crate::core::query::TokenRecord;
 use crate::core::record::Record;
@@ -140,7 +140,7 @@ impl Group {
         let (act, on, reason) = match &change {
             Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len()), String::new()),
             Change::Token { record, .. } => ("token", record.name.clone(), String::new()),
-            Change::Notice { act, thread, reason } => (*act, thread.clone(), reason.clone()),
+            Change::Act { act, on, reason } => (*act, on.clone(), discreet(reason)),
         };
         self.note(Audit { at: now, who, act: act.into(), on, reason });
         match change {
@@ -149,7 +149,7 @@ impl Group {
                 self.puts.push(Put::Token(record.clone()));
                 self.released.push(Released::Token(record));
             }
-            Change::Notice { .. } => {}
+            Change::Act { .. } => {}
         }
         self.released.push(Released::Written(waiter));
     }

@@ -410,3 +410,37 @@ notice-folded = { $n ->
     [many] طُوي { $n } إشعارًا آخر
    *[other] طُوي { $n } إشعار آخر
   }
+
+# The sheet to telephone people from (`wasl reach --call-tree`).
+sheet-title = ورقة الاتصال
+sheet-page = صفحة { $n } من { $of }
+sheet-at = أُعدت في { $at }
+sheet-unreached = { $n ->
+    [zero] لا أحد ممن لا تصل إليهم أي قناة
+    [one] شخص واحد لا تصل إليه أي قناة
+    [two] شخصان لا تصل إليهما أي قناة
+    [few] { $n } أشخاص لا تصل إليهم أي قناة
+    [many] { $n } شخصًا لا تصل إليهم أي قناة
+   *[other] { $n } شخص لا تصل إليهم أي قناة
+  }
+sheet-everybody = { $n ->
+    [zero] لا أحد
+    [one] شخص واحد
+    [two] شخصان
+    [few] { $n } أشخاص
+    [many] { $n } شخصًا
+   *[other] { $n } شخص
+  }
+sheet-audience = جمهور { $name }
+sheet-personal = بيانات شخصية: احفظ الورقة معك وأتلفها بعد استعمالها.
+sheet-left-out = عدد من لم تتسع لهم الورقة { $n }: أعد ورقة لهم بالخيار --audience.
+sheet-group = منطقة { $region }، فريق { $sector }، لغة { $language }
+sheet-no-region = غير معروفة
+sheet-no-sector = غير معروف
+sheet-no-language = غير معروفة
+sheet-no-number = لا رقم معروف: اذهب إليهم أو اسأل من هو قريب منهم
+sheet-continued = (تتمة)
+sheet-first = اتصل أولًا
+sheet-deputy = ينوب عنه: { $name }، { $number }
+sheet-blanks = المتصل ______________ الوقت ________ الجواب _________________________
+sheet-nobody = لا أحد يُتصل به.

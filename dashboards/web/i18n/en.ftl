@@ -315,3 +315,29 @@ notice-folded = { $n ->
     [one] One more notice was left out
    *[other] { $n } more notices were left out
   }
+
+# The sheet to telephone people from (`wasl reach --call-tree`).
+sheet-title = Call sheet
+sheet-page = page { $n } of { $of }
+sheet-at = Made at { $at }
+sheet-unreached = { $n ->
+    [one] One person whom no channel reaches
+   *[other] { $n } people whom no channel reaches
+  }
+sheet-everybody = { $n ->
+    [one] One person
+   *[other] { $n } people
+  }
+sheet-audience = audience { $name }
+sheet-personal = Personal data: keep it with you, destroy it after use.
+sheet-left-out = { $n } more are not on this sheet: make one by --audience for them.
+sheet-group = region { $region }, team { $sector }, language { $language }
+sheet-no-region = unknown
+sheet-no-sector = unknown
+sheet-no-language = unknown
+sheet-no-number = No number is known: go there, or ask somebody near them
+sheet-continued = (continued)
+sheet-first = call first
+sheet-deputy = stands in: { $name }, { $number }
+sheet-blanks = caller ______________ time ________ answer _________________________
+sheet-nobody = Nobody is to be called.

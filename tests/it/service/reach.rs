@@ -4,6 +4,7 @@ use super::house::{PATIENCE, Scripted, gateway, start};
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use axum::http::request::Builder;
 use http_body_util::BodyExt;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
@@ -41,10 +42,14 @@ async fn until(service: &Arc<dyn Service>, what: impl Fn(&Reach) -> bool) -> Arc
 }
 
 async fn get(router: &Router, token: &str, path: &str) -> Value {
-    let request = Request::get(path)
+    call(router, token, Request::get(path), Body::empty()).await
+}
+
+async fn call(router: &Router, token: &str, request: Builder, body: Body) -> Value {
+    let request = request
         .header("host", "127.0.0.1:8080")
         .header("authorization", format!("Bearer {token}"))
-        .body(Body::empty())
+        .body(body)
         .unwrap();
     let response = TowerToHyperService::new(router.clone()).call(request).await.unwrap();
     let body = response.into_body().collect().await.unwrap().to_bytes();
@@ -115,5 +120,58 @@ async fn who_can_be_reached_follows_the_gateways_and_the_address_book() {
         .await
         .unwrap();
     until(&service, |reach| reach.audiences.contains_key("north")).await;
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sheet_names_whom_nothing_reaches_and_goes_on_record_without_naming_anybody() {
+    let running = start(vec![gateway(Channel::Telegram, &Scripted::new([]))], MemoryOutbox::new());
+    let service = running.service();
+    let mut east = contact("c-east", "residents", &[Channel::Sms]);
+    east.deputy = Some("c-mail".into());
+    let people = vec![
+        east,
+        contact("c-nurse", "staff", &[Channel::Voice]),
+        contact("c-mail", "residents", &[Channel::Email]),
+        contact("c-reached", "residents", &[Channel::Telegram]),
+    ];
+    service.change("desk".into(), Change::Contacts(people)).await.unwrap();
+    for role in [Role::Approver, Role::Admin] {
+        let hash = wasl::api::session::hash(role.name());
+        let record = TokenRecord { name: role.name().into(), role, hash, made_at: Default::default() };
+        service.change("desk".into(), Change::Token { record, replace: false }).await.unwrap();
+    }
+    let router = router(running.service(), ApiConfig::default());
+    let make = |token, body: Value| {
+        let body = Body::from(body.to_string());
+        call(&router, token, Request::post("/v1/reach/call-tree"), body)
+    };
+    let asked = json!({"first": ["staff"], "reason": "called by +970599000009"});
+    let sheet = make("admin", asked).await;
+    let ids = |sheet: &Value| -> Vec<String> {
+        let people = sheet["people"].as_array().unwrap();
+        people.iter().map(|person| person["contact"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&sheet), ["c-nurse", "c-east", "c-mail"]);
+    assert_eq!(sheet["people"][0]["number"], "+970599000001");
+    assert_eq!((&sheet["people"][0]["by"], &sheet["people"][0]["first"]), (&json!("voice"), &json!(true)));
+    let deputy = json!({"contact": "c-mail", "name": "Name of c-mail", "number": null});
+    assert_eq!(sheet["people"][1]["deputy"], deputy);
+    assert_eq!((&sheet["without_number"], &sheet["left_out"]), (&json!(1), &json!(0)));
+    let all = make("admin", json!({"everybody": true, "audience": "residents"})).await;
+    assert_eq!(ids(&all), ["c-east", "c-mail", "c-reached"]);
+    assert_eq!(make("approver", json!({})).await["status"], 403, "names and numbers are for admins");
+    assert_eq!(make("admin", json!({"everyone": true})).await["status"], 422);
+
+    let acts = get(&router, "admin", "/v1/audit?act=call-tree").await;
+    let told: Vec<_> = acts["acts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|act| (&act["who"], &act["on"], &act["reason"]))
+        .collect();
+    let (who, none) = (json!("admin"), json!(""));
+    let (of_all, unreached) = (json!("3 people of residents"), json!("3 people whom no road reaches"));
+    assert_eq!(told, [(&who, &of_all, &none), (&who, &unreached, &json!("called by …"))]);
     running.stop().await.unwrap();
 }
