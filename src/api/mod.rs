@@ -9,6 +9,7 @@ pub mod access;
 pub mod address;
 mod alertmanager;
 mod audit;
+mod backup;
 pub mod board;
 pub(crate) mod call;
 mod call_tree;

@@ -114,6 +114,7 @@ fn responses(route: &Route) -> Value {
         Gives::Text(media) => {
             (200, json!({"description": "Done.", "content": {media: {"schema": {"type": "string"}}}}))
         }
+        Gives::Bytes(media) => (200, json!({"description": "Done.", "content": {media: {}}})),
         Gives::Elsewhere => (303, json!({"description": "Done: go on at `Location`."})),
         Gives::Step => {
             responses.insert("303".into(), json!({"description": "Done: go on at `Location`."}));
@@ -145,7 +146,7 @@ fn problem(route: &Route, status: u16, names: &[&str]) -> Value {
     match route.gives {
         Gives::Text("text/plain") => content["text/plain"] = json!({"schema": {"type": "string"}}),
         Gives::Elsewhere | Gives::Step => content["text/html"] = json!({"schema": {"type": "string"}}),
-        Gives::Text(_) | Gives::Json(..) | Gives::Either(_) => {}
+        Gives::Text(_) | Gives::Bytes(_) | Gives::Json(..) | Gives::Either(_) => {}
     }
     let mut answer = json!({"description": format!("{}.", names.join(", ")), "content": content});
     if matches!(status, 429 | 503) {

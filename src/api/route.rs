@@ -67,6 +67,8 @@ pub(crate) enum Gives {
     Either([(u16, &'static str); 2]),
     /// Text of this media type.
     Text(&'static str),
+    /// Bytes of this media type.
+    Bytes(&'static str),
     /// Another place to go.
     Elsewhere,
     /// A page that asks for the next step, or once that is done, another place to go.

@@ -7,8 +7,8 @@ use super::problem::Kind;
 pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
-    alertmanager, audit, call_tree, cap, contacts, correct, events, gateways, health, hooks, messages,
-    notices, openapi, reach, replies, tokens,
+    alertmanager, audit, backup, call_tree, cap, contacts, correct, events, gateways, health, hooks,
+    messages, notices, openapi, reach, replies, tokens,
 };
 use crate::core::query::Role;
 
@@ -368,6 +368,17 @@ const CALLS: &[Route] = &[
         params: &["before_act", "after_act", "limit", "who", "act_named", "since", "until"],
         gives: Gives::Json(200, "Acts"),
         run: run!(audit::list),
+        ..READ
+    },
+    Route {
+        path: "/v1/backup",
+        access: Access::Role(Role::Admin),
+        summary: "Hands out everything that is stored, as one moment saw it, while the service goes on. It is not sealed: `wasl backup` \
+            seals it where it arrives. One that broke off lacks its last frame.",
+        id: "takeBackup",
+        gives: Gives::Bytes("application/octet-stream"),
+        problems: &[Kind::TooMany],
+        run: run!(backup::stream),
         ..READ
     },
     Route {

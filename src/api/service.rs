@@ -16,6 +16,7 @@ use crate::core::view::View;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::mpsc::Receiver;
 
 /// A future that the service hands out.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -58,7 +59,7 @@ pub enum Change {
     },
     /// Note what somebody did: nothing but the record of it is kept.
     Act {
-        /// What: `acknowledge`, `silence`, `call-tree`.
+        /// What: `acknowledge`, `silence`, `call-tree`, `backup`.
         act: &'static str,
         /// On what.
         on: String,
@@ -66,6 +67,9 @@ pub enum Change {
         reason: String,
     },
 }
+
+/// A part of a backup, or why it ends early.
+pub type Part = std::io::Result<Vec<u8>>;
 
 /// Whether the service can be relied on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,6 +142,8 @@ pub trait Service: Send + Sync {
     fn read(&self, query: Query) -> Doing<'_, Result<Answer, Trouble>>;
     /// Makes a change durable.
     fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>>;
+    /// Begins a backup: everything that is stored, as one moment saw it. Call inside a tokio runtime.
+    fn backup(&self) -> Result<Receiver<Part>, Trouble>;
     /// Finds the token with this SHA-256.
     fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)>;
     /// Gives a provider's call to its adapter; answers once its receipts are on disk.

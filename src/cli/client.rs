@@ -166,6 +166,32 @@ impl Client {
         })
     }
 
+    /// Reads an answer of any length, part by part. One that is not whole is an error, where the connection shows it.
+    pub(super) fn download(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        self.runtime.block_on(async {
+            let request = self.request(Method::GET, path, None, None)?;
+            let answered = tokio::time::timeout(ANSWER_WAIT, self.send(request)).await;
+            let response = answered.map_err(|_| self.unreachable("it gave no answer in time"))??;
+            let status = response.status();
+            if !status.is_success() {
+                return Err(refused(status, &read(response).await?));
+            }
+            let mut body = response.into_body();
+            while let Some(frame) =
+                tokio::time::timeout(ANSWER_WAIT, body.frame()).await.map_err(|_| broke_off())?
+            {
+                if let Some(bytes) = frame.map_err(|_| broke_off())?.data_ref() {
+                    each(bytes)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     fn call(
         &self,
         method: Method,
@@ -286,8 +312,12 @@ async fn read(response: Response<Incoming>) -> Result<Bytes, Failure> {
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
     match tokio::time::timeout(ANSWER_WAIT, body.collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        _ => Err(Failure::Unreachable("the service's answer broke off".into())),
+        _ => Err(broke_off()),
     }
+}
+
+fn broke_off() -> Failure {
+    Failure::Unreachable("the service's answer broke off".into())
 }
 
 /// Says in words why the service refused. Cites: RFC 9457.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 the service or the store could not be reached.
 
 mod audit;
+mod backup;
 mod bench;
 mod call_tree;
 mod cancel;
@@ -21,6 +22,7 @@ mod outages;
 mod policy;
 mod probe;
 mod reach;
+mod restore;
 mod run;
 mod send;
 mod status;
@@ -81,6 +83,10 @@ enum Command {
     Token(token::Args),
     /// Look into the record of who did what
     Audit(audit::Args),
+    /// Take a backup of the running service's store, sealed with a key
+    Backup(backup::Args),
+    /// Make a store of a backup; nothing leaves from it before it is released
+    Restore(restore::Args),
     /// Measure this build beside its yardsticks
     Bench(bench::Args),
     /// Print the completions of a shell
@@ -137,6 +143,8 @@ pub fn main() -> ExitCode {
         Command::Contacts(args) => contacts::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, &mut command()),
         Command::Man(args) => man::run(&args, command()),

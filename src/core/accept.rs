@@ -239,6 +239,7 @@ impl Core {
     }
 
     fn add_row(&mut self, handle: Handle, index: u32, class: u32) {
+        let restored = self.messages.get(handle).is_some_and(|message| message.progress.restored);
         let row = self.rows.insert(Row {
             message: handle,
             index,
@@ -255,8 +256,9 @@ impl Core {
             backing_off: false,
             kind: Kind::Waiting,
             was_taken: false,
-            copies: 0,
-            repeat: Repeat::No,
+            // What a restored backup held open may have gone out before.
+            copies: u8::from(restored),
+            repeat: if restored { Repeat::AfterUnknown } else { Repeat::No },
             left: None,
             late: false,
         });

@@ -39,6 +39,8 @@ pub(super) struct Frame {
     pub(super) expiry: Timestamp,
     pub(super) floor: u8,
     pub(super) withdrawn: Option<DeliveryResult>,
+    /// Whether it may have gone out before a backup was restored.
+    pub(super) restored: bool,
 }
 
 impl Core {
@@ -56,6 +58,7 @@ impl Core {
             expiry: class.expiry,
             floor: class.floor,
             withdrawn: message.progress.withdrawn,
+            restored: message.progress.restored,
         })
     }
 

@@ -113,6 +113,9 @@ pub struct Progress {
     pub escalated: bool,
     /// How many of its people answered.
     pub answers: Answers,
+    /// Whether it was open in a backup that was restored: whatever had not settled then may have gone out since, and
+    /// nobody will ever tell.
+    pub restored: bool,
 }
 
 /// A delivery's state on disk.
@@ -410,6 +413,15 @@ impl Progress {
     /// Returns the progress of a message of which nothing has settled.
     pub const fn untouched(message: MessageId) -> Progress {
         let answers = Answers { acknowledged: 0, safe: 0, need_help: 0 };
-        Progress { message, open: true, settled: [0; 7], late: 0, withdrawn: None, escalated: false, answers }
+        Progress {
+            message,
+            open: true,
+            settled: [0; 7],
+            late: 0,
+            withdrawn: None,
+            escalated: false,
+            answers,
+            restored: false,
+        }
     }
 }

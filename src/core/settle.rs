@@ -98,6 +98,10 @@ impl Core {
             () if unknown => {
                 self.settle(handle, DeliveryResult::Failed, None, None, left.or(Some(Reason::Timeout)))
             }
+            // It was open when a backup was made that is in use now: it may have gone out since.
+            () if frame.restored => {
+                self.settle(handle, DeliveryResult::Failed, None, None, left.or(Some(Reason::Restart)))
+            }
             // A provider took it and said later that it failed: "recalled before it was sent" would not be true.
             () if was_taken => self.settle(handle, DeliveryResult::Failed, None, None, left),
             () => {

@@ -19,6 +19,7 @@ pub mod reload;
 pub mod site;
 pub mod systemd;
 
+mod backup;
 mod beats;
 mod dispatch;
 mod escalate;

@@ -5,7 +5,7 @@
 
 use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
-use crate::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Trouble};
+use crate::api::service::{Change, Doing, Forecasted, Part, PolicyTrouble, Readiness, Service, Trouble};
 use crate::core::audit::Head;
 use crate::core::channel::CHANNELS;
 use crate::core::effect::Reply;
@@ -14,6 +14,7 @@ use crate::core::query::{Answer, Query, Role};
 use crate::core::reach::Reach;
 use crate::core::time::Timestamp;
 use crate::core::view::View;
+use crate::runtime::backup::Backups;
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
 use crate::runtime::forecast::Forecasts;
@@ -30,6 +31,7 @@ use crate::telemetry::metrics::{Metrics, Scrape};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{oneshot, watch};
 
@@ -49,6 +51,7 @@ pub(crate) struct Front {
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) reads: Reads,
     pub(crate) intake: Arc<Intake>,
+    pub(crate) backups: Backups,
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) forecasts: Forecasts,
     pub(crate) clock: Arc<Clock>,
@@ -78,7 +81,8 @@ impl Front {
     }
 
     async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
-        // An act is a line of the record, and a sheet to call people from is wanted when the disk is full as well.
+        // An act is a line of the record, and a sheet to call people from is wanted when the disk is full as well; so is a
+        // backup.
         if !matches!(change, Change::Act { .. }) {
             self.intake.check(1)?;
         }
@@ -208,6 +212,10 @@ impl Service for Front {
 
     fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>> {
         Box::pin(Front::change(self, who, change))
+    }
+
+    fn backup(&self) -> Result<Receiver<Part>, Trouble> {
+        self.backups.begin()
     }
 
     fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)> {

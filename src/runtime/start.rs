@@ -7,6 +7,7 @@ use crate::core::policy::Policy;
 use crate::core::reach::Reach;
 use crate::core::record::Needles;
 use crate::core::{Core, CoreConfig};
+use crate::runtime::backup::Backups;
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
 use crate::runtime::dispatch::Dispatch;
@@ -207,6 +208,7 @@ impl Wasl {
             tickets,
             reads,
             intake,
+            backups: Backups::new(reader),
             gateways,
             forecasts: Forecasts::new(),
             clock,
@@ -323,6 +325,7 @@ impl Running {
             Ok(done) => done,
             Err(_) => Err(Fatal("the writer's thread ended".into())),
         };
+        self.front.backups.stop().await;
         // They hold the store open. What was said and is not on disk comes again.
         for looking in self.looking {
             looking.abort();

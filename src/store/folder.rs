@@ -7,6 +7,7 @@
 //! outbox.made         says that an outbox was made here
 //! reachability/       what may be lost; beside it reachability.count and, after trouble, reachability.bad-*
 //! reserve             room kept for settling
+//! restoring           half of a backup is in it: nobody but a restore opens it
 //! ```
 //! Invariant: an outbox that was once made is never silently made again: where its file is missing or empty, opening
 //! fails and says so.
@@ -17,6 +18,13 @@ use super::space;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+const LOCK: &str = "lock";
+const OUTBOX: &str = "outbox.redb";
+const JOURNAL: &str = "outbox.journal";
+const MADE: &str = "outbox.made";
+const RESTORING: &str = "restoring";
+const RESERVE: &str = "reserve";
 
 /// The folder, locked for this process until dropped.
 #[derive(Debug)]
@@ -31,7 +39,7 @@ impl Folder {
         let unavailable =
             |error: io::Error| OpenError::Unavailable { path: path.to_owned(), why: error.to_string() };
         make(path).map_err(unavailable)?;
-        let lock_path = path.join("lock");
+        let lock_path = path.join(LOCK);
         let mut lock = File::options()
             .read(true)
             .write(true)
@@ -64,7 +72,10 @@ impl Folder {
 
     /// Opens the outbox; makes it where there never was one.
     pub fn open_outbox(&self) -> Result<RedbOutbox, OpenError> {
-        let (path, made) = (self.path.join("outbox.redb"), self.path.join("outbox.made"));
+        if self.restoring().exists() {
+            return Err(OpenError::HalfRestored { path: self.path.clone() });
+        }
+        let (path, made) = (self.path.join(OUTBOX), self.path.join(MADE));
         let is_there = match fs::metadata(&path) {
             Ok(meta) => meta.len() > 0,
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -79,13 +90,75 @@ impl Folder {
         }
         let outbox = RedbOutbox::open(&path)?;
         if !made.exists() {
-            let marked = File::create(&made).and_then(|file| file.sync_all());
-            marked.and_then(|()| space::sync_folder_of(&made)).map_err(|error| match error.kind() {
-                io::ErrorKind::StorageFull => OpenError::Full { path: made.clone() },
-                _ => OpenError::Unavailable { path: made.clone(), why: error.to_string() },
-            })?;
+            mark(&made)?;
         }
         Ok(outbox)
+    }
+
+    /// Returns the name of something in it that a restore would mix with; `None` where there is nothing.
+    pub(super) fn occupied(&self) -> io::Result<Option<String>> {
+        for entry in fs::read_dir(&self.path)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            // What a restore that did not come to its end left is its own.
+            let left = self.restoring().exists() && [OUTBOX, JOURNAL].contains(&&*name);
+            // The reserve is nothing but room: a service that was refused the folder may have put it there.
+            if !left && ![LOCK, RESTORING, RESERVE, "lost+found"].contains(&&*name) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Begins a restore: until it ends nobody opens what is in the folder.
+    pub(super) fn begin_restore(&self) -> Result<RedbOutbox, OpenError> {
+        mark(&self.restoring())?;
+        self.clear()?;
+        RedbOutbox::open(&self.path.join(OUTBOX))
+    }
+
+    /// Ends a restore: from here on the folder is a store like any other. The outbox must have been dropped.
+    pub(super) fn end_restore(&self) -> Result<(), OpenError> {
+        mark(&self.path.join(MADE))?;
+        let marker = self.restoring();
+        let removed = fs::remove_file(&marker).and_then(|()| space::sync_folder_of(&marker));
+        removed.map_err(|error| unwritten(&marker, &error))
+    }
+
+    /// Takes away what a restore wrote before it failed; the folder is then as it was.
+    pub(super) fn abandon_restore(&self) -> Result<(), OpenError> {
+        self.clear()?;
+        let marker = self.restoring();
+        let removed = fs::remove_file(&marker).and_then(|()| space::sync_folder_of(&marker));
+        removed.map_err(|error| unwritten(&marker, &error))
+    }
+
+    fn clear(&self) -> Result<(), OpenError> {
+        for path in [OUTBOX, JOURNAL].map(|name| self.path.join(name)) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(unwritten(&path, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn restoring(&self) -> PathBuf {
+        self.path.join(RESTORING)
+    }
+}
+
+/// Makes an empty file that says something by being there, durably.
+fn mark(path: &Path) -> Result<(), OpenError> {
+    let marked = File::create(path).and_then(|file| file.sync_all());
+    marked.and_then(|()| space::sync_folder_of(path)).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> OpenError {
+    match error.kind() {
+        io::ErrorKind::StorageFull => OpenError::Full { path: path.to_owned() },
+        _ => OpenError::Unavailable { path: path.to_owned(), why: error.to_string() },
     }
 }
 

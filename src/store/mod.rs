@@ -10,6 +10,8 @@ pub mod codec;
 pub mod folder;
 pub mod outbox;
 pub mod reachability;
+pub mod restore;
+pub mod sealed;
 pub mod space;
 
 use crate::core::time::Timestamp;
@@ -89,6 +91,15 @@ pub enum OpenError {
         path: PathBuf,
         /// What was found.
         what: String,
+    },
+    /// A restore into it did not come to its end.
+    #[error(
+        "{} has half of a backup in it: its restore did not come to its end; restore it again, which begins anew",
+        path.display()
+    )]
+    HalfRestored {
+        /// The folder.
+        path: PathBuf,
     },
     /// There is no room to open them.
     #[error("{} cannot be opened: the disk is full; free some space and start again", path.display())]

@@ -10,6 +10,7 @@
 mod adapters;
 mod audit;
 mod authz;
+mod backup;
 mod browser;
 mod configuration;
 mod contract_suite;

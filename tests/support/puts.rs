@@ -210,8 +210,14 @@ fn recipient(keys: Keys) -> impl Strategy<Value = Recipient> {
 
 fn progress(keys: Keys) -> impl Strategy<Value = Progress> {
     let counts = (any::<[u32; 7]>(), any::<u32>(), any::<[u32; 3]>());
-    (message_id(keys), any::<bool>(), counts, option::of(result()), any::<bool>()).prop_map(
-        |(message, open, (settled, late, [acknowledged, safe, need_help]), withdrawn, escalated)| Progress {
+    let flags = any::<[bool; 3]>();
+    (message_id(keys), flags, counts, option::of(result())).prop_map(
+        |(
+            message,
+            [open, escalated, restored],
+            (settled, late, [acknowledged, safe, need_help]),
+            withdrawn,
+        )| Progress {
             message,
             open,
             settled,
@@ -219,6 +225,7 @@ fn progress(keys: Keys) -> impl Strategy<Value = Progress> {
             withdrawn,
             escalated,
             answers: Answers { acknowledged, safe, need_help },
+            restored,
         },
     )
 }

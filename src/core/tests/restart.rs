@@ -271,3 +271,55 @@ fn a_time_named_for_one_recipient_outlives_a_start() {
     after.pass(Span::from_ms(1));
     assert_eq!(after.only_order().channel, Channel::Sms);
 }
+
+/// Starts anew from a backup: what was open in it may have gone out since.
+fn restored(world: &World, after: Span) -> World {
+    let Disk { mut loaded, people } = disk(world);
+    loaded.progress.restored = true;
+    let id = loaded.message.id;
+    let mut again = World::pair(two_steps());
+    again.now = world.now + after;
+    again.core.load(Loaded { messages: vec![loaded], ..Loaded::default() }, again.now);
+    again.turn();
+    materialise(&mut again, id, people);
+    again
+}
+
+#[test]
+fn what_a_restored_backup_held_open_goes_out_as_a_possible_copy() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 3);
+    let first = w.orders[0].attempt;
+    w.records.retain(|r| !matches!(r, Record::Attempt(a) if a.id != first));
+    let mut after = restored(&w, Span::from_secs(1));
+    let repeats: Vec<Repeat> = after.orders.iter().map(|order| order.repeat).collect();
+    assert_eq!(repeats, [Repeat::AfterUnknown; 3], "those that waited as well as the one under way");
+    let order = after.orders[0].clone();
+    after.take(&order);
+    after.receipt(&order, ReceiptKind::Delivered);
+    let duplicated = after.records.iter().find_map(|record| match record {
+        Record::Delivery(delivery) => delivery.result.map(|settled| settled.duplicated),
+        _ => None,
+    });
+    assert_eq!(duplicated, Some(true), "it may have arrived twice");
+    // The mark stays with the message: a restart must not forget it.
+    let marked = after.records.iter().rev().find_map(|record| match record {
+        Record::Progress(progress) => Some(progress.restored),
+        _ => None,
+    });
+    assert_eq!(marked, Some(true));
+}
+
+#[test]
+fn what_expired_before_a_backup_was_restored_is_not_sent_and_not_called_unsent() {
+    let mut w = World::pair(two_steps());
+    w.accept(Severity::Severe, 3);
+    w.records.retain(|r| !matches!(r, Record::Attempt(_)));
+    let after = restored(&w, Span::from_hours(26));
+    assert_eq!(after.orders, [], "yesterday's order is not given today");
+    assert_eq!(after.results(), [DeliveryResult::Failed; 3], "it may have gone out in time: nobody knows");
+    let after = restart(&w, two_steps(), Span::from_hours(26));
+    let (mut after, id, people) = after;
+    materialise(&mut after, id, people);
+    assert_eq!(after.results(), [DeliveryResult::Expired; 3], "without a restore it is known");
+}

@@ -1,7 +1,9 @@
 //! Looks a chain of acts through from its anchor on, and says where it breaks first, what that means and what to do.
 
-use super::sha256;
+use super::{hashed, sha256};
 use crate::core::audit::{Anchor, Hash, Head};
+use crate::core::query::{ActsFrom, Answer, Query, ROWS_MAX};
+use crate::store::outbox::{ReadError, Reader};
 
 /// What is expected next of a chain.
 #[derive(Clone, Debug)]
@@ -67,6 +69,33 @@ pub enum Broken {
 /// What to do with every kind of break.
 const DO: &str = "keep this store and its files as they are, compare them with a backup or an earlier export, and ask who could write \
                   to the disk";
+
+/// Looks a store's chain through, from its anchor to its end; returns the end, or where it breaks first.
+pub fn of_store(reader: &dyn Reader) -> Result<Result<Head, Broken>, ReadError> {
+    let Answer::ChainEnds(anchor, head) = reader.answer(&Query::ChainEnds)?.value else {
+        return Err(ReadError::Corrupt("it does not say where its chain of acts ends".into()));
+    };
+    let mut verifier = match Verifier::begin(anchor, None) {
+        Ok(verifier) => verifier,
+        Err(broken) => return Ok(Err(broken)),
+    };
+    // From the very first: an act before the anchor is one that was put there.
+    let mut after = 0;
+    loop {
+        let query = Query::Acts { from: ActsFrom::After(after), limit: ROWS_MAX };
+        let Answer::Acts(links) = reader.answer(&query)?.value else { break };
+        for link in &links {
+            if let Err(broken) = verifier.take(link.number, link.prev, link.hash, hashed(link).as_bytes()) {
+                return Ok(Err(broken));
+            }
+        }
+        match links.last() {
+            Some(last) => after = last.number,
+            None => break,
+        }
+    }
+    Ok(verifier.end(head).map(|()| head))
+}
 
 impl Broken {
     /// Returns the number of the first act that is not in order.

@@ -48,7 +48,7 @@ pub(crate) struct ReceiptRow {
 
 impl Row for Progress {
     const TABLE: Table = Table::Progress;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn key(&self) -> Key {
         Key::from_slice(&self.message.to_bytes())
@@ -62,6 +62,7 @@ impl Row for Progress {
         out.flag(self.escalated);
         let Answers { acknowledged, safe, need_help } = self.answers;
         [acknowledged, safe, need_help].into_iter().for_each(|count| out.number(count));
+        out.flag(self.restored);
     }
 
     fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
@@ -80,6 +81,8 @@ impl Row for Progress {
             escalated: body.flag()?,
             // Version 1 knew of no answers.
             answers: if version >= 2 { answers(body)? } else { Answers::default() },
+            // Before version 3 nothing was ever restored.
+            restored: version >= 3 && body.flag()?,
         })
     }
 }

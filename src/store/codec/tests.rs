@@ -185,6 +185,7 @@ fn one_of_each() -> Vec<Put> {
             withdrawn: Some(DeliveryResult::Superseded),
             escalated: true,
             answers: Answers { acknowledged: 9, safe: 10, need_help: 1_100 },
+            restored: true,
         }),
         Record::Delivery(settled()),
         Record::Attempt(attempt()),
@@ -326,8 +327,16 @@ const VERSION_5: &str = include_str!("version_5.txt");
 /// The bytes of format 6, for ever: what lies over a gateway may be a drill.
 const VERSION_6: &str = include_str!("version_6.txt");
 
+/// Takes away what format 7 had no place for.
+fn as_in_format_seven(put: &mut Put) {
+    if let Put::Record(Record::Progress(progress)) = put {
+        progress.restored = false;
+    }
+}
+
 /// Takes away what format 4 had no place for.
 fn as_in_format_four(put: &mut Put) {
+    as_in_format_seven(put);
     match put {
         Put::Record(Record::Message(message)) => Arc::make_mut(message).asks = Asks::NOTHING,
         Put::Record(Record::Progress(progress)) => progress.answers = Answers::default(),
@@ -337,6 +346,9 @@ fn as_in_format_four(put: &mut Put) {
 
 /// The bytes of format 7, for ever: acts are chained.
 const VERSION_7: &str = include_str!("version_7.txt");
+
+/// The bytes of format 8, for ever: a message says whether it was open in a backup that was restored.
+const VERSION_8: &str = include_str!("version_8.txt");
 
 /// Returns the lines of a format before 7 whose rows are written in the same way, and reads its act as it was.
 fn before_the_chain(version: &str) -> Vec<&str> {
@@ -358,8 +370,20 @@ fn format_four_still_reads() {
 
 #[test]
 fn formats_five_and_six_still_read() {
-    before_the_chain(VERSION_6).into_iter().zip(one_of_each()).for_each(|(line, put)| reads(line, put));
-    before_the_chain(VERSION_5).into_iter().zip(one_of_each()).for_each(|(line, put)| reads(line, put));
+    for version in [VERSION_5, VERSION_6] {
+        for (line, mut put) in before_the_chain(version).into_iter().zip(one_of_each()) {
+            as_in_format_seven(&mut put);
+            reads(line, put);
+        }
+    }
+}
+
+#[test]
+fn format_seven_still_reads() {
+    for (line, mut put) in VERSION_7.lines().zip(one_of_each()) {
+        as_in_format_seven(&mut put);
+        reads(line, put);
+    }
 }
 
 #[test]
@@ -400,11 +424,11 @@ fn what_is_written_is_the_latest_format_of_every_table() {
         format!("{} {} {}\n", table as u8, hex(&key), hex(&value))
     };
     let written: String = one_of_each().iter().map(line).collect();
-    assert_eq!(written, VERSION_7);
-    assert_eq!(STORE_FORMAT, 7, "a new version of a row needs golden bytes of its own");
+    assert_eq!(written, VERSION_8);
+    assert_eq!(STORE_FORMAT, 8, "a new version of a row needs golden bytes of its own");
     for table in Table::OUTBOX.into_iter().filter(|table| *table != Table::Audit) {
         let prefix = format!("{} ", table as u8);
-        assert!(VERSION_7.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
+        assert!(VERSION_8.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
     }
 }
 

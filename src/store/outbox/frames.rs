@@ -18,6 +18,8 @@ pub const MAGIC: &[u8; 8] = b"WASLEX01";
 const FRAME_BYTES_MAX: usize = 64 << 20;
 /// How many rows an import commits at once.
 const IMPORT_ROWS: usize = 2_000;
+/// How many bytes of rows it commits at once: chunks of audiences are long.
+const IMPORT_BYTES: usize = 4 << 20;
 /// The table number of the end frame.
 const END: u8 = 0;
 
@@ -85,17 +87,14 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
     if held.messages > 0 {
         return Err(MoveError::NotEmpty(held.messages));
     }
-    let mut magic = [0; MAGIC.len()];
-    input.read_exact(&mut magic)?;
-    if &magic != MAGIC {
-        return Err(MoveError::Damaged { rows: 0, expected: "the first bytes of an export" });
-    }
-    let mut rows = 0;
+    read_magic(input)?;
+    let (mut rows, mut bytes) = (0, 0);
     let mut batch: Vec<Put> = Vec::with_capacity(IMPORT_ROWS);
     // A file of an older program has its acts without a chain, and no others.
     let (mut chain, mut unchained): (_, Option<Timestamp>) = (Chain::after(Head::default()), None);
     loop {
         let body = read_frame(input, rows)?;
+        bytes += body.len();
         match parse(&body, rows)? {
             Frame::Row(Stored::Put(put)) => batch.push(put),
             Frame::Row(Stored::Unchained(audit)) => {
@@ -106,9 +105,10 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
             Frame::End(_) => return Err(MoveError::Damaged { rows, expected: "as many rows as it says" }),
         }
         rows += 1;
-        if batch.len() == IMPORT_ROWS {
+        if batch.len() == IMPORT_ROWS || bytes >= IMPORT_BYTES {
             outbox.commit(&batch)?;
             batch.clear();
+            bytes = 0;
         }
     }
     if let Some(last) = unchained {
@@ -117,6 +117,33 @@ pub fn import(outbox: &mut dyn Outbox, input: &mut dyn io::Read) -> Result<u64, 
     }
     outbox.commit(&batch)?;
     Ok(rows)
+}
+
+/// Reads what [`export`] wrote to its end, and says how many rows are in it: each can be read, and none is missing.
+pub fn check(input: &mut dyn io::Read) -> Result<u64, MoveError> {
+    read_magic(input)?;
+    let mut rows = 0;
+    loop {
+        let body = read_frame(input, rows)?;
+        match parse(&body, rows)? {
+            Frame::Row(_) => rows += 1,
+            Frame::End(count) if count == rows => break,
+            Frame::End(_) => return Err(MoveError::Damaged { rows, expected: "as many rows as it says" }),
+        }
+    }
+    match input.read(&mut [0])? {
+        0 => Ok(rows),
+        _ => Err(MoveError::Damaged { rows, expected: "nothing after its end" }),
+    }
+}
+
+fn read_magic(input: &mut dyn io::Read) -> Result<(), MoveError> {
+    let mut magic = [0; MAGIC.len()];
+    input.read_exact(&mut magic)?;
+    match &magic == MAGIC {
+        true => Ok(()),
+        false => Err(MoveError::Damaged { rows: 0, expected: "the first bytes of an export" }),
+    }
 }
 
 #[allow(clippy::large_enum_variant, reason = "one at a time is read, and used at once")]

@@ -165,9 +165,13 @@ impl Reader for MemoryOutbox {
     }
 
     fn rows(&self, each: &mut dyn FnMut(Put) -> Walk) -> Result<Position, ReadError> {
-        let rows = self.read();
-        let _ = rows.puts().try_for_each(|put| (each(put) == Walk::On).then_some(()));
-        Ok(rows.position)
+        // Whoever takes them may be slow, and the writer must not wait for it.
+        let (puts, position) = {
+            let rows = self.read();
+            (rows.puts().collect::<Vec<_>>(), rows.position)
+        };
+        let _ = puts.into_iter().try_for_each(|put| (each(put) == Walk::On).then_some(()));
+        Ok(position)
     }
 }
 
