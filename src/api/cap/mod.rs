@@ -134,10 +134,8 @@ impl Taking<'_> {
     /// have got that gets this, and so does everyone for whom it is by its areas.
     async fn send(&self, replaced: Vec<Arc<Message>>) -> Answer {
         self.same_status(&replaced)?;
-        if self.turn.asked == Asked::ToSend
-            && let Some(made) = self.made_before().await?
-        {
-            return Ok(accepted(made.id, made.recipients, &[]));
+        if let Some(answer) = self.made_before(&replaced).await? {
+            return answer;
         }
         let audience = self.alert.audience(&self.app().config.feeds.get().cap);
         let words = self.alert.words(&audience)?;
@@ -165,6 +163,9 @@ impl Taking<'_> {
     /// Recalls what came of the alerts that a Cancel names, and tells whoever may have got it.
     async fn cancel(&self, recalled: Vec<Arc<Message>>) -> Answer {
         self.same_status(&recalled)?;
+        if let Some(answer) = self.made_before(&recalled).await? {
+            return answer;
+        }
         let Some(newest) = recalled.first() else {
             let why = "no message here was made of an alert that it refers to, so nothing was recalled; where one was sent \
                 by other means, cancel it by its own id";
@@ -250,8 +251,23 @@ impl Taking<'_> {
         self.turn.hand_over(checked, readers, of.map(|message| message.id), self.key).await
     }
 
-    /// Finds the message that this very alert made, longer ago than keys are kept.
-    async fn made_before(&self) -> Result<Option<Arc<Message>>, Problem> {
+    /// Answers for an alert that made its message before: while this one was looked up, so that what it `changes` ends with
+    /// that very message, which must not withdraw itself; or longer ago than keys are kept.
+    async fn made_before(&self, changes: &[Arc<Message>]) -> Result<Option<Answer>, Problem> {
+        if self.turn.asked == Asked::ForForecast {
+            return Ok(None);
+        }
+        let made = match changes.iter().find(|message| is_of(message, &self.alert.me)) {
+            Some(made) => Some(Arc::clone(made)),
+            None => self.made_long_ago().await?,
+        };
+        let Some(made) = made else { return Ok(None) };
+        // The key knows whether it said the same, as long as it is kept.
+        let known = known(self.app(), Some(self.key)).await?;
+        Ok(Some(known.unwrap_or_else(|| Ok(accepted(made.id, made.recipients, &[])))))
+    }
+
+    async fn made_long_ago(&self) -> Result<Option<Arc<Message>>, Problem> {
         if self.app().service.now().since(self.alert.sent) < KEYS_ARE_KEPT {
             return Ok(None);
         }
@@ -309,8 +325,8 @@ impl Taking<'_> {
 /// How long callers' keys are surely known: half of the time for which they are kept.
 const KEYS_ARE_KEPT: Span = Span::from_hours(12);
 
-/// Says whether a message was made of this alert.
+/// Says whether a message was made of this alert. Its tags are as long as tags may be, and no longer.
 fn is_of(message: &Message, alert: &Reference) -> bool {
-    let is = |tag: &str, value: &str| message.tags.get(tag).is_some_and(|known| known == value);
+    let is = |tag: &str, value: &str| message.tags.get(tag).is_some_and(|known| *known == alert::short(value));
     is("cap_identifier", &alert.identifier) && is("cap_sender", &alert.sender) && is("cap_sent", &alert.sent)
 }

@@ -73,19 +73,23 @@ fn look_over(text: &str) -> Result<(), (usize, String)> {
     while let Some(found) = text[at..].find('<') {
         let open = at + found;
         let rest = &text[open..];
-        let past = |end: &str| rest.find(end).map(|place| open + place + end.len());
+        // The end is looked for after the opening, never within it: in `<!-->` no comment ends, so what follows is a comment.
+        let past = |begin: &str, end: &str| {
+            let place = rest.strip_prefix(begin)?.find(end)?;
+            Some(open + begin.len() + place + end.len())
+        };
         let next = if rest.starts_with("<!--") {
-            past("-->")
+            past("<!--", "-->")
         } else if rest.starts_with("<![CDATA[") {
-            past("]]>")
+            past("<![CDATA[", "]]>")
         } else if rest.starts_with("<?") {
-            past("?>")
+            past("<?", "?>")
         } else if rest.starts_with("<!") {
             let why = "a document type declaration (DTD) is not taken, nor entities of one; leave it out";
             return Err((open, why.into()));
         } else if rest.starts_with("</") {
             depth = depth.saturating_sub(1);
-            past(">")
+            past("</", ">")
         } else {
             (elements, depth) = (elements + 1, depth + 1);
             let (end, attributes, closes) = tag(text, open + 1);
@@ -195,6 +199,13 @@ mod tests {
         check("<a>\u{1}</a>", "does not allow");
         check(&"<a>".repeat(17), "at most 16 elements in each other");
         check(&format!("<a>{}</a>", "<b/>".repeat(50_000)), "at most 50000 elements");
+        // What seems to end within its own opening does not, and hides nothing: neither from the parser nor from these limits.
+        let many = "<b/>".repeat(50_000);
+        check(&format!("<a><!--><![CDATA[-->{many}<!--]]>--></a>"), "at most 50000 elements");
+        check(&format!("<a><!---><![CDATA[--->{many}<!--]]>--></a>"), "at most 50000 elements");
+        check(&format!("<a><![CDATA[]]>{many}<![CDATA[]]></a>"), "at most 50000 elements");
+        check(&format!("<a><?b?>{many}<?b?></a>"), "at most 50000 elements");
+        check(&format!("<a><?><!--?>{many}<?-->?></a>"), "at most 50000 elements");
         let crowded: String = (0..33).map(|n| format!(" a{n}='>'")).collect();
         check(&format!("<a{crowded}/>"), "at most 32 attributes");
         check("<?xml version='1.0' encoding='windows-1256'?><a/>", "another encoding");

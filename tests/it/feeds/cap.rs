@@ -254,6 +254,54 @@ async fn the_same_alert_makes_one_message_whoever_brings_it_and_whenever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_that_is_brought_twice_at_once_does_not_take_itself_back() {
+    // Everything is still on its way when it is brought again, so that taking it back would show.
+    let held = Yard::over(MAP, MemoryOutbox::new(), Duration::ZERO, [Does::Slow(Duration::from_secs(3))]);
+    held.people(&[("c-2", "en", "east", "+970599000002"), ("c-3", "en", "west", "+970599000003")]).await;
+    taken(&held, FLOOD).await;
+    for turn in [UPDATE, CANCEL] {
+        let once = || taken(&held, turn);
+        let brought = tokio::join!(once(), once(), once(), once(), once(), once());
+        let ids = [brought.0, brought.1, brought.2, brought.3, brought.4, brought.5].map(|told| told.id());
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        let made = held.get(&format!("/v1/messages/{}", ids[0])).await;
+        assert_eq!((&made["withdrawn"], &made["corrected_by"]), (&Value::Null, &Value::Null), "{turn}");
+    }
+    held.running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_turn_whose_key_is_forgotten_does_not_take_itself_back_either() {
+    // Names as long as they may be, of which a tag keeps the beginning; and a clock that is a day ahead.
+    let long = format!("urn:oid:{}", "2.49.0.1.840.0.".repeat(30));
+    let of_tomorrow = |turn: &str| {
+        let turn = turn.replace("urn:oid:2.49.0.1.840.0.", &long).replace("2026-11-22T05:5", "2026-11-23T05:5");
+        turn.replace("2026-11-22T12:45", "2026-11-29T12:45").replace("2026-11-22T05:41", "2026-11-23T05:41")
+    };
+    let yard = Yard::with(MAP).await;
+    taken(&yard, &of_tomorrow(FLOOD)).await;
+    yard.sent(2).await;
+    let update = taken(&yard, &of_tomorrow(UPDATE)).await;
+    yard.sent(5).await;
+    yard.running.stop().await.unwrap();
+    let later = Yard::over(MAP, yard.store, Duration::from_secs(28 * 3_600), []);
+    let again = taken(&later, &of_tomorrow(UPDATE)).await;
+    assert_eq!(again.id(), update.id(), "{}", again.body);
+    let cancel = taken(&later, &of_tomorrow(CANCEL)).await;
+    assert_eq!(cancel.body["corrects"], json!(update.id()));
+    later.sent(3).await;
+    later.running.stop().await.unwrap();
+    // Days later it is still known, whatever has followed it.
+    for hours in [60, 120] {
+        let later = Yard::over(MAP, later.store.clone(), Duration::from_secs(hours * 3_600), []);
+        assert_eq!(taken(&later, &of_tomorrow(CANCEL)).await.id(), cancel.id());
+        assert_eq!(taken(&later, &of_tomorrow(UPDATE)).await.id(), update.id());
+        assert!(later.sms.sent.lock().unwrap().is_empty(), "nothing twice: {:?}", later.sms.texts());
+        later.running.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_for_people_is_read_and_not_sent() {
     let yard = Yard::with(MAP).await;
     let noted = async |alert: &str| {
