@@ -438,7 +438,7 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
             "replied",
             json!({"gateway": gateway(g), "kind": kind.name(), "message": message.map(|id| id.to_string())}),
         ),
-        Event::NeedHelp { message, people, fresh } => (
+        Event::NeedHelp { message, people, fresh, .. } => (
             "need_help",
             json!({"message": message.map(|id| id.to_string()), "people": people, "fresh": fresh}),
         ),

@@ -5,7 +5,6 @@
 
 use super::Core;
 use super::effect::{Effect, Event};
-use super::help::Whom;
 use super::ids::{AttemptId, MessageId};
 use super::input::{Answered, Spoken};
 use super::message::SERVICE;
@@ -83,7 +82,9 @@ impl Core {
                 self.effects.push_back(Effect::OptOut { channel, address: sender, out });
             }
             ReplyKind::NeedHelp => {
-                let whom = of.as_ref().and_then(|of| self.whom(of));
+                let of_rule =
+                    |of: &Answered| self.whom(of.message.severity, of.message.status, of.rule.as_ref()?);
+                let whom = of.as_ref().and_then(of_rule);
                 self.raise(who, whom);
             }
             ReplyKind::Safe => [who, stranger].into_iter().for_each(|caller| self.help.close(caller)),
@@ -92,17 +93,6 @@ impl Core {
         if let Some(of) = of.filter(|_| kind.is_answer()) {
             self.answer(&of, kind);
         }
-    }
-
-    /// Says who is told of a call for help: the contacts of the rule by which the message went to the caller.
-    fn whom(&self, of: &Answered) -> Option<Whom> {
-        let rule = self.policy.rules.iter().find(|rule| Some(&rule.name) == of.rule.as_ref())?;
-        Some(Whom {
-            severity: of.message.severity,
-            status: of.message.status,
-            rule: rule.name.clone(),
-            contacts: rule.escalate.clone(),
-        })
     }
 
     /// Counts an answer, and lets it settle what it may.

@@ -92,8 +92,8 @@ pub enum Alarm {
     Help {
         /// How many of the message's recipients need help.
         people: u32,
-        /// When this was noticed: each such notice is one of its own.
-        at: Timestamp,
+        /// When the last of them called: each notice is one of its own, and known by this, also after a start.
+        newest: Timestamp,
     },
 }
 
@@ -247,6 +247,8 @@ pub enum Event {
         people: u32,
         /// How many of them said so since this was told last.
         fresh: u32,
+        /// When the last of them said so.
+        newest: Timestamp,
     },
     /// A delivery settled.
     Settled {

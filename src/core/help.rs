@@ -1,17 +1,20 @@
 //! Who needs help: every open call, and when operators were told of it last.
 //!
-//! The first call on a message is told at once; what follows within [`TELL_EVERY`] is told together, with a count.
+//! The first call on a message is told at once; what follows within [`TELL_EVERY`] is told together, with a count. What
+//! was called shortly before a start is told again: whether anybody heard of it then is not on record here, and what was
+//! told is known by its newest call, so that nobody hears it twice.
 //!
 //! Limits: [`HELP_MAX`] calls are known, the oldest gone first and still counted by their message; [`TOLD_MAX`] messages
 //! are remembered as told of; a call is open for [`HELP_FOR`], or until its caller answers otherwise.
 
-use super::Core;
 use super::effect::{Alarm, Effect, Event};
 use super::ids::MessageId;
 use super::message::{Severity, Status};
+use super::record::Raised;
 use super::reply::{Caller, HELP_FOR, HELP_MAX, HelpCall};
 use super::time::{Span, Timestamp};
 use super::view::{HelpOf, HelpView};
+use super::{Core, TELL_AGAIN_WITHIN};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The least time between two notices about one message: contacts who are told of every call are told of nothing.
@@ -39,6 +42,8 @@ struct Told {
     at: Timestamp,
     /// How many called since.
     fresh: u32,
+    /// When the last of them called.
+    newest: Timestamp,
     whom: Option<Whom>,
 }
 
@@ -61,10 +66,26 @@ impl Caller {
 }
 
 impl Help {
-    /// Takes what the store kept.
-    pub(super) fn load(&mut self, calls: Vec<HelpCall>) {
+    /// Takes what the store kept. What is not old is told at once.
+    pub(super) fn load(&mut self, calls: Vec<HelpCall>, now: Timestamp) {
         for call in calls {
             self.open(call);
+        }
+        for call in self.by_age.iter().rev().take_while(|call| call.since + TELL_AGAIN_WITHIN > now) {
+            let of = call.who.message();
+            if self.told.len() >= TOLD_MAX && !self.told.contains_key(&of) {
+                break;
+            }
+            // They come newest first.
+            let told = Told { at: now - TELL_EVERY, fresh: 0, newest: call.since, whom: None };
+            self.told.entry(of).or_insert(told).fresh += 1;
+        }
+    }
+
+    /// Says who is told of a message's calls.
+    fn tell(&mut self, message: MessageId, whom: Whom) {
+        if let Some(told) = self.told.get_mut(&Some(message)) {
+            told.whom = Some(whom);
         }
     }
 
@@ -133,6 +154,22 @@ impl Help {
 }
 
 impl Core {
+    /// Takes up the calls for help that the store kept, and whom they concern.
+    pub(super) fn load_help(&mut self, calls: Vec<HelpCall>, raised: BTreeMap<MessageId, Raised>) {
+        self.help.load(calls, self.now);
+        for (message, Raised { severity, status, rule }) in raised {
+            if let Some(whom) = self.whom(severity, status, &rule) {
+                self.help.tell(message, whom);
+            }
+        }
+    }
+
+    /// Says who is told of a call for help: the contacts of the rule by which the message went to the caller.
+    pub(super) fn whom(&self, severity: Severity, status: Status, rule: &str) -> Option<Whom> {
+        let rule = self.policy.rules.iter().find(|known| known.name == rule)?;
+        Some(Whom { severity, status, rule: rule.name.clone(), contacts: rule.escalate.clone() })
+    }
+
     /// Raises a call for help.
     pub(super) fn raise(&mut self, who: Caller, whom: Option<Whom>) {
         let now = self.now;
@@ -146,8 +183,9 @@ impl Core {
             oldest.into_iter().for_each(|of| drop(self.help.told.remove(&of)));
         }
         let told = self.help.told.entry(of);
-        let told = told.or_insert(Told { at: now - TELL_EVERY, fresh: 0, whom: None });
+        let told = told.or_insert(Told { at: now - TELL_EVERY, fresh: 0, newest: now, whom: None });
         told.fresh += 1;
+        told.newest = now;
         told.whom = whom.or(told.whom.take());
     }
 
@@ -172,11 +210,12 @@ impl Core {
             return;
         }
         told.at = now;
+        let newest = told.newest;
         if let (Some(message), Some(whom)) = (message, told.whom.clone().filter(|w| !w.contacts.is_empty())) {
             let Whom { severity, status, rule, contacts } = whom;
-            let alarm = Alarm::Help { people: people.max(1), at: now };
+            let alarm = Alarm::Help { people: people.max(1), newest };
             self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, alarm });
         }
-        self.event(Event::NeedHelp { message, people, fresh });
+        self.event(Event::NeedHelp { message, people, fresh, newest });
     }
 }

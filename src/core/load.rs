@@ -31,7 +31,7 @@ impl Core {
                 }
             }
         }
-        self.help.load(loaded.help);
+        self.load_help(loaded.help, loaded.raised);
         self.resume_uplinks();
         self.close_outages_of_nobody();
         for message in loaded.messages {

@@ -8,11 +8,12 @@ use super::channel::Channel;
 use super::evidence::Layer;
 use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use super::input::IdempotencyKey;
-use super::message::{Message, Recipient};
+use super::message::{Message, Recipient, Severity, Status};
 use super::outcome::{DeliveryResult, Outcome, Reason, Receipt, ReceiptKind};
 use super::policy::OnUnknown;
 use super::reply::{Answers, HelpCall, KeptReply, LastAnswer};
 use super::time::{Span, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One write of a turn. All writes of a turn become durable together.
@@ -356,6 +357,19 @@ pub struct Loaded {
     pub overlays: Vec<(Option<String>, Overlay)>,
     /// Who needs help and has not said otherwise: those of the last [`HELP_FOR`](super::reply::HELP_FOR), oldest first.
     pub help: Vec<HelpCall>,
+    /// What they answered, as far as somebody is to be told of them again.
+    pub raised: BTreeMap<MessageId, Raised>,
+}
+
+/// What a message is that was answered by calls for help, and by which rule it went to those who called.
+#[derive(Clone, Debug)]
+pub struct Raised {
+    /// How grave the message is.
+    pub severity: Severity,
+    /// What it was sent for.
+    pub status: Status,
+    /// The rule's name.
+    pub rule: String,
 }
 
 /// One open message, whole.

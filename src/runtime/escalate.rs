@@ -6,7 +6,7 @@
 //! the most severe first, and none while it pauses.
 //!
 //! Invariant: each rule's contacts are told of one message's deadline once. The key is made from both, so a crash between the decision
-//! and the acceptance repeats nothing. Calls for help are told as often as the core says.
+//! and the acceptance repeats nothing. Calls for help are told as often as the core says, each time under the newest call.
 
 use crate::api::service::NO_TICKET;
 use crate::core::TELL_AGAIN_WITHIN;
@@ -260,7 +260,7 @@ fn key(missed: &Missed) -> IdempotencyKey {
     let Missed { message, rule, .. } = missed;
     let what = match missed.alarm {
         Alarm::Late { .. } => format!("{SERVICE}\0escalate {message} {rule}"),
-        Alarm::Help { at, .. } => format!("{SERVICE}\0help {} {message} {rule}", at.ms()),
+        Alarm::Help { newest, .. } => format!("{SERVICE}\0help {} {message} {rule}", newest.ms()),
     };
     let digest = ring::digest::digest(&ring::digest::SHA256, what.as_bytes());
     let key: [u8; 16] = std::array::from_fn(|i| digest.as_ref()[i]);
@@ -359,7 +359,7 @@ mod tests {
             key(&Missed { message, rule: rule.into(), alarm, ..missed(Severity::Minor, 0) })
         };
         let late = |deliveries| Alarm::Late { deliveries };
-        let help = |ms| Alarm::Help { people: 1, at: Timestamp::from_ms(ms) };
+        let help = |ms| Alarm::Help { people: 1, newest: Timestamp::from_ms(ms) };
         assert_eq!(of(1, "a", late(1)), of(1, "a", late(2)));
         assert_ne!(of(1, "a", late(1)).key, of(2, "a", late(1)).key);
         assert_ne!(of(1, "a", late(1)).key, of(1, "b", late(1)).key);

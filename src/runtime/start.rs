@@ -22,7 +22,7 @@ use crate::runtime::pantry::Pantry;
 use crate::runtime::reach::Counting;
 use crate::runtime::reads::Reads;
 use crate::runtime::release::{Pacer, Release};
-use crate::runtime::replies::{Replies, Silence};
+use crate::runtime::replies::{Replies, Silence, raised};
 use crate::runtime::retainer::Retainer;
 use crate::runtime::service::Front;
 use crate::runtime::supervisor::Supervisor;
@@ -104,17 +104,18 @@ impl Wasl {
     /// Starts a service. Call inside a tokio runtime: it serves the adapters.
     pub fn start(parts: Parts) -> Result<Running, StartError> {
         let tasks = Handle::current();
-        let loaded = parts.outbox.load()?;
+        let mut loaded = parts.outbox.load()?;
         parts.clock.not_before(loaded.clock);
         let now = parts.clock.now();
         let retention = Retainer::new(parts.retention, loaded.clock, now);
         let configured: Vec<_> = parts.lineup.iter().map(|g| g.config.clone()).collect();
         let mut core = Core::new(parts.core, configured.clone(), parts.policy, now);
         remember(&mut core, parts.remembered);
+        let reader = parts.outbox.reader();
+        loaded.raised = raised(&*reader, &loaded.help, now);
         core.load(loaded, now);
 
         let clock = parts.clock;
-        let reader = parts.outbox.reader();
         let tokens = reader.tokens()?.value;
         let (names, tokens) = (Names::new(&tokens), Arc::new(Tokens::new(tokens)));
         let silence = Arc::new(Silence::new(reader.opt_outs()?.value));

@@ -33,7 +33,7 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
             let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
             debug!(gateway = name_of(*gateway), %kind, id, "a recipient answered");
         }
-        Event::NeedHelp { message, people, fresh } => {
+        Event::NeedHelp { message, people, fresh, .. } => {
             let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
             warn!(id, people, fresh, "recipients need help");
         }

@@ -394,6 +394,13 @@ notice-missed = { $n ->
    *[other] { $n } تسليم من { $message } فاتها موعدها
   }
 notice-missed-do = المطلوب: انظر من لم تصله الرسالة، وأبلغه بوسيلة أخرى.
+notice-help-exercise = تمرين: { $title }
+notice-help-of = جاء ذلك ردًا على الرسالة { $message }.
+notice-help-of-unknown = لا تُعرف رسالة جاء ذلك ردًا عليها.
+notice-help-who = من: { $who }.
+notice-help-at = آخر نداء: { $at }.
+notice-help-do = المطلوب: اتصل بهم أو أرسل إليهم أحدًا في الحال. وهذا ما كتبوه:
+notice-help-exercise-do = المطلوب: تأكد أن ذلك جزء من التمرين. وهذا ما كتبوه:
 notice-policy = رُفض تعديل على الملفات
 notice-policy-did = القواعد السابقة له هي النافذة، ولم يتوقف شيء.
 notice-policy-do = المطلوب: صحح التعديل، والأمر `wasl check` يبين كل خطأ.

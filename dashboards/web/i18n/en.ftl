@@ -303,6 +303,13 @@ notice-missed = { $n ->
    *[other] { $n } deliveries of { $message } missed their deadline
   }
 notice-missed-do = Do: see who has not got it, and reach them otherwise.
+notice-help-exercise = EXERCISE: { $title }
+notice-help-of = They answered message { $message }.
+notice-help-of-unknown = No message that they answer is known.
+notice-help-who = From: { $who }.
+notice-help-at = Last call: { $at }.
+notice-help-do = Do: call them or send somebody at once. What they wrote:
+notice-help-exercise-do = Do: make sure that it is part of the exercise. What they wrote:
 notice-policy = An edit of the files was refused
 notice-policy-did = The rules from before it are in force; nothing has stopped.
 notice-policy-do = Do: correct the edit; `wasl check` shows every error.

@@ -198,8 +198,9 @@ impl TelegramBot {
             Ok(chat) => chat,
             Err(reason) => return Answered { outcome: rejected(reason), took: Span::ZERO },
         };
+        let buttons = self.buttons.as_ref();
         let keyboard =
-            self.buttons.as_ref().map(|b| b.keyboard(order.attempt, outgoing.asks, &outgoing.language));
+            buttons.and_then(|b| b.keyboard(&chat, order.attempt, outgoing.asks, &outgoing.language));
         let mut to = To { path: &self.path, chat, keyboard };
         let parts = text::parts(&outgoing.text);
         let mut took = Span::ZERO;
@@ -282,7 +283,8 @@ mod tests {
     #[test]
     fn a_part_goes_as_plain_text_and_the_last_one_with_the_button() {
         let outgoing = outgoing("81234567", "x");
-        let keyboard = Some(Buttons::new("1:a").keyboard(outgoing.order.attempt, Asks::NOTHING, "ar"));
+        let keyboard =
+            Buttons::new("1:a").keyboard(&json!(81234567), outgoing.order.attempt, Asks::NOTHING, "ar");
         let to = To { path: "/bot1:a", chat: chat("81234567").expect("a chat"), keyboard };
         let body = |request: &Request| serde_json::from_slice::<Value>(&request.body).expect("JSON");
         let first = request(&to, "*غادروا*", false);
@@ -384,7 +386,8 @@ mod tests {
         let keys = "bot_token = \"1:a\"\nupdates = \"webhook\"\nwebhook_secret = \"s-1\"\n";
         let adapter = built("telegram-bot", keys).0.expect("sound");
         let attempt = outgoing("1", "x").order.attempt;
-        let keyboard = Buttons::new("1:a").keyboard(attempt, Asks::NOTHING, "en");
+        let keyboard =
+            Buttons::new("1:a").keyboard(&json!(7), attempt, Asks::NOTHING, "en").expect("a button");
         let data = &keyboard["inline_keyboard"][0][0]["callback_data"];
         let update = json!({"update_id": 9, "callback_query": {"id": "77", "data": data}}).to_string();
         let foreign = json!({"update_id": 9, "callback_query": {"id": "77", "data": "other"}}).to_string();

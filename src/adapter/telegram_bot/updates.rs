@@ -43,12 +43,21 @@ impl Buttons {
     }
 
     /// Builds the keyboard under a message, in the message's language: a button for each answer that is asked for, else one
-    /// that says that it was read.
-    pub(super) fn keyboard(&self, attempt: AttemptId, asks: Asks, language: &str) -> Value {
+    /// that says that it was read. To many at once only what one of them may say for all; `None` where that is nothing.
+    pub(super) fn keyboard(
+        &self,
+        to: &Value,
+        attempt: AttemptId,
+        asks: Asks,
+        language: &str,
+    ) -> Option<Value> {
+        let is_of_many = is_of_many(to);
         let asked = asks.answers().map(|(_, kind)| kind);
         let read = asks.is_nothing().then_some(ReplyKind::Acknowledged);
         let button = |kind| json!({"text": face(kind, language), "callback_data": self.data(attempt, kind)});
-        json!({"inline_keyboard": [asked.chain(read).map(button).collect::<Vec<_>>()]})
+        let offered = asked.chain(read).filter(|kind| !is_of_many || *kind == ReplyKind::NeedHelp);
+        let row: Vec<Value> = offered.map(button).collect();
+        (!row.is_empty()).then(|| json!({"inline_keyboard": [row]}))
     }
 
     fn data(&self, attempt: AttemptId, kind: ReplyKind) -> String {
@@ -69,6 +78,9 @@ impl Buttons {
     fn press(&self, press: &Value) -> Option<News> {
         let query = press["id"].as_str()?.to_owned();
         let ours = press["data"].as_str().and_then(|data| self.meaning(data));
+        // A message of before may have become a group's, and bear what no one of them may say for all.
+        let is_of_many = is_of_many(&press["message"]["chat"]["id"]);
+        let ours = ours.filter(|(_, kind)| !is_of_many || *kind == ReplyKind::NeedHelp);
         let (mut receipt, mut reply) = (None, None);
         match ours {
             Some((attempt, ReplyKind::Acknowledged)) => {
@@ -106,7 +118,7 @@ fn written(message: &Value) -> Option<Reply> {
     let quoted = message["reply_to_message"]["message_id"].as_i64();
     let words = message["text"].as_str().or_else(|| message["caption"].as_str());
     let said = words.map_or(Said::Other, Said::text);
-    if is_group(&chat) && speaks_for_one(&said) {
+    if is_of_many(&message["chat"]["id"]) && speaks_for_one(&said) {
         return None;
     }
     Some(Reply {
@@ -118,9 +130,10 @@ fn written(message: &Value) -> Option<Reply> {
     })
 }
 
-/// Cites: Telegram Bot API, `Chat.id`: those of groups and channels are negative.
-fn is_group(chat: &str) -> bool {
-    chat.starts_with('-')
+/// Says whether more than one person reads a chat. Cites: Telegram Bot API, `Chat.id`: those of groups and channels are
+/// negative, and `@name` addresses one of those.
+fn is_of_many(chat: &Value) -> bool {
+    chat.as_i64().is_some_and(|id| id < 0) || chat.is_string()
 }
 
 /// Says whether words would settle, silence or withdraw something for everybody of a group, though one member wrote them.
@@ -167,7 +180,8 @@ mod tests {
     fn an_answer_by_button_names_its_message_and_its_chat() {
         let attempt = AttemptId::new(DeliveryId::new(MessageId::from_bytes([7; 16]), 3), 2);
         let buttons = Buttons::new("1:token");
-        let keyboard = buttons.keyboard(attempt, Asks::of(Asks::ANSWERS), "ar");
+        let person = json!(555);
+        let keyboard = buttons.keyboard(&person, attempt, Asks::of(Asks::ANSWERS), "ar").expect("buttons");
         let row = keyboard["inline_keyboard"][0].as_array().expect("a row");
         assert_eq!(row.iter().map(|b| b["text"].clone()).collect::<Vec<_>>(), ["أنا بخير", "أحتاج مساعدة"]);
         let data = row[1]["callback_data"].as_str().expect("data");
@@ -180,8 +194,34 @@ mod tests {
         assert_eq!((reply.from.as_str(), reply.id.as_str()), ("555", "press/78"));
         assert_eq!(reply.said, Said::Button(format!("{attempt}:need_help")));
         assert_eq!(reply.of, Some(ReceiptRef::Attempt(attempt)));
-        let read = buttons.keyboard(attempt, Asks::NOTHING, "en");
+        let read = buttons.keyboard(&person, attempt, Asks::NOTHING, "en").expect("a button");
         assert_eq!(read["inline_keyboard"][0][0]["text"], "I have read this");
+    }
+
+    #[test]
+    fn one_member_of_a_group_presses_for_nobody_else() {
+        let attempt = AttemptId::new(DeliveryId::new(MessageId::from_bytes([7; 16]), 3), 2);
+        let buttons = Buttons::new("1:token");
+        let group = json!(-100_555);
+        let press = |kind| {
+            let data = buttons.data(attempt, kind);
+            let message = json!({"message_id": 7, "chat": {"id": group}});
+            let update = json!({"callback_query": {"id": "78", "data": data, "message": message}});
+            buttons.read(&update).expect("a press")
+        };
+        let only_answered = News { query: Some("78".into()), ..News::default() };
+        assert_eq!(press(ReplyKind::Safe), only_answered, "the group is not safe because one of it is");
+        assert_eq!(press(ReplyKind::Acknowledged), only_answered);
+        let help = press(ReplyKind::NeedHelp).reply.expect("a call for help is for all of it");
+        assert_eq!((help.from.as_str(), help.of), ("-100555", Some(ReceiptRef::Attempt(attempt))));
+        // What would say nothing is not offered either.
+        for many in [group.clone(), json!("@channel")] {
+            let keyboard = |asks| buttons.keyboard(&many, attempt, asks, "en");
+            assert_eq!(keyboard(Asks::NOTHING), None);
+            let asked = keyboard(Asks::of(Asks::ANSWERS)).expect("a button");
+            let row = asked["inline_keyboard"][0].as_array().expect("a row");
+            assert_eq!(row.iter().map(|b| b["text"].clone()).collect::<Vec<_>>(), ["I need help"]);
+        }
     }
 
     #[test]

@@ -327,6 +327,7 @@ const KEYS_ARE_KEPT: Span = Span::from_hours(12);
 
 /// Says whether a message was made of this alert. Its tags are as long as tags may be, and no longer.
 fn is_of(message: &Message, alert: &Reference) -> bool {
-    let is = |tag: &str, value: &str| message.tags.get(tag).is_some_and(|known| *known == alert::short(value));
+    let is =
+        |tag: &str, value: &str| message.tags.get(tag).is_some_and(|known| *known == alert::short(value));
     is("cap_identifier", &alert.identifier) && is("cap_sender", &alert.sender) && is("cap_sent", &alert.sent)
 }

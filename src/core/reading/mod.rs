@@ -126,6 +126,16 @@ fn digit(said: &[&str], asks: Asks) -> Option<ReplyKind> {
     asks.answers().find(|(asked, _)| asked.to_string() == *digit).map(|(_, kind)| kind)
 }
 
+/// Returns the digit that a whole reply is, where some message may ask for it.
+pub(crate) fn digit_of(said: &Said) -> Option<u32> {
+    let Said::Text(words) = said else { return None };
+    let tokens = tokens(words);
+    let said: Vec<&str> = tokens.iter().map(String::as_str).filter(|token| !token.is_empty()).collect();
+    let [digit] = said[..] else { return None };
+    let may_be_asked = Asks::of(Asks::ANSWERS).answers().map(|(digit, _)| digit);
+    may_be_asked.into_iter().find(|asked| asked.to_string() == digit)
+}
+
 /// Returns what is known of the phrases of a reply, in order; `None` for a word that is not known.
 fn senses(tokens: &[String]) -> Vec<Option<Sense>> {
     let mut senses = Vec::new();

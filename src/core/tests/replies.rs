@@ -8,8 +8,8 @@ use crate::core::input::{Answered, Input, Spoken};
 use crate::core::message::{Message, Severity, Status, Urgency};
 use crate::core::outcome::{DeliveryResult, ReceiptKind};
 use crate::core::policy::{Confirm, SendMode};
-use crate::core::record::{Progress, Record};
-use crate::core::reply::{Answers, Asks, HELP_FOR, Reply, ReplyKind, Said};
+use crate::core::record::{Loaded, Progress, Raised, Record};
+use crate::core::reply::{Answers, Asks, Caller, HELP_FOR, HelpCall, Reply, ReplyKind, Said};
 use crate::core::time::Span;
 use std::sync::Arc;
 
@@ -158,6 +158,45 @@ fn a_call_for_help_is_told_at_once_and_those_that_follow_together() {
     assert_eq!(told.collect::<Vec<_>>(), [("officer", 1), ("officer", 3)]);
     w.pass(HELP_FOR);
     assert_eq!(w.core.view(w.now).help.people, 0, "what is old is found among the replies");
+}
+
+#[test]
+fn what_was_called_shortly_before_a_start_is_told_again_under_the_same_name() {
+    let mut w = World::pair(confirmed_by(Confirm::Acknowledged));
+    w.accept(Severity::Severe, 3);
+    let orders = std::mem::take(&mut w.orders);
+    orders.iter().for_each(|order| w.take(order));
+    orders[..2].iter().for_each(|order| w.say(order, "help", None));
+    w.pass(Span::from_secs(61));
+    let told = |w: &World| w.told.last().cloned().expect("the contacts are told");
+    let before = told(&w);
+    // Whether that left before the service stopped is not known to the next one.
+    let calls = w.core.view(w.now).help.messages[0];
+    assert_eq!(calls.people, 2);
+    let restarted = |later: Span| {
+        let mut after = World::pair(confirmed_by(Confirm::Acknowledged));
+        let who = |order: &Order| Caller::Of(order.attempt.delivery);
+        let help: Vec<_> =
+            orders[..2].iter().map(|order| HelpCall { since: calls.oldest, who: who(order) }).collect();
+        let raised = Raised { severity: Severity::Severe, status: Status::Actual, rule: "test".into() };
+        let raised = [(orders[0].attempt.delivery.message, raised)].into();
+        after.now = w.now + later;
+        after.core.load(Loaded { help, raised, ..Loaded::default() }, after.now);
+        after.turn();
+        after
+    };
+    let after = restarted(Span::from_mins(5));
+    assert_eq!((after.calls(), after.told.len()), (vec![(2, 2)], 1));
+    let newest = |effect: &Effect| match effect {
+        Effect::Escalate { alarm: Alarm::Help { newest, .. }, contacts, rule, .. } => {
+            (*newest, contacts.clone(), rule.clone())
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(newest(&told(&after)), newest(&before), "so that nobody hears it twice");
+    let after = restarted(Span::from_hours(13));
+    assert!(after.calls().is_empty() && after.told.is_empty(), "what is old is no news");
+    assert_eq!(after.core.view(after.now).help.people, 2);
 }
 
 #[test]

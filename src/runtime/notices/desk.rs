@@ -1,7 +1,8 @@
 //! What operators are told, and when: a pure look at the picture, once a second.
 //!
 //! One thread for each outage and each other trouble: what began, what has changed, that it is over; and again now and then
-//! until somebody acknowledges it. What ends before it is worth a notice is not told.
+//! until somebody acknowledges it. What ends before it is worth a notice is not told. Who needs help is a thread for each
+//! message that was answered so; it is over, without a word, once nobody of it does.
 //!
 //! Limits: [`WINDOW_MAX`] notices in [`WINDOW`]; what is beyond is folded into one that says how many.
 
@@ -30,6 +31,10 @@ const AGAIN_SEVERE: Span = Span::from_mins(15);
 const AGAIN_MODERATE: Span = Span::from_hours(1);
 /// An outage that was over so long before the first look is history.
 const HISTORY: Span = Span::from_mins(10);
+/// The least time between two notices of calls for help on one message: the later one has the count of all.
+const HELP_EVERY: Span = Span::from_mins(10);
+/// How long the picture may be behind what was told of calls for help.
+const PICTURE_LAGS: Span = Span::from_secs(10);
 /// A gateway's outage is told with its channel's where both are declared so close.
 const TOGETHER: Span = Span::from_secs(5);
 
@@ -47,6 +52,21 @@ pub(super) struct Seen<'a> {
 pub(super) enum Told {
     /// Deliveries of it missed their deadline.
     Missed { message: MessageId, deliveries: u32 },
+    /// Recipients need help.
+    Help(Help),
+}
+
+/// Calls for help.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Help {
+    /// The message that they answer; `None`: no message that is known.
+    pub(super) message: Option<MessageId>,
+    pub(super) people: u32,
+    /// When the last of them called.
+    pub(super) newest: Timestamp,
+    pub(super) exercise: bool,
+    /// Some of them, the newest, masked.
+    pub(super) who: Vec<String>,
 }
 
 /// What a notice says.
@@ -61,6 +81,7 @@ pub(super) enum What {
         message: MessageId,
         deliveries: u32,
     },
+    Help(Help),
     PolicyRejected {
         report: String,
     },
@@ -94,6 +115,8 @@ pub(super) struct Desk {
     store: Option<String>,
     /// The messages whose missed deadlines were told.
     missed: BTreeSet<MessageId>,
+    /// The messages whose recipients need help, what was heard last, and whether it waits to be told.
+    help: BTreeMap<Option<MessageId>, (Help, bool)>,
     sent: VecDeque<Timestamp>,
     folded: u32,
 }
@@ -114,6 +137,7 @@ impl Desk {
             policy: None,
             store: None,
             missed: BTreeSet::new(),
+            help: BTreeMap::new(),
             sent: VecDeque::new(),
             folded: 0,
         }
@@ -127,6 +151,7 @@ impl Desk {
         self.policy(seen, &mut notices);
         self.store(seen, &mut notices);
         self.messages(told, &mut notices);
+        self.help(seen, board, &mut notices);
         self.again(seen, board, &mut notices);
         notices.sort_by_key(|notice| notice.severity);
         let (notices, left_out) = self.within_limits(notices, seen.now, board);
@@ -248,7 +273,14 @@ impl Desk {
     }
 
     fn messages(&mut self, told: Vec<Told>, notices: &mut Vec<Notice>) {
-        for Told::Missed { message, deliveries } in told {
+        for told in told {
+            let (message, deliveries) = match told {
+                Told::Missed { message, deliveries } => (message, deliveries),
+                Told::Help(help) => {
+                    self.hear(help);
+                    continue;
+                }
+            };
             // Once a message: each class of its recipients has a deadline of its own, and one word is enough.
             if self.missed.insert(message) {
                 let (thread, what) = (format!("deadline-{message}"), What::Missed { message, deliveries });
@@ -258,6 +290,50 @@ impl Desk {
         while self.missed.len() > crate::api::board::THREADS_MAX {
             self.missed.pop_first();
         }
+    }
+
+    fn hear(&mut self, help: Help) {
+        // What was heard before may be heard again, where the events came too fast.
+        let is_known = self.help.get(&help.message).is_some_and(|(known, _)| known.newest >= help.newest);
+        if !is_known {
+            self.help.insert(help.message, (help, true));
+        }
+        if self.help.len() > crate::api::board::THREADS_MAX {
+            let oldest = self.help.iter().min_by_key(|(_, (help, _))| help.newest).map(|(of, _)| *of);
+            oldest.into_iter().for_each(|of| drop(self.help.remove(&of)));
+        }
+    }
+
+    /// Tells of calls for help, each message's not too often, and closes the threads of those who need none any more.
+    fn help(&mut self, seen: &Seen<'_>, board: &Board, notices: &mut Vec<Notice>) {
+        for (help, waits) in self.help.values_mut() {
+            let thread = thread_of(help.message);
+            let last = board.thread(&thread).map(|known| known.told);
+            if *waits && last.is_none_or(|told| seen.now.since(told) >= HELP_EVERY) {
+                *waits = false;
+                let number = help.newest.ms().to_string();
+                notices.push(notice(
+                    thread,
+                    &number,
+                    "need_help",
+                    Severity::Severe,
+                    What::Help(help.clone()),
+                ));
+            }
+        }
+        let open = &seen.view.help.messages;
+        // A picture with many calls names those that have waited longest.
+        let is_whole = open.iter().map(|of| of.people).sum::<u32>() == seen.view.help.people;
+        self.help.retain(|message, (_, waits)| {
+            let thread = thread_of(*message);
+            let known = board.thread(&thread);
+            let lags = known.as_ref().is_none_or(|known| seen.now.since(known.told) < PICTURE_LAGS);
+            let stays = *waits || lags || !is_whole || open.iter().any(|of| of.message == *message);
+            if let Some(known) = known.filter(|_| !stays) {
+                board.put(&thread, Thread { over: Some(seen.now), ..known });
+            }
+            stays
+        });
     }
 
     /// Repeats what goes on and nobody has acknowledged.
@@ -281,6 +357,12 @@ impl Desk {
             Some((Ways::None, _, Some(thread))) => repeat(thread, "no_way_out", What::NoWayOut),
             Some((Ways::One(one), _, Some(thread))) => repeat(thread, "one_way_left", What::OneWayLeft(*one)),
             _ => {}
+        }
+        for of in &seen.view.help.messages {
+            if let Some((help, false)) = self.help.get(&of.message) {
+                let help = Help { people: of.people, ..help.clone() };
+                repeat(&thread_of(of.message), "need_help", What::Help(help));
+            }
         }
         if let (Some(thread), Some(why)) = (&self.store, &seen.store) {
             repeat(thread, "store_trouble", What::Store(why.clone()));
@@ -325,6 +407,11 @@ fn room(severity: Severity) -> usize {
 
 fn notice(thread: String, number: &str, kind: &'static str, severity: Severity, what: What) -> Notice {
     Notice { thread, number: number.to_owned(), kind, severity, again: false, what }
+}
+
+/// Names the thread of a message's calls for help.
+fn thread_of(message: Option<MessageId>) -> String {
+    message.map_or_else(|| "help-unknown".to_owned(), |message| format!("help-{message}"))
 }
 
 fn name_of(outage: &Outage) -> String {

@@ -1,5 +1,5 @@
-//! Tells the operators what needs a person: outages and their end, one way left, no way out, missed deadlines, a refused
-//! edit, trouble with the store. Each notice is a message of the service itself, so it is durable, takes the best road that
+//! Tells the operators what needs a person: calls for help, outages and their end, one way left, no way out, missed
+//! deadlines, a refused edit, trouble with the store. Each notice is a message of the service itself, so it is durable, takes the best road that
 //! works for each operator, and the next one when mail is down.
 //!
 //! Limits: [`WAITING_MAX`] notices that the outbox has not taken yet, each tried for [`TRY_FOR`]; the desk's own.
@@ -8,11 +8,12 @@
 
 mod desk;
 mod heartbeat;
+mod help;
 mod words;
 
 pub(crate) use heartbeat::beat;
 
-use self::desk::{Desk, Notice, Seen, Told};
+use self::desk::{Desk, Help, Notice, Seen, Told};
 use self::words::Writing;
 use crate::api::board::Board;
 use crate::api::ring::{After, EventRing, Place, What};
@@ -102,19 +103,23 @@ impl Notifier {
 
     /// Returns what happened to messages since the last look.
     async fn told(&self, place: &mut Place) -> Vec<Told> {
-        let told = happened(&self.front.events, place).await;
-        // What the service itself sent is not told of: that would never end.
-        let mut ours = Vec::new();
-        for Told::Missed { message, deliveries } in told {
-            match self.front.reads.ask(Query::Message(message)).await {
-                Ok(Answer::Message(told, _)) if told.author != SERVICE => {
-                    ours.push(Told::Missed { message, deliveries });
+        let mut told = Vec::new();
+        for heard in happened(&self.front.events, place).await {
+            match heard {
+                Told::Help(help) => told.extend(help::complete(&self.front, help).await.map(Told::Help)),
+                // What the service itself sent is not told of: that would never end.
+                Told::Missed { message, deliveries } => {
+                    match self.front.reads.ask(Query::Message(message)).await {
+                        Ok(Answer::Message(late, _)) if late.author != SERVICE => {
+                            told.push(Told::Missed { message, deliveries });
+                        }
+                        // What cannot be read may be our own: a notice of it would bring the next.
+                        _ => {}
+                    }
                 }
-                // What cannot be read may be our own: a notice of it would bring the next.
-                _ => {}
             }
         }
-        ours
+        told
     }
 
     fn store_trouble(&self) -> Option<String> {
@@ -262,6 +267,9 @@ fn told_of(event: &Event) -> Option<Told> {
         Event::DeadlineMissed { message, deliveries, drill: false, .. } => {
             Some(Told::Missed { message, deliveries })
         }
+        Event::NeedHelp { message, people, newest, .. } => {
+            Some(Told::Help(Help { message, people, newest, exercise: false, who: Vec::new() }))
+        }
         _ => None,
     }
 }
@@ -287,7 +295,13 @@ mod tests {
     }
 
     fn messages(told: &[Told]) -> Vec<u8> {
-        told.iter().map(|Told::Missed { message, .. }| message.to_bytes()[0]).collect()
+        let of = |told: &Told| match told {
+            Told::Missed { message, .. } | Told::Help(Help { message: Some(message), .. }) => {
+                message.to_bytes()[0]
+            }
+            Told::Help(Help { message: None, .. }) => 0,
+        };
+        told.iter().map(of).collect()
     }
 
     #[tokio::test]
@@ -299,11 +313,15 @@ mod tests {
         assert_eq!(messages(&happened(&ring, &mut place).await), [1], "an exercise is no news");
         assert!(happened(&ring, &mut place).await.is_empty());
         let chatter = || Arc::new(Event::StrayReceipt { gateway: crate::core::channel::GatewayId(0) });
-        ring.push(at, [missed(3, false)]);
+        let message = Some(MessageId::from_bytes([9; 16]));
+        ring.push(
+            at,
+            [missed(3, false), Arc::new(Event::NeedHelp { message, people: 1, fresh: 1, newest: at })],
+        );
         ring.push(at, (0..=RING_EVENTS).map(|_| chatter()));
         ring.push(at, [missed(4, false)]);
         let told = messages(&happened(&ring, &mut place).await);
-        assert_eq!(told, [1, 3, 4, 4], "the desk tells of each once");
+        assert_eq!(told, [1, 3, 9, 4, 4], "the desk tells of each once");
         assert!(happened(&ring, &mut place).await.is_empty(), "and its place is found again");
     }
 }

@@ -1,6 +1,6 @@
 //! A notice in words: what changed, what Wasl did, what a person must do, and where to look. Arabic and English.
 
-use super::desk::{Notice, What};
+use super::desk::{Help, Notice, What};
 use crate::core::outcome::Reason;
 use crate::core::record::{Outage, OutageOf};
 use crate::core::time::Timestamp;
@@ -79,6 +79,7 @@ impl Writing<'_> {
                 lines.push(word("notice-missed-do"));
                 (say("notice-missed", &args), lines)
             }
+            What::Help(help) => self.help(help, locale),
             What::PolicyRejected { report } => {
                 let report = report.chars().take(REPORT_CHARS_MAX).collect();
                 (word("notice-policy"), vec![word("notice-policy-did"), report, word("notice-policy-do")])
@@ -91,6 +92,26 @@ impl Writing<'_> {
             What::StoreOver => (word("notice-store-over"), vec![word("notice-nothing-to-do")]),
             What::Folded(n) => (say("notice-folded", &[("n", Arg::Count((*n).into()))]), Vec::new()),
         }
+    }
+
+    /// Says who needs help. The line after it, which all notices end with, is the place of what they wrote.
+    fn help(&self, help: &Help, locale: Locale) -> (String, Vec<String>) {
+        let say = |id: &str, args: &[(&'static str, Arg)]| locale.say(id, args);
+        let mut title = say("help-title", &[("people", Arg::Count(help.people.into()))]);
+        if help.exercise {
+            title = say("notice-help-exercise", &[("title", Arg::text(title))]);
+        }
+        let mut lines = vec![match help.message {
+            Some(message) => say("notice-help-of", &[("message", Arg::text(message.to_string()))]),
+            None => locale.word("notice-help-of-unknown"),
+        }];
+        if !help.who.is_empty() {
+            lines.push(say("notice-help-who", &[("who", Arg::text(locale.list(&help.who)))]));
+        }
+        let at = self.zone.time(help.newest, self.now);
+        lines.push(say("notice-help-at", &[("at", Arg::text(at))]));
+        lines.push(locale.word(if help.exercise { "notice-help-exercise-do" } else { "notice-help-do" }));
+        (title, lines)
     }
 
     fn waiting(&self, locale: Locale) -> String {
@@ -134,6 +155,10 @@ fn named(locale: Locale, of: &OutageOf) -> String {
 fn path(notice: &Notice) -> String {
     match &notice.what {
         What::Missed { message, .. } => format!("/messages/{message}"),
+        What::Help(Help { message: Some(message), .. }) => {
+            format!("/v1/replies?message={message}&kind=need_help")
+        }
+        What::Help(_) => "/v1/replies?kind=need_help".into(),
         What::Outage(outage) | What::OutageOver(outage) => match &outage.of {
             OutageOf::Gateway(name) => format!("/gateways/{name}"),
             _ => "/outages".into(),

@@ -2,11 +2,12 @@
 //!
 //! Built when a reply that quotes nothing comes, from the audiences as they are stored, so that it costs nothing to send:
 //! a message that nobody answers is never looked at. A digest of each address is kept, in 12 bytes; what is found is
-//! compared with the stored address by whoever asks.
+//! compared with the stored address by whoever asks. A message whose rows make no sense is left out, and said once.
 //!
 //! Limits: [`ADDRESSES_MAX`] addresses and [`MESSAGES_MAX`] messages, the newest; an older message is answered by quoting
 //! it.
 
+use super::find::is_damage;
 use crate::core::channel::Channel;
 use crate::core::ids::{DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message};
@@ -32,6 +33,8 @@ pub(super) struct Addressed {
     addresses: usize,
     /// The newest message that was looked at.
     upto: Option<MessageId>,
+    /// Whether it was said that messages cannot be read.
+    is_said: bool,
 }
 
 /// The addresses of one message's audience, in the order of their digests.
@@ -49,7 +52,13 @@ impl Addressed {
         }
         // Oldest first, so that a failure half-way leaves no gap.
         for message in self.newer(reader, since)?.into_iter().rev() {
-            let book = Book::read(reader, &message)?;
+            let book = match Book::read(reader, &message) {
+                Err(error) if is_damage(&error) => {
+                    tracing::error!(%error, id = %message.id, "whom a message is for cannot be read; who answers it must quote it");
+                    Book::of_nobody(message.id)
+                }
+                book => book?,
+            };
             self.addresses += book.digests.len();
             self.books.push_back(book);
             self.upto = Some(message.id);
@@ -72,13 +81,19 @@ impl Addressed {
     }
 
     /// Returns the messages that are not known yet, newest first, as many as there is room for.
-    fn newer(&self, reader: &dyn Reader, since: Timestamp) -> Result<Vec<Arc<Message>>, ReadError> {
+    fn newer(&mut self, reader: &dyn Reader, since: Timestamp) -> Result<Vec<Arc<Message>>, ReadError> {
         let (mut found, mut people, mut before) = (Vec::new(), 0, None);
         loop {
-            let Answer::Messages(page) = reader.answer(&Query::Messages { before, limit: PAGE })?.value
-            else {
-                return Ok(found);
+            let page = match reader.answer(&Query::Messages { before, limit: PAGE }) {
+                Err(error) if is_damage(&error) => {
+                    if !std::mem::replace(&mut self.is_said, true) {
+                        tracing::error!(%error, "messages cannot be read; who answers an older one must quote it");
+                    }
+                    return Ok(found);
+                }
+                page => page?.value,
             };
+            let Answer::Messages(page) = page else { return Ok(found) };
             let is_last = page.len() < PAGE;
             for (message, _) in page {
                 let is_known = self.upto.is_some_and(|upto| message.id <= upto);
@@ -103,6 +118,10 @@ impl Addressed {
 }
 
 impl Book {
+    fn of_nobody(message: MessageId) -> Book {
+        Book { message, digests: Box::default(), indexes: Box::default() }
+    }
+
     fn read(reader: &dyn Reader, message: &Message) -> Result<Book, ReadError> {
         let mut entries = Vec::new();
         for chunk in 0..(message.recipients as usize).div_ceil(CHUNK_RECIPIENTS) as u32 {

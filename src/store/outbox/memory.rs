@@ -92,6 +92,7 @@ impl Outbox for MemoryOutbox {
             last_outage: rows.outages.keys().next_back().map_or(0, |id| id.0),
             overlays: rows.overlays.iter().map(|(gateway, o)| (gateway.clone(), o.clone())).collect(),
             help: rows.help(),
+            raised: BTreeMap::new(),
         })
     }
 

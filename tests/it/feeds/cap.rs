@@ -275,7 +275,8 @@ async fn a_turn_whose_key_is_forgotten_does_not_take_itself_back_either() {
     // Names as long as they may be, of which a tag keeps the beginning; and a clock that is a day ahead.
     let long = format!("urn:oid:{}", "2.49.0.1.840.0.".repeat(30));
     let of_tomorrow = |turn: &str| {
-        let turn = turn.replace("urn:oid:2.49.0.1.840.0.", &long).replace("2026-11-22T05:5", "2026-11-23T05:5");
+        let turn =
+            turn.replace("urn:oid:2.49.0.1.840.0.", &long).replace("2026-11-22T05:5", "2026-11-23T05:5");
         turn.replace("2026-11-22T12:45", "2026-11-29T12:45").replace("2026-11-22T05:41", "2026-11-23T05:41")
     };
     let yard = Yard::with(MAP).await;

@@ -88,6 +88,46 @@ async fn a_reply_finds_its_message_by_what_it_quotes_or_by_the_newest_to_its_sen
 }
 
 #[tokio::test]
+async fn a_bare_digit_answers_the_newest_message_that_asked_for_it() {
+    let adapter = Scripted::new([]);
+    let running = start(vec![gateway(Channel::Whatsapp, &adapter)], MemoryOutbox::new());
+    let service = running.service();
+    let mut messages = Vec::new();
+    for (incident, asks) in
+        [("flood", Asks::of(Asks::ANSWERS)), ("safe?", Asks::of([ReplyKind::Safe])), ("news", Asks::NOTHING)]
+    {
+        let flood = wasl::core::input::Accept { asks, incident: Some(incident.into()), ..flood(vec![of(0)]) };
+        messages.push(accept(&service, flood).await);
+    }
+    for message in &messages {
+        delivery(&service, *message, |story| story.attempts.iter().any(|a| a.outcome.is_some())).await;
+    }
+    let from = "+970599000000";
+    say(&service, "whatsapp-test", from, "r1", "٢", "").await;
+    say(&service, "whatsapp-test", from, "r2", " 1. ", "").await;
+    say(&service, "whatsapp-test", from, "r3", "3", "").await;
+    let said = replies(&service, ReplyScope::All, None).await;
+    let mut found: Vec<_> = said
+        .iter()
+        .map(|reply| (reply.id.as_str(), reply.incident.as_deref(), reply.kind, reply.quoted))
+        .collect();
+    found.sort_unstable();
+    let expected = [
+        ("r1", Some("flood"), ReplyKind::NeedHelp, false),
+        ("r2", Some("safe?"), ReplyKind::Safe, false),
+        ("r3", Some("news"), ReplyKind::Plain, false),
+    ];
+    assert_eq!(found, expected);
+    // Where none asked, it is the newest message's, and means nothing.
+    let alone = accept(&service, flood(vec![of(1)])).await;
+    delivery(&service, alone, |story| story.attempts.iter().any(|a| a.outcome.is_some())).await;
+    say(&service, "whatsapp-test", "+970599000001", "r4", "2", "").await;
+    let said = replies(&service, ReplyScope::Message(alone), None).await;
+    assert_eq!(said.iter().map(|reply| reply.kind).collect::<Vec<_>>(), [ReplyKind::Plain]);
+    running.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn many_answers_at_once_are_each_counted_once() {
     let adapter = Scripted::new([]);
     let running = start(vec![gateway(Channel::Whatsapp, &adapter)], MemoryOutbox::new());

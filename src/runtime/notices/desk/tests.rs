@@ -208,6 +208,49 @@ fn too_many_are_folded_into_one_that_says_so() {
 }
 
 #[test]
+fn calls_for_help_are_told_at_once_then_together_and_again_until_somebody_has_seen_it() {
+    let mut office = Office::new();
+    let message = Some(MessageId::new(START, 0, 1));
+    let help = |office: &Office, people: u32| Help {
+        message,
+        people,
+        newest: office.now,
+        exercise: false,
+        who: vec!["…001".into()],
+    };
+    let open = |office: &mut Office, people: u32| {
+        let of = crate::core::view::HelpOf { message, people, oldest: START };
+        office.view.help = HelpView { people, oldest: Some(START), messages: vec![of] };
+        let help = help(office, people);
+        let (told, _) = office.look_at(vec![Told::Help(help.clone())]);
+        (told, help)
+    };
+    let (told, first) = open(&mut office, 1);
+    assert_eq!(told, [What::Help(first.clone())], "at once");
+    assert!(office.look_at(vec![Told::Help(first)]).0.is_empty(), "the same call is told once");
+    office.pass(Span::from_mins(2));
+    assert!(open(&mut office, 2).0.is_empty());
+    office.pass(Span::from_mins(2));
+    let (told, third) = open(&mut office, 3);
+    assert!(told.is_empty());
+    office.pass(Span::from_mins(6));
+    assert_eq!(office.look(), [What::Help(third)], "ten minutes after the first, with the count of all");
+    office.pass(AGAIN_SEVERE);
+    assert!(matches!(office.look()[..], [What::Help(_)]), "nobody has seen it");
+    let (name, thread) = office.board.threads().remove(0);
+    assert_eq!(
+        (name, thread.severity, thread.over),
+        (format!("help-{}", message.unwrap()), Severity::Severe, None)
+    );
+    office.board.acknowledge(&format!("help-{}", message.unwrap()), "amal".into(), office.now);
+    office.pass(AGAIN_SEVERE);
+    assert!(office.look().is_empty());
+    office.view.help = HelpView::default();
+    assert!(office.look().is_empty(), "its end is no news");
+    assert_eq!(office.board.threads()[0].1.over, Some(office.now));
+}
+
+#[test]
 fn what_was_over_long_before_the_start_is_history() {
     let mut view = Office::new().view;
     let old = Outage { recovered: Some(START), ..Office::new().outage(1, gateway()) };
