@@ -1,6 +1,6 @@
 //! Tells the operators what needs a person: calls for help, outages and their end, one way left, no way out, missed
-//! deadlines, a refused edit, trouble with the store. Each notice is a message of the service itself, so it is durable, takes the best road that
-//! works for each operator, and the next one when mail is down.
+//! deadlines, a refused edit, trouble with the store. Each notice is a message of the service itself, so it is durable, takes
+//! the best road that works for each operator, and the next one when mail is down.
 //!
 //! Limits: [`WAITING_MAX`] notices that the outbox has not taken yet, each tried for [`TRY_FOR`]; the desk's own.
 //!
