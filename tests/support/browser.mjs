@@ -121,6 +121,7 @@ const pages = {
   operate: "/operate",
   send: "/operate?act=send",
   maintenance: "/operate?act=maintenance",
+  drill: "/operate?act=drill",
   gateway: "/gateways/whatsapp-main",
   ...(message ? { message: `/messages/${message}?text=shown`, delivery: `/messages/${message}?delivery=0` } : {}),
 };

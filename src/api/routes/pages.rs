@@ -142,6 +142,22 @@ pub(super) const PAGES: &[Route] = &[
         ..FORM
     },
     Route {
+        path: "/operate/drill",
+        summary: "Says what a drill would turn away, and begins it once that is confirmed.",
+        id: "drillByForm",
+        takes: Takes::Form(Act::Drill.fields()),
+        run: run!(operate::drill),
+        ..FORM
+    },
+    Route {
+        path: "/operate/end-drill",
+        summary: "Says what the end of a drill brings back, and ends it once that is confirmed.",
+        id: "endDrillByForm",
+        takes: Takes::Form(Act::EndDrill.fields()),
+        run: run!(operate::end_drill),
+        ..FORM
+    },
+    Route {
         path: "/feed",
         access: Access::Role(Role::Viewer),
         summary: "Streams the panels of a page as they change.",

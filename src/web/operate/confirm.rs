@@ -27,7 +27,7 @@ pub(super) fn draw(
 ) -> Result<Markup, Problem> {
     let locale = scene.locale;
     let action = format!("/operate/{}", act.name());
-    let end_name = if act == Act::Maintenance { "until" } else { "expires" };
+    let end_name = if matches!(act, Act::Maintenance | Act::Drill) { "until" } else { "expires" };
     let label = locale.word(&format!("confirm-{}", act.name()));
     let key = key()?;
     Ok(html! {
@@ -78,7 +78,8 @@ fn what(scene: &Scene<'_>, act: Act, fields: &Fields, end: Option<&str>) -> Mark
             }
         }
     };
-    let end_word = if act == Act::Maintenance { "stopped-until" } else { "message-expires" };
+    let end_word =
+        if matches!(act, Act::Maintenance | Act::Drill) { "stopped-until" } else { "message-expires" };
     html! {
         dl.facts {
             @match fields.get("gateway") {
@@ -95,6 +96,10 @@ fn what(scene: &Scene<'_>, act: Act, fields: &Fields, end: Option<&str>) -> Mark
             (given("incident", "message-incident"))
             (given("audiences", "message-audiences"))
             (given("contacts", "form-contacts"))
+            @if act == Act::Drill {
+                @let whom = if fields.everybody() { "drill-for-everybody" } else { "drill-for-exercises" };
+                (fact("drill-for", html! { strong { (locale.word(whom)) } }))
+            }
             (given("reason", "stopped-why"))
             @if let Some(at) = end.and_then(instant) { (fact(end_word, until(scene, at))) }
         }

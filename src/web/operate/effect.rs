@@ -7,15 +7,16 @@ use super::{Act, EVERYTHING, no_such};
 use crate::api::App;
 use crate::api::call::{Call, bad_value};
 use crate::api::messages;
-use crate::api::problem::Problem;
+use crate::api::problem::{Kind, Problem};
 use crate::core::channel::Channel;
 use crate::core::ids::MessageId;
 use crate::core::message::Message;
-use crate::core::query::{Answer as Found, Query, ROWS_MAX};
+use crate::core::query::{Answer as Found, Query, ROWS_MAX, Role};
 use crate::core::record::Progress;
 use crate::core::view::{GatewayView, State};
 use crate::web::locale::{Arg, Locale};
 use crate::web::panels::{Level, Scene};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most deliveries that are read to say whom a correction goes to.
@@ -64,6 +65,10 @@ pub(super) async fn of(
         }
         Act::Maintenance => stop(scene, fields.get("gateway"), true),
         Act::Release => release(scene, fields.get("gateway")),
+        Act::Drill if end.is_none() => Err(bad_value("life", "a drill has an end: choose how long")),
+        Act::Drill if fields.everybody() => drill_for_everybody(scene, call, fields.get("gateway")),
+        Act::Drill => drill(scene, fields.get("gateway")),
+        Act::EndDrill => end_drill(scene, fields.get("gateway")),
     }
 }
 
@@ -155,10 +160,28 @@ fn is_usable(scene: &Scene<'_>, gateway: &GatewayView) -> bool {
     gateway.configured && gateway.state != State::Down && !shut
 }
 
+fn usable_beside<'a>(scene: &Scene<'a>, gateway: &GatewayView) -> Vec<&'a GatewayView> {
+    scene.view.gateways.iter().filter(|other| other.id != gateway.id && is_usable(scene, other)).collect()
+}
+
+fn waiting(scene: &Scene<'_>) -> u64 {
+    let deliveries = &scene.view.deliveries;
+    deliveries.waiting + deliveries.backing_off + deliveries.materialising
+}
+
+/// Says by which channels what waits would go.
+fn go_by(scene: &Scene<'_>, others: &[&GatewayView]) -> String {
+    let locale = scene.locale;
+    let channels: BTreeSet<Channel> = others.iter().map(|other| other.channel).collect();
+    let channels: Vec<String> = channels.into_iter().map(|channel| locale.channel(channel)).collect();
+    let args = [("n", Arg::Count(waiting(scene))), ("channels", Arg::text(locale.list(&channels)))];
+    locale.say("effect-go-by", &args)
+}
+
 /// What it does to hold a gateway, or everything, or to lay work over it.
 fn stop(scene: &Scene<'_>, name: &str, is_work: bool) -> Result<Effect, Problem> {
     let (locale, view) = (scene.locale, scene.view);
-    let waiting = view.deliveries.waiting + view.deliveries.backing_off + view.deliveries.materialising;
+    let waiting = waiting(scene);
     let mut effect = Effect::default();
     if name == EVERYTHING && !is_work {
         effect.leaves_none = true;
@@ -170,10 +193,8 @@ fn stop(scene: &Scene<'_>, name: &str, is_work: bool) -> Result<Effect, Problem>
         effect.say(Level::Calm, locale.word("effect-kept"));
         return Ok(effect);
     }
-    let gateway = view.gateways.iter().find(|gateway| gateway.configured && gateway.name == name);
-    let gateway = gateway.ok_or_else(|| no_such("gateway", "no gateway has this name"))?;
-    let others: Vec<&GatewayView> =
-        view.gateways.iter().filter(|other| other.id != gateway.id && is_usable(scene, other)).collect();
+    let gateway = gateway_of(scene, name)?;
+    let others = usable_beside(scene, gateway);
     if let Some(overlay) = &gateway.overlay {
         let args = [("who", Arg::text(&*overlay.who)), ("reason", Arg::text(&*overlay.reason))];
         effect.say(Level::Watch, locale.say("effect-laid-over", &args));
@@ -187,13 +208,7 @@ fn stop(scene: &Scene<'_>, name: &str, is_work: bool) -> Result<Effect, Problem>
         effect.say(Level::Act, locale.say("effect-leaves-channel", &args));
     }
     if !others.is_empty() {
-        let mut channels: Vec<Channel> = others.iter().map(|other| other.channel).collect();
-        channels.dedup();
-        channels.sort();
-        channels.dedup();
-        let channels: Vec<String> = channels.into_iter().map(|channel| locale.channel(channel)).collect();
-        let args = [("n", Arg::Count(waiting)), ("channels", Arg::text(locale.list(&channels)))];
-        effect.say(Level::Watch, locale.say("effect-go-by", &args));
+        effect.say(Level::Watch, go_by(scene, &others));
     }
     let flying = gateway.in_flight + gateway.unconfirmed;
     if flying > 0 {
@@ -202,9 +217,53 @@ fn stop(scene: &Scene<'_>, name: &str, is_work: bool) -> Result<Effect, Problem>
     Ok(effect)
 }
 
+fn gateway_of<'a>(scene: &Scene<'a>, name: &str) -> Result<&'a GatewayView, Problem> {
+    let found = scene.view.gateways.iter().find(|gateway| gateway.configured && gateway.name == name);
+    found.ok_or_else(|| no_such("gateway", "no gateway has this name"))
+}
+
+/// What a drill does that exercises alone see.
+fn drill(scene: &Scene<'_>, name: &str) -> Result<Effect, Problem> {
+    let locale = scene.locale;
+    gateway_of(scene, name)?;
+    let mut effect = Effect::default();
+    effect.say(Level::Calm, locale.word("effect-drill-exercises"));
+    effect.say(Level::Calm, locale.word("effect-drill-real"));
+    effect.say(Level::Calm, locale.word("effect-drill-said"));
+    Ok(effect)
+}
+
+/// What a drill does that turns real messages away as well. Nobody is shown what would be refused.
+fn drill_for_everybody(scene: &Scene<'_>, call: &Call, name: &str) -> Result<Effect, Problem> {
+    if call.caller.role != Role::Admin {
+        return Err(Problem::new(Kind::WrongRole, "a drill for everybody needs the role admin"));
+    }
+    let others = usable_beside(scene, gateway_of(scene, name)?);
+    if others.is_empty() {
+        let detail = "no other gateway can be used at this moment: for everybody it is the last road";
+        return Err(Problem::new(Kind::Refused, detail));
+    }
+    let mut effect = Effect::default();
+    effect.say(Level::Watch, go_by(scene, &others));
+    effect.say(Level::Act, scene.locale.word("effect-drill-everybody"));
+    effect.say(Level::Calm, scene.locale.word("effect-drill-said"));
+    Ok(effect)
+}
+
+/// What it does to end a drill.
+fn end_drill(scene: &Scene<'_>, name: &str) -> Result<Effect, Problem> {
+    let gateway = gateway_of(scene, name)?;
+    let mut effect = Effect::default();
+    match gateway.overlay.as_ref().filter(|overlay| overlay.is_drill()) {
+        Some(_) => effect.say(Level::Calm, scene.locale.word("effect-drill-ends")),
+        None => effect.say(Level::Watch, scene.locale.word("effect-no-drill")),
+    }
+    Ok(effect)
+}
+
 fn release(scene: &Scene<'_>, name: &str) -> Result<Effect, Problem> {
     let (locale, view) = (scene.locale, scene.view);
-    let waiting = view.deliveries.waiting + view.deliveries.backing_off + view.deliveries.materialising;
+    let waiting = waiting(scene);
     let mut effect = Effect::default();
     let go = |effect: &mut Effect| {
         effect.say(Level::Watch, locale.say("effect-release", &[("n", Arg::Count(waiting))]));
@@ -222,8 +281,7 @@ fn release(scene: &Scene<'_>, name: &str) -> Result<Effect, Problem> {
         }
         return Ok(effect);
     }
-    let gateway = view.gateways.iter().find(|gateway| gateway.configured && gateway.name == name);
-    let gateway = gateway.ok_or_else(|| no_such("gateway", "no gateway has this name"))?;
+    let gateway = gateway_of(scene, name)?;
     match (&gateway.overlay, &view.held_all) {
         (None, _) => effect.say(Level::Calm, locale.word("effect-not-held")),
         (Some(_), None) => go(&mut effect),

@@ -88,6 +88,11 @@ impl Fields {
         }
     }
 
+    /// Says whether a drill is for everybody.
+    pub(super) fn everybody(&self) -> bool {
+        !self.get("everybody").is_empty()
+    }
+
     /// Returns the reason, which every act but a message has.
     pub(super) fn reason(&self) -> Result<&str, Problem> {
         match self.get("reason") {

@@ -10,6 +10,9 @@ use crate::web::locale::{Arg, Locale, rich};
 use crate::web::panels::{Scene, Shown};
 use maud::{Markup, html};
 
+/// For how long a drill may be planned, in minutes: of [`LIVES`], those within the 24 hours that one lasts at most.
+const OF_A_DRILL: [u32; 5] = [30, 60, 120, 360, 1_440];
+
 /// Draws the ways to the acts that somebody of this role may do.
 pub(super) fn ways(locale: Locale, role: Role, chosen: Option<Act>) -> Markup {
     let mine: Vec<Act> = Act::ALL.into_iter().filter(|act| role >= act.role()).collect();
@@ -38,7 +41,7 @@ pub(super) fn draw(scene: &Scene<'_>, call: &Call, act: Act, fields: &Fields) ->
             p.quiet { (locale.word(&format!("hint-{}", act.name()))) }
             form.act method="post" action=(format!("/operate/{}", act.name())) {
                 @if let Some(csrf) = &call.caller.csrf { input type="hidden" name="csrf" value=(csrf); }
-                (controls(scene, act, fields))
+                (controls(scene, call.caller.role, act, fields))
                 @if act != Act::Send { (reason(locale, fields)) }
                 p.buttons { button.strong type="submit" name="step" value="preview" { (locale.word("form-preview")) } }
             }
@@ -46,7 +49,7 @@ pub(super) fn draw(scene: &Scene<'_>, call: &Call, act: Act, fields: &Fields) ->
     }
 }
 
-fn controls(scene: &Scene<'_>, act: Act, fields: &Fields) -> Markup {
+fn controls(scene: &Scene<'_>, role: Role, act: Act, fields: &Fields) -> Markup {
     let locale = scene.locale;
     match act {
         Act::Send => html! {
@@ -54,7 +57,7 @@ fn controls(scene: &Scene<'_>, act: Act, fields: &Fields) -> Markup {
                 (words(locale, "severity", "severity", Severity::ALL.iter().map(|s| s.name()), fields))
                 (words(locale, "urgency", "message-urgency", Urgency::ALL.iter().rev().map(|u| u.name()), fields))
                 (words(locale, "status", "message-status", Status::ALL.iter().map(|s| s.name()), fields))
-                (life(locale, "message-worth", true, fields))
+                (life(locale, "message-worth", true, &LIVES, fields))
             }
             div.row {
                 (names(locale, "audiences", "message-audiences", fields))
@@ -67,13 +70,24 @@ fn controls(scene: &Scene<'_>, act: Act, fields: &Fields) -> Markup {
         Act::Correct => html! {
             (line(locale, "message", "message-id", 26, true, fields))
             (texts(locale, fields))
-            (life(locale, "message-worth", true, fields))
+            (life(locale, "message-worth", true, &LIVES, fields))
         },
         Act::Cancel => line(locale, "message", "message-id", 26, true, fields),
         Act::Hold | Act::Release => gateways(scene, fields, true),
         Act::Maintenance => html! {
-            div.row { (gateways(scene, fields, false)) (life(locale, "form-how-long", false, fields)) }
+            div.row { (gateways(scene, fields, false)) (life(locale, "form-how-long", false, &LIVES, fields)) }
         },
+        Act::Drill => html! {
+            div.row { (gateways(scene, fields, false)) (life(locale, "form-how-long", false, &OF_A_DRILL, fields)) }
+            // To turn real messages away is an admin's.
+            @if role >= Role::Admin {
+                p.check {
+                    input #everybody type="checkbox" name="everybody" value="yes" checked[fields.everybody()];
+                    label for="everybody" { (locale.word("form-everybody")) }
+                }
+            }
+        },
+        Act::EndDrill => gateways(scene, fields, false),
     }
 }
 
@@ -99,15 +113,15 @@ fn words<'a>(
     }
 }
 
-/// How long: a message may be worth something for ever, planned work has an end.
-fn life(locale: Locale, label: &str, for_ever: bool, fields: &Fields) -> Markup {
+/// How long: a message may be worth something for ever, planned work and a drill have an end.
+fn life(locale: Locale, label: &str, for_ever: bool, lives: &[u32], fields: &Fields) -> Markup {
     let length = |minutes: u32| locale.span(Span::from_mins(i64::from(minutes)));
     html! {
         p.field {
             label for="life" { (locale.word(label)) }
             select #life name="life" {
                 @if for_ever { option value="" { (locale.word("form-for-ever")) } }
-                @for minutes in LIVES {
+                @for &minutes in lives {
                     option value=(minutes) selected[fields.get("life") == minutes.to_string()] { (length(minutes)) }
                 }
             }

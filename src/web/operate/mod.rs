@@ -47,11 +47,21 @@ pub(crate) enum Act {
     Hold,
     Release,
     Maintenance,
+    Drill,
+    EndDrill,
 }
 
 impl Act {
-    pub(crate) const ALL: [Act; 6] =
-        [Act::Send, Act::Correct, Act::Cancel, Act::Hold, Act::Release, Act::Maintenance];
+    pub(crate) const ALL: [Act; 8] = [
+        Act::Send,
+        Act::Correct,
+        Act::Cancel,
+        Act::Hold,
+        Act::Release,
+        Act::Maintenance,
+        Act::Drill,
+        Act::EndDrill,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -61,13 +71,15 @@ impl Act {
             Act::Hold => "hold",
             Act::Release => "release",
             Act::Maintenance => "maintenance",
+            Act::Drill => "drill",
+            Act::EndDrill => "end-drill",
         }
     }
 
     /// Returns who may: what the table of calls says of the act, so that nobody is shown a form that would be refused.
     const fn role(self) -> Role {
         match self {
-            Act::Send | Act::Correct | Act::Cancel | Act::Hold => Role::Sender,
+            Act::Send | Act::Correct | Act::Cancel | Act::Hold | Act::Drill | Act::EndDrill => Role::Sender,
             Act::Release | Act::Maintenance => Role::Admin,
         }
     }
@@ -97,6 +109,8 @@ impl Act {
             Act::Hold => &["csrf", "step", "key", "sure", "gateway", "reason"],
             Act::Release => &["csrf", "step", "key", "gateway", "reason"],
             Act::Maintenance => &["csrf", "step", "key", "sure", "gateway", "life", "until", "reason"],
+            Act::Drill => &["csrf", "step", "key", "gateway", "everybody", "life", "until", "reason"],
+            Act::EndDrill => &["csrf", "step", "key", "gateway", "reason"],
         }
     }
 }
@@ -131,6 +145,16 @@ pub(crate) async fn maintenance(app: Arc<App>, call: Call) -> Answer {
     take(Act::Maintenance, app, call).await
 }
 
+/// `POST /operate/drill`.
+pub(crate) async fn drill(app: Arc<App>, call: Call) -> Answer {
+    take(Act::Drill, app, call).await
+}
+
+/// `POST /operate/end-drill`.
+pub(crate) async fn end_drill(app: Arc<App>, call: Call) -> Answer {
+    take(Act::EndDrill, app, call).await
+}
+
 /// `GET /operate`.
 pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     let query = call.query(&["lang", "act", "gateway", "message", "done"])?;
@@ -150,7 +174,7 @@ pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
 }
 
 /// What may have been done before the page is shown; `again`: the same form came twice.
-pub(crate) const DONE: [&str; 4] = ["hold", "release", "maintenance", "again"];
+pub(crate) const DONE: [&str; 6] = ["hold", "release", "maintenance", "drill", "end-drill", "again"];
 
 /// Takes a form: says what it would do, or does it.
 async fn take(act: Act, app: Arc<App>, mut call: Call) -> Answer {
@@ -212,7 +236,7 @@ async fn confirmed(app: &Arc<App>, call: &Call, act: Act, fields: &Fields) -> Re
     }
     match act {
         Act::Send | Act::Correct => carry_out(app, call, act, fields, Some(key)).await,
-        Act::Cancel | Act::Hold | Act::Release | Act::Maintenance => {
+        Act::Cancel | Act::Hold | Act::Release | Act::Maintenance | Act::Drill | Act::EndDrill => {
             let who = &call.caller.who;
             if !app.once.claim(who, key) {
                 return Ok(see_other("/operate?done=again"));
@@ -263,13 +287,19 @@ async fn carry_out(
             let body = json!({"reason": fields.reason()?, "until": until});
             gateways::maintenance(app, as_call(call, &of_gateway, "", None, &body)).await?
         }
+        Act::Drill => {
+            let until = end.ok_or_else(|| bad_value("life", "a drill has an end"))?;
+            let body = json!({"reason": fields.reason()?, "until": until, "everybody": fields.everybody()});
+            gateways::drill(app, as_call(call, &of_gateway, "", None, &body)).await?
+        }
+        Act::EndDrill => gateways::end_drill(app, as_call(call, &of_gateway, "", None, &reason()?)).await?,
     };
     let told = answered(answer).await?;
     Ok(match (act, told["id"].as_str()) {
         (Act::Send | Act::Correct, Some(id)) => see_other(&format!("/messages/{id}")),
         // Nobody had got the wrong words: there is nothing but their end to be seen.
         (Act::Send | Act::Correct | Act::Cancel, _) => see_other(&format!("/messages/{message}")),
-        (Act::Hold | Act::Release | Act::Maintenance, _) => {
+        (Act::Hold | Act::Release | Act::Maintenance | Act::Drill | Act::EndDrill, _) => {
             see_other(&format!("/operate?done={}", act.name()))
         }
     })
