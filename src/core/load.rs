@@ -24,11 +24,7 @@ impl Core {
         for (name, overlay) in loaded.overlays {
             match name {
                 None => self.fleet.held_all = Some(overlay),
-                Some(name) => {
-                    if let Some(g) = self.fleet.find(&name).and_then(|id| self.fleet.get_mut(id)) {
-                        g.overlay = Some(overlay);
-                    }
-                }
+                Some(name) => self.fleet.lay_over(name, overlay),
             }
         }
         self.load_help(loaded.help, loaded.raised);

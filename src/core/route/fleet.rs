@@ -10,6 +10,7 @@ use crate::core::policy::{Confirm, Rule};
 use crate::core::record::{Overlay, OverlayKind, Ranked, Standing};
 use crate::core::time::{Span, Timestamp};
 use crate::core::view::State;
+use std::collections::BTreeMap;
 
 /// A gateway in doubt is tried with one real delivery this often, while a better one carries the rest.
 const SCOUT_EVERY: Span = Span::from_secs(10);
@@ -19,6 +20,10 @@ const SCOUT_SOON: Span = Span::from_secs(1);
 const QUOTA_LOOK: Span = Span::from_secs(10);
 /// Ranks compare health in steps of this many hundredths of a deciban, so that noise does not reorder them.
 const RANK_STEP: i32 = 5_00;
+
+/// For how many absent gateways it is known what lies over them: those that are held and left out of the file for good
+/// gather on disk, a few a year.
+const AWAITED_MAX: usize = 1_000;
 
 /// One gateway, alive.
 #[derive(Clone, Debug)]
@@ -43,6 +48,9 @@ pub(crate) struct Fleet {
     pub(crate) held_all: Option<Overlay>,
     /// Whether every uplink is down.
     pub(crate) line_down: bool,
+    /// What lies over gateways that were not configured at the start: it lies over them again when they are. At most
+    /// [`AWAITED_MAX`].
+    awaited: BTreeMap<String, Overlay>,
 }
 
 impl Gateway {
@@ -91,11 +99,26 @@ impl Fleet {
                     known.config = config;
                     known.configured = true;
                 }
-                None if self.gateways.len() < GATEWAYS_MAX => self.gateways.push(Gateway::new(config, now)),
+                None if self.gateways.len() < GATEWAYS_MAX => {
+                    let overlay = self.awaited.remove(&config.name);
+                    self.gateways.push(Gateway { overlay, ..Gateway::new(config, now) });
+                }
                 None => refused.push(config.name),
             }
         }
         refused
+    }
+
+    /// Takes what the store kept over a gateway. Who stopped one that is left out of the file for the moment must not find it
+    /// running when it is back.
+    pub(crate) fn lay_over(&mut self, name: String, overlay: Overlay) {
+        match self.gateways.iter_mut().find(|g| g.config.name == name) {
+            Some(known) => known.overlay = Some(overlay),
+            None if self.awaited.len() < AWAITED_MAX => {
+                self.awaited.insert(name, overlay);
+            }
+            None => {}
+        }
     }
 
     pub(crate) fn get(&self, id: GatewayId) -> Option<&Gateway> {

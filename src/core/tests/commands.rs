@@ -157,3 +157,27 @@ fn planned_work_that_was_over_before_a_start_is_lifted_by_it() {
     assert_eq!(w.events.iter().filter(|told| **told == event).count(), 1);
     assert_eq!(shown(&w), [false, true]);
 }
+
+#[test]
+fn what_is_held_is_held_still_when_it_was_out_of_the_file_for_a_start() {
+    let mut w = World::new(vec![gateway("sms", Channel::Sms)], two_steps());
+    let over = |kind| Overlay { kind, who: "ali".into(), reason: "billing".into(), since: w.now };
+    let until = w.now + Span::from_mins(1);
+    let overlays = vec![
+        (Some("wa".to_owned()), over(OverlayKind::Held)),
+        (Some("signal".to_owned()), over(OverlayKind::Maintenance { until })),
+    ];
+    w.core.load(Loaded { overlays, ..Loaded::default() }, w.now);
+    w.pass(Span::from_mins(2));
+    let both = [("sms", Channel::Sms), ("wa", Channel::Whatsapp), ("signal", Channel::Signal)];
+    w.input(Input::Gateways(both.map(|(name, channel)| gateway(name, channel)).to_vec()));
+    let overlay = |w: &World, place: usize| w.core.view(w.now).gateways[place].overlay.clone();
+    assert_eq!(
+        overlay(&w, 1).map(|overlay| (overlay.kind, overlay.who)),
+        Some((OverlayKind::Held, "ali".into()))
+    );
+    assert_eq!(overlay(&w, 2), None, "planned work that was over meanwhile is over");
+    assert!(w.records.contains(&Record::Overlay { gateway: Some("signal".into()), overlay: None }));
+    w.accept(Severity::Severe, 1);
+    assert_eq!(w.only_order().channel, Channel::Sms, "WhatsApp is the first step, and held");
+}
