@@ -260,7 +260,9 @@ impl Report {
             t.failovers, t.failover_median_ms, self.outages
         )?;
         for d in &self.detection {
-            let after = |s: Option<f64>| s.map_or("never".to_owned(), |s| format!("after {s:.2} s"));
+            // What a run that was cut off did not see may have come after it.
+            let not_seen = if self.complete { "never" } else { "not yet" };
+            let after = |s: Option<f64>| s.map_or(not_seen.to_owned(), |s| format!("after {s:.2} s"));
             writeln!(
                 out,
                 "  {} from {} ({}): degraded {}, down {}, up again {}",
@@ -312,5 +314,14 @@ mod tests {
         let report = Report { tally, ..Report::default() };
         assert!(!report.nothing_lost());
         assert!(report.text().contains("lost 3"), "{}", report.text());
+    }
+
+    #[test]
+    fn what_a_run_that_was_cut_off_did_not_see_is_not_called_never() {
+        let detection = vec![Detection { down_s: Some(2.0), ..Detection::default() }];
+        let text = |complete| Report { detection: detection.clone(), complete, ..Report::default() }.text();
+        assert!(text(true).contains("down after 2.00 s, up again never"), "{}", text(true));
+        assert!(text(false).contains("down after 2.00 s, up again not yet"), "{}", text(false));
+        assert!(!text(false).contains("never"), "{}", text(false));
     }
 }
