@@ -453,8 +453,9 @@ impl World {
             () if self.chance(faults.reject_recipient) => {
                 Some(Outcome::Rejected { reason: Reason::NotOnChannel })
             }
+            // Half of them is for everybody, half for this recipient alone.
             () if self.chance(faults.defer) => Some(Outcome::Deferred {
-                reason: Reason::Throttled,
+                reason: if self.chance(500) { Reason::Throttled } else { Reason::PairLimit },
                 retry_after: Some(Span::from_secs(self.rng.below(30) as i64)),
             }),
             () => None,
