@@ -442,7 +442,7 @@ fn pictures() -> Value {
             "need_help": count(),
         })),
         "Help": whole(json!({
-            "people": count(), "oldest_at": or_null(at()),
+            "people": count(), "oldest_at": or_null(at()), "exercises": count(),
             "messages": list(whole(json!({"message": or_null(text()), "people": count(), "oldest_at": at()}))),
         })),
         "Counts": whole(json!({

@@ -157,6 +157,7 @@ fn help(help: &HelpView) -> Value {
         "people": help.people,
         "oldest_at": help.oldest.map(time),
         "messages": help.messages.iter().map(of).collect::<Vec<_>>(),
+        "exercises": help.exercises,
     })
 }
 
@@ -438,9 +439,9 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
             "replied",
             json!({"gateway": gateway(g), "kind": kind.name(), "message": message.map(|id| id.to_string())}),
         ),
-        Event::NeedHelp { message, people, fresh, .. } => (
+        Event::NeedHelp { message, people, fresh, drill, .. } => (
             "need_help",
-            json!({"message": message.map(|id| id.to_string()), "people": people, "fresh": fresh}),
+            json!({"message": message.map(|id| id.to_string()), "people": people, "fresh": fresh, "drill": drill}),
         ),
         Event::Settled { delivery, result, channel, took, severity, fault, duplicated, drill } => (
             "settled",

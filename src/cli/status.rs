@@ -36,6 +36,9 @@ pub(super) fn draw(status: &Value, coloured: bool) -> String {
         );
         out.push_str(&format!("{word}\n{}\n", text(&trouble["report"]).trim_end()));
     }
+    for (said, tone) in help(status) {
+        out.push_str(&format!("{}\n", paint(&said, tone, coloured)));
+    }
     out.push('\n');
     out.push_str(&gateways(status, coloured));
     out.push('\n');
@@ -67,6 +70,21 @@ fn headline(status: &Value, coloured: bool) -> String {
         (_, down) => (format!("{} cannot be used; other channels carry.", down.join(", ")), Tone::Doubt),
     };
     paint(&said, tone, coloured)
+}
+
+/// Says who called for help, and apart who did so in answer to an exercise.
+fn help(status: &Value) -> Vec<(String, Tone)> {
+    let help = &status["deliveries"]["need_help"];
+    let n = |key: &str| help[key].as_u64().filter(|n| *n > 0);
+    let people = |n| if n == 1 { "1 person".to_owned() } else { format!("{n} people") };
+    let need = n("people").map(|n| {
+        let verb = if n == 1 { "needs" } else { "need" };
+        let oldest = ago(&help["oldest_at"], &status["at"]);
+        (format!("{} {verb} help; the oldest call is {oldest} old.", people(n)), Tone::Bad)
+    });
+    let played = n("exercises")
+        .map(|n| (format!("{} answered a drill with a call for help.", people(n)), Tone::Doubt));
+    need.into_iter().chain(played).collect()
 }
 
 fn gateways(status: &Value, coloured: bool) -> String {
@@ -177,6 +195,7 @@ mod tests {
                 "since": "2026-11-22T17:58:00.000Z", "health": 0.031, "overlay": null, "in_flight": 0,
                 "unconfirmed": 2, "reason": {"name": "tcp_timeout"}}],
             "deliveries": {"counts": {"open": 3, "waiting": 1, "late": 1},
+                "need_help": {"people": 2, "oldest_at": "2026-11-22T17:57:00.000Z", "exercises": 1},
                 "oldest_since": {"extreme": "2026-11-22T17:59:59.000Z"}},
             "outages": [{"id": "o-1", "of": {"gateway": "wa"}, "cause": "tcp_timeout",
                 "onset": "2026-11-22T17:57:00.000Z", "recovered": null}],
@@ -188,9 +207,13 @@ mod tests {
             "tcp timeout",
             "3 open (1 waiting",
             "extreme one waits for 1 s",
+            "\n2 people need help; the oldest call is 3 min old.\n",
+            "\n1 person answered a drill with a call for help.\n",
             "o-1     gateway wa",
         ] {
             assert!(drawn.contains(word), "{word}\n{drawn}");
         }
+        let calm = json!({"deliveries": {"need_help": {"people": 0, "oldest_at": null, "exercises": 0}}});
+        assert!(!draw(&calm, false).contains("help"));
     }
 }

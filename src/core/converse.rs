@@ -72,6 +72,7 @@ impl Core {
         let (who, stranger) = (kept.caller(), KeptReply { of: None, ..kept.clone() }.caller());
         self.store(Record::Reply(kept));
         let message = of.as_ref().map(|of| of.message.id);
+        let drill = of.as_ref().is_some_and(|of| of.message.status.is_drill());
         self.event(Event::Replied { gateway, kind, message });
         match kind {
             ReplyKind::OptOut | ReplyKind::OptIn => {
@@ -85,8 +86,10 @@ impl Core {
                 let of_rule =
                     |of: &Answered| self.whom(of.message.severity, of.message.status, of.rule.as_ref()?);
                 let whom = of.as_ref().and_then(of_rule);
-                self.raise(who, whom);
+                self.raise(who, drill, whom);
             }
+            // Who plays that all is well takes back no call that was meant.
+            ReplyKind::Safe if drill => self.help.close(who),
             ReplyKind::Safe => [who, stranger].into_iter().for_each(|caller| self.help.close(caller)),
             ReplyKind::Plain | ReplyKind::Acknowledged => {}
         }

@@ -249,6 +249,8 @@ pub enum Event {
         fresh: u32,
         /// When the last of them said so.
         newest: Timestamp,
+        /// Not meant, as far as is known: they answered an exercise or a test.
+        drill: bool,
     },
     /// A delivery settled.
     Settled {

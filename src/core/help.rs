@@ -2,10 +2,11 @@
 //!
 //! The first call on a message is told at once; what follows within [`TELL_EVERY`] is told together, with a count. What
 //! was called shortly before a start is told again: whether anybody heard of it then is not on record here, and what was
-//! told is known by its newest call, so that nobody hears it twice.
+//! told is known by its newest call, so that nobody hears it twice. Calls in answer to exercises are told as such and counted
+//! apart: played ones never hide, or push out, one that is meant.
 //!
-//! Limits: [`HELP_MAX`] calls are known, the oldest gone first and still counted by their message; [`TOLD_MAX`] messages
-//! are remembered as told of; a call is open for [`HELP_FOR`], or until its caller answers otherwise.
+//! Limits: [`HELP_MAX`] calls are known, and as many of exercises, the oldest gone first and still counted by their message;
+//! [`TOLD_MAX`] messages are remembered as told of; a call is open for [`HELP_FOR`], or until its caller answers otherwise.
 
 use super::effect::{Alarm, Effect, Event};
 use super::ids::MessageId;
@@ -29,11 +30,19 @@ const LOOKS_MAX: usize = 2_000;
 /// Every open call for help.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Help {
+    actual: Calls,
+    /// In answer to exercises and tests.
+    drill: Calls,
+    told: BTreeMap<Option<MessageId>, Told>,
+}
+
+/// Open calls of one kind.
+#[derive(Clone, Debug, Default)]
+struct Calls {
     since: BTreeMap<Caller, Timestamp>,
-    by_age: BTreeSet<HelpCall>,
+    by_age: BTreeSet<(Timestamp, Caller)>,
     /// How many of a message's recipients call; `None`: those of no known message.
     of: BTreeMap<Option<MessageId>, u32>,
-    told: BTreeMap<Option<MessageId>, Told>,
 }
 
 /// What was told of one message's calls.
@@ -44,6 +53,7 @@ struct Told {
     fresh: u32,
     /// When the last of them called.
     newest: Timestamp,
+    drill: bool,
     whom: Option<Whom>,
 }
 
@@ -68,17 +78,20 @@ impl Caller {
 impl Help {
     /// Takes what the store kept. What is not old is told at once.
     pub(super) fn load(&mut self, calls: Vec<HelpCall>, now: Timestamp) {
-        for call in calls {
-            self.open(call);
-        }
-        for call in self.by_age.iter().rev().take_while(|call| call.since + TELL_AGAIN_WITHIN > now) {
-            let of = call.who.message();
+        // Newest first; those of exercises leave room for what is meant.
+        let recent = |call: &&HelpCall| call.since + TELL_AGAIN_WITHIN > now;
+        let (drills, actual): (Vec<_>, Vec<_>) =
+            calls.iter().rev().take_while(recent).partition(|call| call.drill);
+        for HelpCall { since, who, drill } in actual.into_iter().chain(drills) {
+            let of = who.message();
             if self.told.len() >= TOLD_MAX && !self.told.contains_key(&of) {
                 break;
             }
-            // They come newest first.
-            let told = Told { at: now - TELL_EVERY, fresh: 0, newest: call.since, whom: None };
+            let told = Told { at: now - TELL_EVERY, fresh: 0, newest: since, drill, whom: None };
             self.told.entry(of).or_insert(told).fresh += 1;
+        }
+        for HelpCall { since, who, drill } in calls {
+            self.of(drill).open(who, since);
         }
     }
 
@@ -96,8 +109,29 @@ impl Help {
 
     /// Closes a caller's call.
     pub(super) fn close(&mut self, who: Caller) {
+        self.actual.close(who);
+        self.drill.close(who);
+    }
+
+    fn of(&mut self, drill: bool) -> &mut Calls {
+        if drill { &mut self.drill } else { &mut self.actual }
+    }
+
+    /// Draws what a page shows.
+    pub(super) fn view(&self) -> HelpView {
+        HelpView {
+            people: self.actual.since.len() as u32,
+            oldest: self.actual.by_age.first().map(|(since, _)| *since),
+            messages: self.actual.messages(),
+            exercises: self.drill.since.len() as u32,
+        }
+    }
+}
+
+impl Calls {
+    fn close(&mut self, who: Caller) {
         let Some(since) = self.since.remove(&who) else { return };
-        self.by_age.remove(&HelpCall { since, who });
+        self.by_age.remove(&(since, who));
         if let Some(count) = self.of.get_mut(&who.message()) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -107,35 +141,36 @@ impl Help {
     }
 
     /// Opens a call. Says whether it was not open.
-    fn open(&mut self, call: HelpCall) -> bool {
-        if self.since.contains_key(&call.who) {
+    fn open(&mut self, who: Caller, since: Timestamp) -> bool {
+        if self.since.contains_key(&who) {
             return false;
         }
         if self.since.len() == HELP_MAX
-            && let Some(oldest) = self.by_age.first().copied()
+            && let Some((_, oldest)) = self.by_age.first().copied()
         {
-            self.close(oldest.who);
+            self.close(oldest);
         }
-        self.since.insert(call.who, call.since);
-        self.by_age.insert(call);
-        *self.of.entry(call.who.message()).or_default() += 1;
+        self.since.insert(who, since);
+        self.by_age.insert((since, who));
+        *self.of.entry(who.message()).or_default() += 1;
         true
     }
 
     /// Closes what has been open for long.
     fn close_old(&mut self, now: Timestamp) {
-        while let Some(oldest) = self.by_age.first().copied().filter(|call| call.since + HELP_FOR <= now) {
-            self.close(oldest.who);
+        while let Some((_, who)) = self.by_age.first().copied().filter(|(since, _)| *since + HELP_FOR <= now)
+        {
+            self.close(who);
         }
     }
 
-    /// Draws what a page shows.
-    pub(super) fn view(&self) -> HelpView {
+    /// Returns the messages with the oldest calls.
+    fn messages(&self) -> Vec<HelpOf> {
         let mut oldest: BTreeMap<Option<MessageId>, Timestamp> = BTreeMap::new();
-        for call in self.by_age.iter().take(LOOKS_MAX) {
-            let of = call.who.message();
+        for (since, who) in self.by_age.iter().take(LOOKS_MAX) {
+            let of = who.message();
             if oldest.len() < NAMED_MAX || oldest.contains_key(&of) {
-                oldest.entry(of).or_insert(call.since);
+                oldest.entry(of).or_insert(*since);
             }
         }
         let of = |(message, oldest): (Option<MessageId>, Timestamp)| HelpOf {
@@ -145,11 +180,7 @@ impl Help {
         };
         let mut messages: Vec<HelpOf> = oldest.into_iter().map(of).collect();
         messages.sort_unstable_by_key(|of| (of.oldest, of.message));
-        HelpView {
-            people: self.since.len() as u32,
-            oldest: self.by_age.first().map(|call| call.since),
-            messages,
-        }
+        messages
     }
 }
 
@@ -170,10 +201,10 @@ impl Core {
         Some(Whom { severity, status, rule: rule.name.clone(), contacts: rule.escalate.clone() })
     }
 
-    /// Raises a call for help.
-    pub(super) fn raise(&mut self, who: Caller, whom: Option<Whom>) {
+    /// Raises a call for help, in answer to an exercise or not.
+    pub(super) fn raise(&mut self, who: Caller, drill: bool, whom: Option<Whom>) {
         let now = self.now;
-        if !self.help.open(HelpCall { since: now, who }) {
+        if !self.help.of(drill).open(who, now) {
             return;
         }
         let of = who.message();
@@ -183,7 +214,7 @@ impl Core {
             oldest.into_iter().for_each(|of| drop(self.help.told.remove(&of)));
         }
         let told = self.help.told.entry(of);
-        let told = told.or_insert(Told { at: now - TELL_EVERY, fresh: 0, newest: now, whom: None });
+        let told = told.or_insert(Told { at: now - TELL_EVERY, fresh: 0, newest: now, drill, whom: None });
         told.fresh += 1;
         told.newest = now;
         told.whom = whom.or(told.whom.take());
@@ -192,7 +223,8 @@ impl Core {
     /// Tells of the calls whose time has come, and forgets what was told long ago.
     pub(super) fn tell_of_help(&mut self) {
         let now = self.now;
-        self.help.close_old(now);
+        self.help.actual.close_old(now);
+        self.help.drill.close_old(now);
         let is_due = |told: &Told| told.at + TELL_EVERY <= now;
         let due = self.help.told.iter().filter(|(_, told)| is_due(told)).map(|(of, _)| *of);
         for of in due.collect::<Vec<_>>() {
@@ -203,19 +235,20 @@ impl Core {
 
     fn tell_of(&mut self, message: Option<MessageId>) {
         let now = self.now;
-        let people = self.help.of.get(&message).copied().unwrap_or_default();
         let Some(told) = self.help.told.get_mut(&message) else { return };
         let fresh = std::mem::take(&mut told.fresh);
         if fresh == 0 {
             return;
         }
         told.at = now;
-        let newest = told.newest;
-        if let (Some(message), Some(whom)) = (message, told.whom.clone().filter(|w| !w.contacts.is_empty())) {
+        let (newest, drill) = (told.newest, told.drill);
+        let whom = told.whom.clone().filter(|whom| !whom.contacts.is_empty());
+        let people = self.help.of(drill).of.get(&message).copied().unwrap_or_default();
+        if let (Some(message), Some(whom)) = (message, whom) {
             let Whom { severity, status, rule, contacts } = whom;
             let alarm = Alarm::Help { people: people.max(1), newest };
             self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, alarm });
         }
-        self.event(Event::NeedHelp { message, people, fresh, newest });
+        self.event(Event::NeedHelp { message, people, fresh, newest, drill });
     }
 }

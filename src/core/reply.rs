@@ -135,6 +135,8 @@ pub struct HelpCall {
     pub since: Timestamp,
     /// Who.
     pub who: Caller,
+    /// Whether it answers an exercise or a test.
+    pub drill: bool,
 }
 
 /// Who called for help, without an address.
@@ -249,9 +251,10 @@ impl KeptReply {
 }
 
 impl HelpCall {
-    /// Returns calls, the oldest first.
-    pub fn sorted(calls: BTreeMap<Caller, Timestamp>) -> Vec<HelpCall> {
-        let mut calls: Vec<_> = calls.into_iter().map(|(who, since)| HelpCall { since, who }).collect();
+    /// Returns calls, each with its time and whether it is of a drill, the oldest first.
+    pub fn sorted(calls: BTreeMap<Caller, (Timestamp, bool)>) -> Vec<HelpCall> {
+        let call = |(who, (since, drill))| HelpCall { since, who, drill };
+        let mut calls: Vec<_> = calls.into_iter().map(call).collect();
         calls.sort_unstable();
         calls
     }

@@ -79,6 +79,8 @@ pub struct HelpView {
     pub oldest: Option<Timestamp>,
     /// By the message that they answered, the oldest call first; a bounded number.
     pub messages: Vec<HelpOf>,
+    /// How many called in answer to an exercise or a test: none of the others.
+    pub exercises: u32,
 }
 
 /// Those of one message's recipients who need help.

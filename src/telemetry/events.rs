@@ -33,9 +33,9 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
             let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
             debug!(gateway = name_of(*gateway), %kind, id, "a recipient answered");
         }
-        Event::NeedHelp { message, people, fresh, .. } => {
+        Event::NeedHelp { message, people, fresh, drill, .. } => {
             let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
-            warn!(id, people, fresh, "recipients need help");
+            warn!(id, people, fresh, drill, "recipients need help");
         }
         Event::Settled { delivery, result, duplicated, took, .. } => {
             debug!(%delivery, %result, duplicated, took_ms = took.ms(), "a delivery settled");

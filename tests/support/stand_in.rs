@@ -417,6 +417,7 @@ pub(crate) fn meta_is_gone() -> View {
             people: 3,
             oldest: Some(NOW - Span::from_secs(190)),
             messages: vec![HelpOf { message: None, people: 3, oldest: NOW - Span::from_secs(190) }],
+            exercises: 0,
         },
         oldest,
         oldest_deliveries: vec![

@@ -57,6 +57,10 @@ help-title = { $people ->
     [one] One person needs help
    *[other] { $people } people need help
   }
+help-drill = { $people ->
+    [one] One person answered a drill with a call for help
+   *[other] { $people } people answered a drill with a call for help
+  }
 help-since = Age of the oldest call:
 help-link = What they wrote
 held-title = Held

@@ -65,7 +65,7 @@ impl World {
 
     fn calls(&self) -> Vec<(u32, u32)> {
         let of = |event: &Event| match event {
-            Event::NeedHelp { people, fresh, .. } => Some((*people, *fresh)),
+            Event::NeedHelp { people, fresh, drill: false, .. } => Some((*people, *fresh)),
             _ => None,
         };
         self.events.iter().filter_map(of).collect()
@@ -176,8 +176,10 @@ fn what_was_called_shortly_before_a_start_is_told_again_under_the_same_name() {
     let restarted = |later: Span| {
         let mut after = World::pair(confirmed_by(Confirm::Acknowledged));
         let who = |order: &Order| Caller::Of(order.attempt.delivery);
-        let help: Vec<_> =
-            orders[..2].iter().map(|order| HelpCall { since: calls.oldest, who: who(order) }).collect();
+        let help: Vec<_> = orders[..2]
+            .iter()
+            .map(|order| HelpCall { since: calls.oldest, who: who(order), drill: false })
+            .collect();
         let raised = Raised { severity: Severity::Severe, status: Status::Actual, rule: "test".into() };
         let raised = [(orders[0].attempt.delivery.message, raised)].into();
         after.now = w.now + later;
@@ -256,4 +258,35 @@ fn many_callers_of_many_messages_stay_within_the_limits() {
     assert_eq!(w.calls().len(), 1_200, "each message is told of");
     let help = w.core.view(w.now).help;
     assert_eq!((help.people, help.messages.len()), (1_200, 20));
+}
+
+#[test]
+fn a_call_that_answers_an_exercise_is_told_as_one_and_counted_apart() {
+    let mut w = World::pair(confirmed_by(Confirm::Acknowledged));
+    w.accept(Severity::Severe, 2);
+    let orders = std::mem::take(&mut w.orders);
+    orders.iter().for_each(|order| w.take(order));
+    let played = |order: &Order| {
+        let mut of = of(order, None);
+        Arc::make_mut(&mut of.message).status = Status::Exercise;
+        of
+    };
+    let shown = |w: &World| {
+        let help = w.core.view(w.now).help;
+        (help.people, help.messages.len(), help.exercises)
+    };
+    w.hear(&orders[0], "help", Some(played(&orders[0])));
+    assert_eq!((shown(&w), w.calls()), ((0, 0, 1), vec![]), "nobody needs help");
+    let is_told = |event: &&Event| matches!(event, Event::NeedHelp { people: 1, fresh: 1, drill: true, .. });
+    assert_eq!(w.events.iter().filter(is_told).count(), 1, "and whoever leads the exercise hears of it");
+    // A stranger's call is meant, and a played "safe" takes it back as little as it stands for it.
+    w.hear(&orders[1], "SOS", None);
+    assert_eq!(shown(&w), (1, 1, 1));
+    w.hear(&orders[0], "I'm safe", Some(played(&orders[0])));
+    assert_eq!(shown(&w), (1, 1, 0));
+    let who = Caller::Of(orders[1].attempt.delivery);
+    let help = vec![HelpCall { since: w.now, who, drill: true }];
+    let mut again = World::pair(two_steps());
+    again.core.load(Loaded { help, ..Loaded::default() }, w.now);
+    assert_eq!(shown(&again), (0, 0, 1), "also after a start");
 }

@@ -267,8 +267,8 @@ fn told_of(event: &Event) -> Option<Told> {
         Event::DeadlineMissed { message, deliveries, drill: false, .. } => {
             Some(Told::Missed { message, deliveries })
         }
-        Event::NeedHelp { message, people, newest, .. } => {
-            Some(Told::Help(Help { message, people, newest, exercise: false, who: Vec::new() }))
+        Event::NeedHelp { message, people, newest, drill, .. } => {
+            Some(Told::Help(Help { message, people, newest, exercise: drill, who: Vec::new() }))
         }
         _ => None,
     }
@@ -316,7 +316,10 @@ mod tests {
         let message = Some(MessageId::from_bytes([9; 16]));
         ring.push(
             at,
-            [missed(3, false), Arc::new(Event::NeedHelp { message, people: 1, fresh: 1, newest: at })],
+            [
+                missed(3, false),
+                Arc::new(Event::NeedHelp { message, people: 1, fresh: 1, newest: at, drill: false }),
+            ],
         );
         ring.push(at, (0..=RING_EVENTS).map(|_| chatter()));
         ring.push(at, [missed(4, false)]);

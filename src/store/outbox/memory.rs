@@ -538,7 +538,12 @@ impl Rows {
             let answer = reply.of.and_then(|attempt| self.answers.get(&attempt.delivery));
             answer.is_none_or(|answer| answer.kind == ReplyKind::NeedHelp)
         };
-        HelpCall::sorted(calls.filter(still).map(|reply| (reply.caller(), reply.at)).collect())
+        let drill = |reply: &KeptReply| {
+            let message = reply.of.and_then(|attempt| self.messages.get(&attempt.delivery.message));
+            message.is_some_and(|message| message.status.is_drill())
+        };
+        let call = |reply: &KeptReply| (reply.caller(), (reply.at, drill(reply)));
+        HelpCall::sorted(calls.filter(still).map(call).collect())
     }
 
     /// Returns every row as a put, a message before what refers to it.

@@ -33,11 +33,14 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
                 }
             }
         }
-        @if !drills.is_empty() || practised > 0 {
+        @if !drills.is_empty() || practised > 0 || help.exercises > 0 {
             div.banner.drill role="status" {
                 strong { (locale.word("drill-title")) }
                 @for drill in &drills { p { (rich(drill)) } }
                 @if practised > 0 { p { (rich(&locale.say("drill-open", &[("n", Arg::Count(practised))]))) } }
+                @if help.exercises > 0 {
+                    p { (rich(&locale.say("help-drill", &[("people", Arg::Count(u64::from(help.exercises)))]))) }
+                }
                 p.quiet { (locale.word("drill-what")) }
             }
         }

@@ -136,9 +136,11 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
             };
             (shown.shape(), locale.say(id, &[("who", Arg::text(&**who)), ("what", Arg::text(what))]))
         }
-        Event::NeedHelp { people, .. } => {
+        Event::NeedHelp { people, drill, .. } => {
             let people = Arg::Count(u64::from(*people));
-            (shape(State::Down), locale.say("happened-help", &[("people", people)]))
+            let (state, id) =
+                if *drill { (State::Unknown, "help-drill") } else { (State::Down, "happened-help") };
+            (shape(state), locale.say(id, &[("people", people)]))
         }
         Event::ClockJumped { by } => {
             (shape(State::Unknown), locale.say("happened-clock", &[("by", age(*by))]))

@@ -220,7 +220,7 @@ fn calls_for_help_are_told_at_once_then_together_and_again_until_somebody_has_se
     };
     let open = |office: &mut Office, people: u32| {
         let of = crate::core::view::HelpOf { message, people, oldest: START };
-        office.view.help = HelpView { people, oldest: Some(START), messages: vec![of] };
+        office.view.help = HelpView { people, oldest: Some(START), messages: vec![of], exercises: 0 };
         let help = help(office, people);
         let (told, _) = office.look_at(vec![Told::Help(help.clone())]);
         (told, help)

@@ -3,6 +3,7 @@
 use super::fault::{Fault, bad_key};
 use super::tables::{Index, Place, Reading, each_under, message_of, replies_prefix};
 use crate::core::ids::{DeliveryId, MessageId};
+use crate::core::message::Message;
 use crate::core::query::ReplyScope;
 use crate::core::record::{Attempt, Delivery, Loaded, LoadedMessage, Outage, Progress};
 use crate::core::reply::{HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, ReplyKind};
@@ -40,7 +41,7 @@ fn help(reading: &Reading) -> Result<Vec<HelpCall>, Fault> {
     let prefix = replies_prefix(&ReplyScope::All, Some(ReplyKind::NeedHelp));
     let first = [&prefix[..], &codec::time_key(reading.meta.clock - HELP_FOR)].concat();
     let end = [&prefix[..], &[0xFF; 16]].concat();
-    let mut calls = BTreeMap::new();
+    let (mut calls, mut drills) = (BTreeMap::new(), BTreeMap::new());
     for row in index.range::<&[u8]>(&first[..]..&end[..])?.rev().take(HELP_MAX) {
         let (key, _) = row?;
         let reply: KeptReply = super::tables::get(&replies, &key.value()[prefix.len()..])?
@@ -52,10 +53,28 @@ fn help(reading: &Reading) -> Result<Vec<HelpCall>, Fault> {
             None => true,
         };
         if still {
-            calls.insert(reply.caller(), reply.at);
+            let drill = match reply.of {
+                Some(attempt) => is_drill(reading, attempt.delivery.message, &mut drills)?,
+                None => false,
+            };
+            calls.insert(reply.caller(), (reply.at, drill));
         }
     }
     Ok(HelpCall::sorted(calls))
+}
+
+/// Says whether a message is an exercise; one that is no longer kept is taken for meant.
+fn is_drill(
+    reading: &Reading,
+    message: MessageId,
+    known: &mut BTreeMap<MessageId, bool>,
+) -> Result<bool, Fault> {
+    if let Some(drill) = known.get(&message) {
+        return Ok(*drill);
+    }
+    let drill = reading.get::<Message>(&message.to_bytes())?.is_some_and(|message| message.status.is_drill());
+    known.insert(message, drill);
+    Ok(drill)
 }
 
 fn load_message(reading: &Reading, id: MessageId) -> Result<LoadedMessage, Fault> {
