@@ -86,14 +86,13 @@ fn without_numbers(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
     while let Some(first) = chars.get(at) {
-        let dialled = matches!(first, '+' | '0' | '٠' | '۰');
+        let dialled = matches!(first, '+' | '\u{FF0B}' | '0' | '٠' | '۰' | '\u{FF10}');
         if !dialled && !is_digit(*first) {
             out.push(*first);
             at += 1;
             continue;
         }
-        let joins =
-            |c: &char| is_digit(*c) || matches!(c, '+' | '-' | '.' | '/' | '(' | ')') || dialled && *c == ' ';
+        let joins = |c: &char| is_digit(*c) || is_within(*c) || dialled && c.is_ascii_whitespace();
         let run: Vec<char> = chars[at..].iter().take_while(|c| joins(c)).copied().collect();
         let digits = run.iter().filter(|c| is_digit(**c)).count();
         // What follows the last digit is no part of it.
@@ -109,7 +108,21 @@ fn without_numbers(text: &str) -> String {
 
 /// Digits of the scripts that people here write numbers in.
 fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || ('٠'..='٩').contains(&c) || ('۰'..='۹').contains(&c)
+    c.is_ascii_digit() || matches!(c, '٠'..='٩' | '۰'..='۹' | '\u{FF10}'..='\u{FF19}')
+}
+
+/// Says whether a sign may stand within a number and leave it one. A plain space, which also stands between numbers, does so
+/// only where the number begins as numbers do; other spaces are put there to hold it together.
+fn is_within(c: char) -> bool {
+    match c {
+        '+' | '-' | '.' | '/' | '(' | ')' | '\u{FF0B}' => true,
+        // Hyphens and dashes of every length, the minus, the soft hyphen.
+        '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{00AD}' => true,
+        // What nobody sees: joiners, and the marks of direction that come with a number copied out of an Arabic text.
+        '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' => true,
+        '\u{061C}' | '\u{FEFF}' => true,
+        c => c.is_whitespace() && !c.is_ascii_whitespace(),
+    }
 }
 
 impl Anchor {
@@ -167,6 +180,28 @@ mod tests {
         check("call 0599-000-001.", "call ….");
         check("رقم ٠٥٩٩٠٠٠٠٠١ خطأ", "رقم … خطأ");
         check("970599000001", "…");
+        check("رقم ۰۵۹۹۰۰۰۰۰۱ خطأ", "رقم … خطأ");
+        for between in [
+            "\u{A0}", "\u{2009}", "\u{202F}", "\u{3000}", "\u{2010}", "\u{2011}", "\u{2013}", "\u{2015}",
+            "\u{2212}", "\u{200B}", "\u{200F}", "\u{202A}", "\u{202E}", "\u{2066}", "\u{2069}", "\u{2060}",
+            "\u{AD}", "\u{FEFF}",
+        ] {
+            for parts in [
+                ["+970", "599", "000001"],
+                ["0599", "000", "001"],
+                ["970", "599", "000001"],
+                ["٠٥٩٩", "٠٠٠", "٠٠١"],
+            ] {
+                check(&format!("call {}.", parts.join(between)), "call ….");
+            }
+        }
+        check("\u{202A}+970 599 000 001\u{202C}", "\u{202A}…\u{202C}");
+        check("call 0599\t000\n001", "call …");
+        check("\u{FF0B}９７０５９９０００００１", "…");
+        check(
+            "from 18:00–20:00, rooms 3–5, 22 \u{2013} 24 November",
+            "from 18:00–20:00, rooms 3–5, 22 – 24 November",
+        );
         check("asked by amal@example.org and @amal", "asked by … and …");
         check("token wasl_abc leaked", "token … leaked");
         check("3 of 10 failed @ noon", "3 of 10 failed @ noon");
