@@ -1,4 +1,5 @@
-//! Signal, through a signal-cli-rest-api of one's own: JSON out; receipts by WebSocket, or by asking where there is none.
+//! Signal, through a signal-cli-rest-api of one's own: JSON out; receipts and replies by WebSocket, or by asking where there
+//! is none.
 //!
 //! ```toml
 //! [[gateway]]
@@ -16,7 +17,8 @@
 //! An answer to a send names the message's time and no account, so a message is known by its recipient's number and that
 //! time, and so are its receipts. A send goes to one recipient: the answer tells nothing of several.
 //!
-//! Limits: a recipient whose number the container does not know in a receipt confirms nothing. What the container hears
+//! Limits: a recipient whose number the container does not know in a receipt confirms nothing; what such a one writes is kept
+//! under the account's id, and answers no message that is known. What the container hears
 //! while nobody listens is lost in `json-rpc`, and what is asked for is handed out once: nobody else may ask.
 //
 // Cites: github.com/bbernhard/signal-cli-rest-api, its API description and `src/api/api.go`.
@@ -25,13 +27,14 @@ use super::back_off::back_off;
 use super::http::{Client, Failure, Reading, Request, Response, Turned};
 use super::net::Net;
 use super::settings;
-use super::signal_cli::events::receipts_by;
+use super::signal_cli::events::{receipts_by, reply_by};
 use super::signal_cli::{is_number, provider_id};
 use super::verdict::{by_status, deferred, rejected, unknown};
 use super::{Adapter, Answered, Doing, Ear, Kind, Outgoing};
 use crate::core::channel::Channel;
 use crate::core::gateway::Receipts;
 use crate::core::outcome::{Outcome, Reason, Receipt};
+use crate::core::reply::Reply;
 use crate::core::time::Span;
 use crate::diag::Diagnostics;
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings};
@@ -149,10 +152,23 @@ fn receipts(event: &Value, account: &str) -> Vec<Receipt> {
     })
 }
 
+/// Returns what a person wrote, by the sender's number where the container knows it.
+fn reply(event: &Value, account: &str) -> Option<Reply> {
+    reply_by(event, account, |envelope| {
+        let named = |key: &str| envelope[key].as_str().filter(|name| !name.is_empty());
+        let number = named("sourceNumber").or(named("source")).filter(|name| is_number(name));
+        let sender = number.or(named("sourceUuid")).or(named("source"))?;
+        Some((sender, sender))
+    })
+}
+
 impl SignalRest {
     async fn heard(&self, event: &Value, ear: &dyn Ear) {
         for receipt in receipts(event, &self.account) {
             ear.receipt(receipt).await;
+        }
+        if let Some(reply) = reply(event, &self.account) {
+            ear.reply(reply).await;
         }
     }
 
@@ -309,6 +325,38 @@ mod tests {
         check(by(uuid, Value::Null, "c0ffee"), &[]);
         assert_eq!(receipts(&json!({"account": "+1", "envelope": by(json!("u"), a, "")}), ME), []);
         assert_eq!(receipts(&json!(7), ME), []);
+    }
+
+    #[test]
+    fn what_a_person_writes_is_a_reply_by_the_number() {
+        let check = |names: Value, message: Value, expected: Option<(&str, Option<&str>)>| {
+            let mut envelope = json!({"timestamp": 9, "dataMessage": message});
+            let names = names.as_object().expect("names").clone();
+            envelope.as_object_mut().expect("an object").extend(names);
+            let found = reply(&json!({"account": ME, "envelope": envelope}), ME);
+            let found = found.as_ref().map(|reply| {
+                let quoted = reply.of.as_ref().map(|of| match of {
+                    ReceiptRef::Provider(id) => id.as_str(),
+                    other => panic!("{other:?}"),
+                });
+                assert_eq!(reply.id, format!("{}:9", reply.from));
+                (reply.from.as_str(), quoted)
+            });
+            assert_eq!(found, expected, "{envelope}");
+        };
+        let amal = json!({"source": "c0ffee", "sourceUuid": "c0ffee", "sourceNumber": "+15551230000"});
+        let help = json!({"timestamp": 9, "message": "ساعدوني"});
+        check(amal.clone(), help.clone(), Some(("+15551230000", None)));
+        let quote = json!({"timestamp": 9, "message": "1", "quote": {"id": 5, "authorNumber": ME}});
+        check(amal.clone(), quote, Some(("+15551230000", Some("+15551230000:5"))));
+        check(
+            json!({"source": "c0ffee", "sourceUuid": "c0ffee", "sourceNumber": null}),
+            help.clone(),
+            Some(("c0ffee", None)),
+        );
+        check(amal.clone(), json!({"timestamp": 9, "message": "x", "groupInfo": {"groupId": "g"}}), None);
+        check(amal, json!({"reaction": {"emoji": "x", "targetSentTimestamp": 5}}), None);
+        check(json!({}), help, None);
     }
 
     #[test]

@@ -152,6 +152,77 @@ async fn when_mail_is_down_the_next_road_is_taken() {
     site.stop().await.unwrap();
 }
 
+const PEOPLE: &str = r#"
+[[rule]]
+name = "people"
+when = { status = ["actual"] }
+confirm = "acknowledged"
+deadline = "1h"
+escalate = ["officer"]
+  [[rule.step]]
+  channels = ["sms", "email"]
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_for_help_reaches_operators_and_contacts_once_though_the_service_stops() {
+    let (office, mut site) = Office::new(OPERATORS).await;
+    office.write("policies/all.toml", &format!("{RULE}{PEOPLE}"));
+    site.reload().await.unwrap();
+    let addresses = [(Channel::Email, "officer@example.org".to_owned())].into();
+    let person = Recipient { contact: Some("officer".into()), addresses, ..Recipient::default() };
+    let officer = Contact { id: "officer".into(), person, ..contact() };
+    site.service().change("test".into(), Change::Contacts(vec![officer])).await.unwrap();
+    let alert = json!({"severity": "severe", "to": [{"sms": "+15551230000"}], "text": {"en": "Are you safe?"},
+                       "ack": ["safe", "need_help"]});
+    let (status, told) = ask(&site, "POST", "/v1/messages", alert).await;
+    assert_eq!(status, 202, "{told:#}");
+    let id = told["id"].as_str().unwrap().to_owned();
+    until("the question", || (office.smsc.received().len() == 1).then_some(())).await;
+    assert!(office.smsc.inbound_text("15551230000", "4321", "٢"));
+    let mails = |to: &str| {
+        let of = office.smtp.received().into_iter().filter(|mail| mail.recipient == to);
+        of.map(|mail| mail.text).collect::<Vec<_>>()
+    };
+    let omar = until("a letter to omar", || mails("omar@example.org").pop()).await;
+    let lines: Vec<&str> = omar.lines().collect();
+    assert_eq!(lines[0], "One person needs help", "{omar}");
+    assert_eq!(lines[1], format!("They answered message {id}."), "{omar}");
+    assert_eq!(lines[2], "From: …000.", "{omar}");
+    assert!(lines[3].starts_with("Last call: "), "{omar}");
+    assert_eq!(lines[4], "Do: call them or send somebody at once. What they wrote:");
+    assert!(lines[5].ends_with(&format!("/v1/replies?message={id}&kind=need_help")), "{omar}");
+    let amal = until("a letter to amal", || mails("amal@example.org").pop()).await;
+    assert!(amal.starts_with("شخص واحد يحتاج إلى مساعدة"), "{amal}");
+    let contacts = until("a letter to the officer", || mails("officer@example.org").pop()).await;
+    assert!(contacts.contains("Call for help: 1 of those who got message"), "{contacts}");
+    let shown = get(&site, "/v1/notices").await;
+    let notice = &shown["notices"][0];
+    assert_eq!((&notice["kind"], &notice["severity"]), (&json!("need_help"), &json!("severe")), "{shown:#}");
+    site.stop().await.unwrap();
+
+    // Whether anybody heard of it is not known to the next one: it tells again, under the same names.
+    let site = Site::open(&office.folder.path().join("wasl.toml"), Door::Open).await.unwrap();
+    let began = Instant::now();
+    while !get(&site, "/metrics").await.as_str().unwrap().contains(r#"wasl_notices_total{result="sent"} 1"#) {
+        assert!(began.elapsed() < PATIENCE, "it is taken up again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let (_, told) = ask(
+        &site,
+        "POST",
+        "/v1/messages",
+        json!({"severity": "severe",
+        "to": [{"email": "last@example.org"}], "text": {"en": "What comes after it"}}),
+    )
+    .await;
+    assert!(told["id"].is_string(), "{told:#}");
+    until("what comes after it", || mails("last@example.org").pop()).await;
+    for to in ["omar@example.org", "amal@example.org", "officer@example.org"] {
+        assert_eq!(mails(to).len(), 1, "{to} hears it once");
+    }
+    site.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_heartbeat_is_heard_while_all_is_well_and_missed_afterwards() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use wasl::emulator::{sms_http, smsc, telegram, twilio, webhook, whatsapp};
 
 /// What SMS gateways that do not sign are known by.
-const HOOK_SECRET: &str = "known-by-this-0123456789";
+pub const HOOK_SECRET: &str = "known-by-this-0123456789";
 
 /// A table: its head as it is written, and its keys in order, each with its value in TOML.
 #[derive(Clone, Debug)]

@@ -100,7 +100,11 @@ impl Named {
 /// Reads one event for our account.
 pub(super) fn heard(data: &str, account: &str, named: &Named) -> Heard {
     let Ok(event) = serde_json::from_str::<Value>(data) else { return Heard::default() };
-    let reply = envelope(&event, account).and_then(|envelope| reply(envelope, account, named));
+    let reply = reply_by(&event, account, |envelope| {
+        let sender = named.sender(envelope)?;
+        let number = envelope["sourceNumber"].as_str().filter(|number| !number.is_empty());
+        Some((sender, number.or_else(|| named.number(sender)).unwrap_or(sender)))
+    });
     let receipts = receipts_by(&event, account, |envelope| named.sender(envelope));
     Heard { receipts, replies: reply.into_iter().collect() }
 }
@@ -113,8 +117,14 @@ fn envelope<'a>(event: &'a Value, account: &str) -> Option<&'a Value> {
     is_ours.then(|| &holder["envelope"])
 }
 
-/// Reads what a person wrote to our account, not to a group.
-fn reply(envelope: &Value, account: &str, named: &Named) -> Option<Reply> {
+/// Reads what a person wrote to our account, not to a group, where somebody says by which name the sender stands in our
+/// ids, and the address.
+pub(in crate::adapter) fn reply_by<'a>(
+    event: &'a Value,
+    account: &str,
+    who: impl FnOnce(&'a Value) -> Option<(&'a str, &'a str)>,
+) -> Option<Reply> {
+    let envelope = envelope(event, account)?;
     let message = &envelope["dataMessage"];
     let words = message["message"].as_str().unwrap_or_default();
     let has_more = message["attachments"].as_array().is_some_and(|all| !all.is_empty());
@@ -122,14 +132,13 @@ fn reply(envelope: &Value, account: &str, named: &Named) -> Option<Reply> {
     if is_of_a_group || !(message["sticker"].is_object() || has_more || !words.is_empty()) {
         return None;
     }
-    let sender = named.sender(envelope)?;
+    let (sender, address) = who(envelope)?;
     let at = message["timestamp"].as_i64().or_else(|| envelope["timestamp"].as_i64())?;
     let quote = &message["quote"];
     let of_ours = quote["authorNumber"].as_str().is_none_or(|author| author == account);
     let quoted = quote["id"].as_i64().filter(|_| of_ours).and_then(|sent| provider_id(sender, sent));
-    let number = envelope["sourceNumber"].as_str().filter(|number| !number.is_empty());
     Some(Reply {
-        from: number.or_else(|| named.number(sender)).unwrap_or(sender).to_owned(),
+        from: address.to_owned(),
         said: Said::text(words),
         id: provider_id(sender, at)?,
         of: quoted.map(ReceiptRef::Provider),

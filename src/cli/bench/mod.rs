@@ -14,6 +14,7 @@ mod null;
 mod outbox;
 mod pages;
 mod probing;
+mod receipts;
 mod restart;
 mod served;
 
@@ -24,7 +25,7 @@ use std::process::{Command, Stdio};
 /// What may be given.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, pages, or all
+    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, pages, receipts, or all
     #[arg(default_value = "all")]
     name: String,
     /// Print JSON
@@ -59,6 +60,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("probing", probing::run),
     ("detection", detection::run),
     ("pages", pages::run),
+    ("receipts", receipts::run),
 ];
 
 /// Measures.

@@ -89,17 +89,23 @@ pub(super) fn gateway(channel: Channel, adapter: &Arc<Null>) -> Gateway {
     Gateway { config, adapter: Arc::clone(adapter) as Arc<dyn Adapter> }
 }
 
-/// Starts the real service over a real outbox in `folder`.
+/// Starts the real service over a real outbox in `folder`. A delivery is done with once it is accepted.
 pub(super) fn start(lineup: Lineup, folder: &Path) -> Result<Running, String> {
+    start_by(lineup, folder, Confirm::Accepted, Span::from_secs(30))
+}
+
+/// Starts it so that a delivery is done with by this, and goes to the next step after this wait.
+pub(super) fn start_by(
+    lineup: Lineup,
+    folder: &Path,
+    confirm: Confirm,
+    wait: Span,
+) -> Result<Running, String> {
     let outbox = RedbOutbox::open(&folder.join("outbox.redb")).map_err(|e| e.to_string())?;
-    let step = |channels: &[Channel]| Step {
-        channels: channels.to_vec(),
-        send: SendMode::Best,
-        wait: Span::from_secs(30),
-    };
+    let step = |channels: &[Channel]| Step { channels: channels.to_vec(), send: SendMode::Best, wait };
     let rule = Rule {
         name: "bench".into(),
-        confirm: Confirm::Accepted,
+        confirm,
         expiry: Some(Span::from_hours(24)),
         steps: vec![step(&[Channel::Whatsapp]), step(&[Channel::Sms])],
         ..Rule::last()

@@ -9,6 +9,7 @@
 //
 // Cites: Kannel 1.4.5, user guide; Jasmin, "HTTP API"; Infobip, "SMS API 3"; Vonage, "SMS API"; SMSGate, "Integration API".
 
+mod inbound;
 mod receipts;
 mod requests;
 
@@ -168,6 +169,19 @@ impl Handle {
     /// Lets the phone's webhooks go there.
     pub fn set_callback(&self, url: Option<&str>) {
         self.provider.courier.set_callback(url.map(str::to_owned));
+    }
+
+    /// Says whether this gateway can bring what somebody writes, see [`Handle::inbound_text`].
+    #[must_use]
+    pub fn brings_texts(&self) -> bool {
+        self.provider.courier.brings()
+    }
+
+    /// Lets `from` write to our number, whose messages go to `url` (Kannel: its `get-url`, with escapes); says whether that
+    /// was taken.
+    pub async fn inbound_text(&self, url: &str, from: &str, text: &str) -> bool {
+        let id = format!("mo-{:016x}", self.desk.fresh_id());
+        self.provider.courier.inbound(url, &id, from, text).await
     }
 
     /// Returns how many calls with receipts were answered as the gateway wants it.

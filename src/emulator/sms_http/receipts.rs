@@ -80,10 +80,10 @@ impl News {
 #[derive(Debug)]
 pub(super) struct Courier {
     pub(super) agenda: Agenda<News>,
-    caller: Caller,
-    dialect: Dialect,
+    pub(super) caller: Caller,
+    pub(super) dialect: Dialect,
     api_key: String,
-    signing_key: String,
+    pub(super) signing_key: String,
     callback: Mutex<Option<String>>,
     taken: AtomicU64,
 }
@@ -232,7 +232,7 @@ fn sms_gate(news: &News) -> Value {
 }
 
 /// Returns what the phone signs a body with at a time.
-fn signature(key: &str, body: &[u8], at: &str) -> String {
+pub(super) fn signature(key: &str, body: &[u8], at: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let tag = hmac::sign(&key, &[body, at.as_bytes()].concat());
     tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -250,18 +250,23 @@ fn pairs(fields: &[(&str, String)]) -> String {
     fields.iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect::<Vec<_>>().join("&")
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     text.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
 }
 
-fn get(url: &str) -> Option<hyper::Request<Full<Bytes>>> {
+pub(super) fn get(url: &str) -> Option<hyper::Request<Full<Bytes>>> {
     hyper::Request::get(url).body(Full::new(Bytes::new())).ok()
 }
 
-fn post(url: &str, kind: &str, body: Bytes, headers: &[(&str, &str)]) -> Option<hyper::Request<Full<Bytes>>> {
+pub(super) fn post(
+    url: &str,
+    kind: &str,
+    body: Bytes,
+    headers: &[(&str, &str)],
+) -> Option<hyper::Request<Full<Bytes>>> {
     let mut request = hyper::Request::post(url).header(CONTENT_TYPE, kind);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -1,8 +1,9 @@
 //! What each kind of gateway is tried against: its emulator, and its own words for what every provider has.
 
 use super::rig::{Ordered, Stand};
-use crate::support::tables::Table;
+use crate::support::tables::{HOOK_SECRET, Table};
 use serde_json::Value;
+use std::sync::OnceLock;
 use std::time::Duration;
 use wasl::adapter::Doing;
 use wasl::core::outcome::Fault as Blame;
@@ -58,10 +59,12 @@ struct Emulated<P: Provider> {
     press: Option<fn(&Handle<P>, usize, bool)>,
     /// Lets the recipient say something, quoting the message of this provider's id where the channel can.
     say: Option<Say<P>>,
+    /// Where its calls go.
+    hook: OnceLock<String>,
 }
 
-/// What lets a recipient say something.
-type Say<P> = fn(&Handle<P>, &str, Option<&str>) -> bool;
+/// What lets a recipient say something: by the provider, to our address where it calls us, what, and in answer to what.
+type Say<P> = fn(&Handle<P>, &str, &str, Option<&str>) -> bool;
 
 /// What a provider does at all.
 #[derive(Clone, Copy, Default)]
@@ -99,7 +102,8 @@ async fn whatsapp() -> Box<dyn Stand> {
             ..Traits::default()
         },
         press: None,
-        say: Some(|handle, text, quoted| handle.inbound_text("15551230000", text, quoted)),
+        say: Some(|handle, _, text, quoted| handle.inbound_text("15551230000", text, quoted)),
+        hook: OnceLock::new(),
     })
 }
 
@@ -123,10 +127,8 @@ async fn signal() -> Box<dyn Stand> {
             ..Traits::default()
         },
         press: None,
-        say: Some(|handle, text, quoted| {
-            let sent = quoted.and_then(|id| id.rsplit_once(':')).and_then(|(_, sent)| sent.parse().ok());
-            handle.inbound_text("+15550001111", "+15551230000", text, sent)
-        }),
+        say: Some(say_by_signal),
+        hook: OnceLock::new(),
     })
 }
 
@@ -142,10 +144,16 @@ async fn signal_by_rest() -> Box<dyn Stand> {
         exhausted: signal_cli::Refusal::proof_required(),
         expire: |handle| handle.set_accounts(&[]),
         call_back: |_, _| {},
-        traits: Traits { link: true, receipts: true, early: true, ..Traits::default() },
+        traits: Traits { link: true, receipts: true, early: true, quotes: true, ..Traits::default() },
         press: None,
-        say: None,
+        say: Some(say_by_signal),
+        hook: OnceLock::new(),
     })
+}
+
+fn say_by_signal(handle: &signal_cli::Handle, _: &str, text: &str, quoted: Option<&str>) -> bool {
+    let sent = quoted.and_then(|id| id.rsplit_once(':')).and_then(|(_, sent)| sent.parse().ok());
+    handle.inbound_text("+15550001111", "+15551230000", text, sent)
 }
 
 async fn telegram() -> Box<dyn Stand> {
@@ -162,11 +170,12 @@ async fn telegram() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { tells_when: true, receipts: true, signs: true, quotes: true, ..Traits::default() },
         press: Some(press),
-        say: Some(|handle, text, quoted| {
+        say: Some(|handle, _, text, quoted| {
             let message =
                 quoted.and_then(|id| id.split_once('/')).and_then(|(_, message)| message.parse().ok());
             handle.inbound_text(81_234_567, text, message)
         }),
+        hook: OnceLock::new(),
     })
 }
 
@@ -199,7 +208,8 @@ async fn sms() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { link: true, receipts: true, early: true, status_in_head: true, ..Traits::default() },
         press: None,
-        say: Some(|handle, text, _| handle.inbound_text("15551230000", "4321", text)),
+        say: Some(|handle, _, text, _| handle.inbound_text("15551230000", "4321", text)),
+        hook: OnceLock::new(),
     })
 }
 
@@ -217,7 +227,12 @@ async fn sms_by_twilio() -> Box<dyn Stand> {
         call_back: |_, _| {},
         traits: Traits { tells_when: true, receipts: true, early: true, signs: true, ..Traits::default() },
         press: None,
-        say: None,
+        say: Some(|handle, hook, text, _| {
+            let (handle, hook, text) = (handle.clone(), hook.to_owned(), text.to_owned());
+            tokio::spawn(async move { assert!(handle.inbound_text(&hook, "+15551230000", &text).await) });
+            true
+        }),
+        hook: OnceLock::new(),
     })
 }
 
@@ -237,6 +252,7 @@ async fn email() -> Box<dyn Stand> {
         traits: Traits::default(),
         press: None,
         say: None,
+        hook: OnceLock::new(),
     })
 }
 
@@ -244,6 +260,7 @@ async fn sms_http(like: &str, dialect: Dialect) -> Box<dyn Stand> {
     let handle = sms_http::start(sms_http::Options::of(dialect)).await.unwrap();
     let gateway = Table::sms_http("g", like, format!("http://{}", handle.addr())).known();
     let (refusal, exhausted) = (handle.refusal(), handle.exhausted());
+    let brings = handle.brings_texts();
     Box::new(Emulated::<SmsHttp> {
         handle,
         gateway,
@@ -261,8 +278,22 @@ async fn sms_http(like: &str, dialect: Dialect) -> Box<dyn Stand> {
             ..Traits::default()
         },
         press: None,
-        say: None,
+        // The others bring what is long in parts, or encoded.
+        say: brings.then_some(match dialect {
+            Dialect::Kannel => |handle, hook, text, _| {
+                say_by_sms(handle, format!("{hook}/{HOOK_SECRET}?from=%p&text=%a&id=%I&at=%T"), text)
+            },
+            Dialect::SmsGate => |handle, hook, text, _| say_by_sms(handle, hook.to_owned(), text),
+            _ => |handle, hook, text, _| say_by_sms(handle, format!("{hook}/{HOOK_SECRET}"), text),
+        }),
+        hook: OnceLock::new(),
     })
+}
+
+fn say_by_sms(handle: &sms_http::Handle, url: String, text: &str) -> bool {
+    let (handle, text) = (handle.clone(), text.to_owned());
+    tokio::spawn(async move { assert!(handle.inbound_text(&url, "+15551230000", &text).await) });
+    true
 }
 
 async fn webhook() -> Box<dyn Stand> {
@@ -279,6 +310,7 @@ async fn webhook() -> Box<dyn Stand> {
         traits: Traits { knows_nobody: true, tells_when: true, status_in_head: true, ..Traits::default() },
         press: None,
         say: None,
+        hook: OnceLock::new(),
     })
 }
 
@@ -293,6 +325,7 @@ impl<P: Provider> Stand for Emulated<P> {
 
     fn call_back(&self, url: &str) {
         (self.call_back)(&self.handle, url);
+        self.hook.set(url.to_owned()).expect("once");
     }
 
     fn has_link(&self) -> bool {
@@ -358,7 +391,8 @@ impl<P: Provider> Stand for Emulated<P> {
     }
 
     fn say(&self, text: &str, quoted: Option<&str>) -> bool {
-        self.say.is_some_and(|say| say(&self.handle, text, quoted))
+        let hook = self.hook.get().map_or("", String::as_str);
+        self.say.is_some_and(|say| say(&self.handle, hook, text, quoted))
     }
 
     fn quotes(&self) -> bool {
