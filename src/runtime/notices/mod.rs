@@ -74,7 +74,8 @@ impl Notifier {
     /// Looks and tells, until dropped.
     pub(crate) async fn run(self) {
         let mut desk = Desk::new(&self.front.view.borrow().clone(), self.front.clock.now());
-        let mut place = self.front.events.since(self.front.clock.now());
+        // From the beginning: what the core found at the start, before anybody listened, is news as well.
+        let mut place = self.front.events.oldest();
         let mut waiting: VecDeque<Waits> = VecDeque::new();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
