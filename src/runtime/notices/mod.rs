@@ -142,6 +142,12 @@ impl Notifier {
             self.front.metrics.notice("nobody");
             return true;
         }
+        // The core knows the keys of its own run; those of before a start are in the store alone.
+        match self.front.reads.ask(Query::Idempotency(key(notice))).await {
+            Ok(Answer::Nothing) => {}
+            Ok(_) => return true,
+            Err(_) => return false,
+        }
         let mut recipients = Vec::new();
         for operator in &settings.operators {
             match self.person(operator).await {
