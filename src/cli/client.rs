@@ -41,13 +41,20 @@ pub(super) struct Client {
     base: String,
     token: Option<String>,
     runtime: tokio::runtime::Runtime,
+    /// How long an answer may take.
+    patience: Duration,
 }
 
 impl At {
     /// Prepares the connection; nothing is sent yet.
     pub(super) fn client(&self) -> Result<Client, Failure> {
+        self.client_or(URL_DEFAULT)
+    }
+
+    /// Prepares the connection to `otherwise`, where nobody says where the service listens.
+    pub(super) fn client_or(&self, otherwise: &str) -> Result<Client, Failure> {
         let url = self.url.clone().or_else(|| std::env::var("WASL_URL").ok().filter(|url| !url.is_empty()));
-        let base = url.as_deref().unwrap_or(URL_DEFAULT).trim_end_matches('/').to_string();
+        let base = url.as_deref().unwrap_or(otherwise).trim_end_matches('/').to_string();
         let uri: Uri = base.parse().map_err(|_| Failure::Usage(format!("--url `{base}` is not a URL")))?;
         if uri.host().is_none() || !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err(Failure::Usage(format!("--url `{base}` is not a URL: write it as {URL_DEFAULT}")));
@@ -62,7 +69,7 @@ impl At {
             .build()
             .map_err(|error| Failure::Unreachable(format!("the system gives no event queue: {error}")))?;
         let pool = Pool::builder(TokioExecutor::new()).build(connector);
-        Ok(Client { pool, base, token: self.token()?, runtime })
+        Ok(Client { pool, base, token: self.token()?, runtime, patience: ANSWER_WAIT })
     }
 
     fn token(&self) -> Result<Option<String>, Failure> {
@@ -101,6 +108,21 @@ impl At {
 }
 
 impl Client {
+    /// Waits no longer than this for each answer.
+    pub(super) fn within(self, patience: Duration) -> Client {
+        Client { patience, ..self }
+    }
+
+    /// Returns where the service is.
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Says whether it has a token to show.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
     /// Reads.
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
         self.call(Method::GET, path, None, None)
@@ -201,7 +223,7 @@ impl Client {
     ) -> Result<Value, Failure> {
         self.runtime.block_on(async {
             let request = self.request(method, path, body, key)?;
-            let response = match tokio::time::timeout(ANSWER_WAIT, self.send(request)).await {
+            let response = match tokio::time::timeout(self.patience, self.send(request)).await {
                 Ok(response) => response?,
                 Err(_) => return Err(self.unreachable("it gave no answer in time")),
             };

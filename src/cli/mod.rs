@@ -14,6 +14,7 @@ mod contacts;
 mod correct;
 mod csv;
 mod demo;
+mod doctor;
 mod drill;
 mod exit;
 mod hold;
@@ -53,6 +54,8 @@ enum Command {
     Demo(demo::Args),
     /// Validate every file
     Check(check::Args),
+    /// Ask everything that can be asked without sending, and say of each what to do
+    Doctor(doctor::Args),
     /// Look into the routing rules
     Policy(policy::Args),
     /// Send a message through the running service
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Cancel(args) => cancel::run(&args),

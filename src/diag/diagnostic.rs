@@ -116,6 +116,14 @@ impl Diagnostic {
         }
     }
 
+    /// Returns the line, from 1, where a place is to blame.
+    pub fn line(&self) -> Option<usize> {
+        match &self.at {
+            At::Place(place) => Some(place.start().line),
+            At::Nowhere | At::File(_) => None,
+        }
+    }
+
     fn span(&self) -> Range<usize> {
         match &self.at {
             At::Place(place) => place.span.clone(),

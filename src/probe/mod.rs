@@ -34,6 +34,7 @@ mod tls;
 mod trace;
 pub mod uplink;
 
+pub(crate) use certificate::valid_until;
 pub use context::Context;
 pub use definition::{Definition, Unbuildable, parse, read_folder, resolve};
 pub use target::{Target, Unset};

@@ -50,8 +50,7 @@ impl Folder {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(&lock_path).ok().and_then(|pid| pid.trim().parse().ok());
-                return Err(OpenError::Locked { path: path.to_owned(), holder });
+                return Err(OpenError::Locked { path: path.to_owned(), holder: number(&lock_path) });
             }
             Err(TryLockError::Error(error)) => return Err(unavailable(error)),
         }
@@ -147,6 +146,36 @@ impl Folder {
     fn restoring(&self) -> PathBuf {
         self.path.join(RESTORING)
     }
+}
+
+/// Returns which process has a store open, as far as it left its number; `None` where none has. Nothing is changed.
+pub fn holder(path: &Path) -> io::Result<Option<Option<u32>>> {
+    let lock_path = path.join(LOCK);
+    let lock = match File::open(&lock_path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match lock.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(number(&lock_path))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Reads the number of the process that has the lock.
+fn number(lock: &Path) -> Option<u32> {
+    fs::read_to_string(lock).ok().and_then(|pid| pid.trim().parse().ok())
+}
+
+/// Says whether half of a backup is in a store's folder.
+pub fn is_half_restored(path: &Path) -> bool {
+    path.join(RESTORING).exists()
+}
+
+/// Returns when the outbox of a store was written last, by the time of its files.
+pub fn written_at(path: &Path) -> Option<std::time::SystemTime> {
+    [OUTBOX, JOURNAL].iter().filter_map(|name| fs::metadata(path.join(name)).ok()?.modified().ok()).max()
 }
 
 /// Makes an empty file that says something by being there, durably.

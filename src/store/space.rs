@@ -102,7 +102,7 @@ impl Space {
     }
 
     fn low_water(&self) -> u64 {
-        (self.reserve_bytes / LOW_WATER_SHARE).clamp(LOW_WATER_MIN, LOW_WATER_MAX)
+        low_water(self.reserve_bytes)
     }
 
     /// Brings the reserve to `target` if there is room; returns how large it is.
@@ -128,6 +128,21 @@ impl Space {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Looks at the room as a service would find it that begins now, and changes nothing.
+pub fn look(folder: &Path, reserve_bytes: u64) -> io::Result<Room> {
+    let reserve = folder.join("reserve");
+    let (held, free_bytes) = (fs::metadata(&reserve).map_or(0, |meta| blocks(&meta)), free_bytes(&reserve)?);
+    let (low_water, missing) = (low_water(reserve_bytes), reserve_bytes.saturating_sub(held));
+    let reserve_held = missing == 0 || free_bytes >= missing.saturating_add(2 * low_water);
+    let left = free_bytes.saturating_sub(missing);
+    let intake_allowed = reserve_held && left >= low_water + PENDING_BYTES;
+    Ok(Room { free_bytes, reserve_bytes: held, reserve_held, intake_allowed })
+}
+
+fn low_water(reserve_bytes: u64) -> u64 {
+    (reserve_bytes / LOW_WATER_SHARE).clamp(LOW_WATER_MIN, LOW_WATER_MAX)
 }
 
 /// Returns the free bytes of the file system on which `path` lies or would lie.
@@ -180,6 +195,7 @@ mod tests {
     #[test]
     fn the_reserve_takes_blocks_and_gives_them_back() {
         let folder = tempfile::tempdir().expect("a folder");
+        assert!(look(folder.path(), 8 * MIB).expect("a room").intake_allowed);
         let space = Space::open(folder.path(), 8 * MIB).expect("room for 8 MiB");
         let room = space.refresh(0).expect("a room");
         assert!(room.reserve_held && room.intake_allowed && space.intake_allowed(1_000));
@@ -207,6 +223,7 @@ mod tests {
     #[test]
     fn a_reserve_larger_than_the_disk_is_not_taken() {
         let folder = tempfile::tempdir().expect("a folder");
+        assert!(!look(folder.path(), 1 << 60).expect("a room").reserve_held);
         let space = Space::open(folder.path(), 1 << 60).expect("opened all the same");
         let room = space.refresh(0).expect("a room");
         assert!(!room.reserve_held && !room.intake_allowed && !space.intake_allowed(1));

@@ -17,6 +17,7 @@ mod contract_suite;
 mod dashboards;
 mod demo;
 mod diagnostics;
+mod doctor;
 mod documentation;
 mod emulators;
 mod feeds;

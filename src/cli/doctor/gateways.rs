@@ -1,0 +1,151 @@
+//! The gateways and our own lines, each asked once from here. A probe asks and never sends.
+
+use super::finding::Finding;
+use crate::adapter;
+use crate::cli::Failure;
+use crate::core::channel::GatewayId;
+use crate::core::evidence::{Layer, ProbeReport, UplinkRound, Verdict};
+use crate::core::outcome::Reason;
+use crate::diag::Diagnostics;
+use crate::probe::uplink::Uplink;
+use crate::probe::{self, Context, ProbeSet};
+use crate::settings::{GatewaySettings, Settings};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// Asks every gateway and every line, all at the same time.
+pub(super) fn all(settings: &Settings) -> Result<Vec<Finding>, Failure> {
+    let context = Arc::new(Context::new(&settings.resolvers));
+    let id = |name: &str| {
+        let place = settings.gateways.iter().position(|gateway| gateway.config.name == name)?;
+        u8::try_from(place).ok().map(GatewayId)
+    };
+    // What is wrong with the files was told before.
+    let set = Arc::new(probe::load(settings, &adapter::kinds(), id, &context, &mut Diagnostics::default()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Unreachable(format!("the system gives no event queue: {error}")))?;
+    let (reports, rounds) = runtime.block_on(ask(settings, &set, &context));
+    let mut found: Vec<_> = rounds.iter().map(line).collect();
+    for (place, gateway) in settings.gateways.iter().enumerate() {
+        let of = |report: &&ProbeReport| usize::from(report.gateway.0) == place;
+        found.extend(told(gateway, &reports.iter().filter(of).collect::<Vec<_>>()));
+    }
+    if settings.gateways.is_empty() {
+        found.push(Finding::fault(
+            "gateway",
+            "none is configured: nothing can be sent",
+            format!("add a `[[gateway]]` to {}: REFERENCE.md lists the kinds", settings.file.display()),
+        ));
+    }
+    Ok(found)
+}
+
+async fn ask(
+    settings: &Settings,
+    set: &Arc<ProbeSet>,
+    context: &Arc<Context>,
+) -> (Vec<ProbeReport>, Vec<UplinkRound>) {
+    let (mut asked, mut lines) = (JoinSet::new(), JoinSet::new());
+    for place in 0..settings.gateways.len() {
+        let Ok(place) = u8::try_from(place) else { break };
+        let (set, context) = (Arc::clone(set), Arc::clone(context));
+        asked.spawn(async move { probe::once(&set, GatewayId(place), &context).await });
+    }
+    for uplink in &settings.uplinks {
+        let (uplink, context) = (Uplink::new(uplink), Arc::clone(context));
+        lines.spawn(async move { uplink.round(&context).await });
+    }
+    (asked.join_all().await.into_iter().flatten().collect(), lines.join_all().await)
+}
+
+fn line(round: &UplinkRound) -> Finding {
+    const CHECK: &str = "uplink";
+    let UplinkRound { uplink, controls, failed, .. } = round;
+    match (*failed, *controls) {
+        (0, _) => Finding::fine(CHECK, format!("{uplink}: all of its {controls} controls answer")),
+        (failed, controls) if failed == controls => Finding::fault(
+            CHECK,
+            format!(
+                "{uplink}: none of its {controls} controls answers: our own line is down, or a firewall keeps them from us"
+            ),
+            "look at the line and the firewall: `ip route`, `ping 9.9.9.9`; gateways that need no internet go on",
+        ),
+        (failed, controls) => Finding::warning(
+            CHECK,
+            format!("{uplink}: {failed} of its {controls} controls do not answer"),
+            "replace those in its table that never answer from here: a majority of them judges the line",
+        ),
+    }
+}
+
+/// Tells what a gateway's probes found: what is not in order, or that all is.
+fn told(gateway: &GatewaySettings, reports: &[&ProbeReport]) -> Vec<Finding> {
+    const CHECK: &str = "gateway";
+    let name = &gateway.config.name;
+    if reports.is_empty() {
+        return vec![Finding::unasked(
+            CHECK,
+            format!("{name} has no probe: nobody knows of its trouble before something is sent"),
+            "add one to a file in probes/, for this gateway or its kind; without that folder the ready ones are used",
+        )];
+    }
+    // What several probes found alike is told once.
+    let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for report in reports {
+        let (reason, is_fault) = match report.verdict {
+            Verdict::Fine => continue,
+            Verdict::Failed(reason) => (reason, true),
+            Verdict::Limited(reason) | Verdict::Noted(reason) => (reason, false),
+        };
+        let layer = report.failed_at().map_or("", Layer::name);
+        alike.entry((is_fault, layer, reason)).or_default().push(&report.probe);
+    }
+    if alike.is_empty() {
+        let probes: Vec<_> = reports.iter().map(|report| &*report.probe).collect();
+        return vec![Finding::fine(CHECK, format!("{name} answers: {}", probes.join(", ")))];
+    }
+    let finding = |((is_fault, layer, reason), probes): ((bool, &str, Reason), Vec<&str>)| {
+        let at = if layer.is_empty() { String::new() } else { format!(" at {layer}") };
+        let what = format!("{name}: {}{at} (probes: {})", reason.name().replace('_', " "), probes.join(", "));
+        let remedy = remedy(gateway, reason);
+        if is_fault { Finding::fault(CHECK, what, remedy) } else { Finding::warning(CHECK, what, remedy) }
+    };
+    alike.into_iter().map(finding).collect()
+}
+
+/// Says what a person can do about a reason.
+fn remedy(gateway: &GatewaySettings, reason: Reason) -> String {
+    let place = format!("{}:{}", gateway.place.source.name(), gateway.place.start().line);
+    let again = format!("; then `wasl probe {}`", gateway.config.name);
+    let what = match reason {
+        Reason::Credentials => format!("ask the provider for a new credential, and put it where the table at {place} names it"),
+        Reason::Configuration => format!(
+            "look at the provider whether account, sender, permission and credit are as the table at {place} says"
+        ),
+        Reason::Throttled | Reason::QuotaExhausted | Reason::Busy => {
+            format!("wait; if it stays so, write a lower `rate` or a `quota` in the table at {place}, or buy more")
+        }
+        Reason::ProviderFault | Reason::ServiceDown => {
+            "it is the provider's own fault: look at its status page, and have another road meanwhile".into()
+        }
+        Reason::DnsNxdomain | Reason::DnsEmpty => format!("look whether the host in the table at {place} is spelled right"),
+        Reason::DnsServfail | Reason::DnsTimeout => {
+            "the name servers do not answer: `resolvectl query example.org`, and `resolvers` in [net] names others".into()
+        }
+        Reason::TcpRefused | Reason::NotConnected => format!(
+            "look whether the program behind it runs, and whether host and port in the table at {place} are right"
+        ),
+        Reason::TcpTimeout | Reason::TcpReset | Reason::Unreachable => {
+            "look at the firewall and the line: this machine must be let out to it".into()
+        }
+        Reason::TlsExpired => "its certificate has ended, or this machine's clock is wrong: `timedatectl`".into(),
+        Reason::TlsWrongName | Reason::TlsUntrusted => format!(
+            "look whether the host in the table at {place} is the right one; for a certificate of your own give `ca_file` there"
+        ),
+        _ => format!("look at each layer, and at the table at {place}"),
+    };
+    what + &again
+}
