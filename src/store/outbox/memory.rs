@@ -503,8 +503,9 @@ impl Rows {
         drain(&mut self.deliveries, all, &mut left);
         drain(&mut self.plans, numbered(message), &mut left);
         drain(&mut self.audiences, numbered(message), &mut left);
-        if left > 0 {
-            self.detailed.remove(&message);
+        // The mark counts as a row: a step that takes off nothing but marks must go on all the same.
+        if left > 0 && self.detailed.remove(&message) {
+            left -= 1;
         }
         limit - left
     }
