@@ -1,11 +1,13 @@
 //! The address book: rows in, rows out. The one place where addresses are shown whole, to an admin.
 
 use super::App;
-use super::call::{Answer, Call, json};
+use super::call::{Answer, BODY_BYTES_MAX, Call, json, not_found};
 use super::intake::{NAME_CHARS_MAX, PersonFields, check_name, once};
+use super::messages::checked_reason;
 use super::people::recipient;
 use super::problem::{Kind, Problem};
 use super::service::Change as Put;
+use super::show::time as show_time;
 use crate::core::query::{Answer as Found, Contact, Query};
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -67,22 +69,64 @@ struct Row {
 
 /// `POST /v1/contacts`: all of the rows or none of them.
 pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
-    let dry_run = call.query(&["dry_run"])?.get::<bool>("dry_run")?.unwrap_or(false);
+    let query = call.query(&["dry_run", "again"])?;
+    let dry_run = query.get::<bool>("dry_run")?.unwrap_or(false);
+    let again = query.get::<bool>("again")?.unwrap_or(false);
     let Body { contacts: rows } = call.json(CONTACTS_BYTES_MAX).await?;
     if rows.is_empty() || rows.len() > CONTACT_ROWS_MAX {
         let why = format!("`contacts`: give 1 to {CONTACT_ROWS_MAX} rows at once");
         return Err(Problem::new(Kind::BadValue, why).with("key", "contacts"));
     }
-    let contacts = check_all(rows)?;
-    let count = contacts.len();
+    let mut contacts = check_all(rows)?;
+    let checked = contacts.len();
+    let left_out = if again { Vec::new() } else { leave_out_erased(&app, &mut contacts).await? };
     if dry_run {
-        let mut told = json!({"stored": 0, "checked": count});
+        let mut told = json!({"stored": 0, "checked": checked, "left_out": left_out});
         let counts = compare(&app, &contacts).await?;
         Change::ALL.iter().zip(counts).for_each(|(change, count)| told[change.name()] = count.into());
         return Ok(json(StatusCode::OK, &told));
     }
-    app.service.change(call.caller.who, Put::Contacts(contacts)).await?;
-    Ok(json(StatusCode::OK, &json!({"stored": count, "checked": count})))
+    let stored = contacts.len();
+    if stored > 0 {
+        app.service.change(call.caller.who, Put::Contacts(contacts)).await?;
+    }
+    Ok(json(StatusCode::OK, &json!({"stored": stored, "checked": checked, "left_out": left_out})))
+}
+
+/// Takes the rows out whose person was erased and has not been brought back, and names them: a list that is imported again must
+/// not undo an erasure by itself.
+async fn leave_out_erased(app: &App, contacts: &mut Vec<Contact>) -> Result<Vec<String>, Problem> {
+    let mut left_out = BTreeSet::new();
+    for contact in contacts.iter().filter(|contact| app.service.erased(&contact.id).is_some()) {
+        if !matches!(app.service.read(Query::Contact(contact.id.clone())).await?, Found::Contacts(_)) {
+            left_out.insert(contact.id.clone());
+        }
+    }
+    contacts.retain(|contact| !left_out.contains(&contact.id));
+    Ok(left_out.into_iter().collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EraseBody {
+    contact: String,
+    reason: String,
+}
+
+/// `POST /v1/contacts/erase`: everything that is kept of a person but that there was one.
+pub(crate) async fn erase(app: Arc<App>, mut call: Call) -> Answer {
+    call.query(&[])?;
+    let EraseBody { contact, reason } = call.json(BODY_BYTES_MAX).await?;
+    check_name("contact", &contact)?;
+    let reason = checked_reason(reason)?;
+    let done = app.service.erase(call.caller.who, contact, reason).await?;
+    let done =
+        done.ok_or_else(|| not_found("the address book has no contact of this id, and none was erased"))?;
+    let (deliveries, replies) = (done.deliveries, done.replies);
+    Ok(json(
+        StatusCode::OK,
+        &json!({"erased": done.pseudonym, "at": show_time(done.at), "deliveries": deliveries, "replies": replies}),
+    ))
 }
 
 /// What a row would do to the address book.

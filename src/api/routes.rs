@@ -342,11 +342,22 @@ const CALLS: &[Route] = &[
         access: Access::Role(Role::Admin),
         summary: "Puts contacts, replacing those of the same id: all rows or none.",
         id: "putContacts",
-        params: &["dry_run"],
+        params: &["dry_run", "again"],
         takes: Takes::Json("ContactRows"),
         gives: Gives::Json(200, "ContactsPut"),
         problems: &[Kind::TooMany, Kind::DiskFull],
         run: run!(contacts::put),
+        ..ACT
+    },
+    Route {
+        path: "/v1/contacts/erase",
+        access: Access::Role(Role::Admin),
+        summary: "Erases a person: contact, addresses, replies. What is open to them ends; a list that is imported again leaves them out.",
+        id: "eraseContact",
+        takes: Takes::Json("Erase"),
+        gives: Gives::Json(200, "ContactErased"),
+        problems: &[Kind::NotFound, Kind::TooMany],
+        run: run!(contacts::erase),
         ..ACT
     },
     Route {

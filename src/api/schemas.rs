@@ -261,6 +261,7 @@ fn inputs() -> Value {
                 }},
             },
         },
+        "Erase": given(&["contact", "reason"], json!({"contact": name(), "reason": reason})),
         "CallTreeAsked": given(&[], json!({
             "everybody": {"type": "boolean", "default": false, "description": "Those as well whom some road reaches."},
             "audience": name(), "reason": reason,
@@ -377,7 +378,7 @@ fn answers() -> Value {
             "still_stopped": list(whole(json!({"gateway": or_null(json!({"type": "string"})), "overlay": to("Overlay")}))),
         })),
         "ContactsPut": {"type": "object", "required": ["stored", "checked"], "properties": {
-            "stored": count(), "checked": count(), "new": count(), "changed": count(), "unchanged": count(),
+            "left_out": list(json!({"type": "string"})), "stored": count(), "checked": count(), "new": count(), "changed": count(), "unchanged": count(),
         }},
         "Token": whole(json!({
             "name": {"type": "string"},
@@ -566,6 +567,7 @@ fn lists() -> Value {
                 "shut": list(json!({"type": "string"})),
             }))), "next": next()})),
         ]},
+        "ContactErased": whole(json!({"erased": {"type": "string"}, "at": at(), "deliveries": count(), "replies": count()})),
         "CallTree": whole(json!({
             "at": at(), "everybody": {"type": "boolean"}, "audience": {"type": ["string", "null"]}, "left_out": count(),
             "without_number": count(), "people": list(whole(json!({

@@ -7,6 +7,7 @@ use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::audit::Head;
 use crate::core::channel::{CHANNELS, Channel};
 use crate::core::effect::Reply;
+use crate::core::erasure::{Erased, Erasure};
 use crate::core::forecast::{Forecast, Load};
 use crate::core::input::{Accept, Command, Ticket};
 use crate::core::query::{Answer, Contact, Query, Role, TokenRecord};
@@ -57,6 +58,13 @@ pub enum Change {
         /// Whether to end the one that has its name.
         replace: bool,
     },
+    /// Take a part of what is kept of a person out.
+    Erase {
+        /// The part.
+        erasure: Box<Erasure>,
+        /// With the contact: what makes the erasure known.
+        done: Option<Done>,
+    },
     /// Note what somebody did: nothing but the record of it is kept.
     Act {
         /// What: `acknowledge`, `silence`, `call-tree`, `backup`.
@@ -70,6 +78,28 @@ pub enum Change {
 
 /// A part of a backup, or why it ends early.
 pub type Part = std::io::Result<Vec<u8>>;
+
+/// What makes an erasure known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Done {
+    /// What is kept of it.
+    pub kept: [Erased; 2],
+    /// Why.
+    pub reason: String,
+}
+
+/// An erasure that was carried out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Erasing {
+    /// What stands for the person.
+    pub pseudonym: String,
+    /// When.
+    pub at: Timestamp,
+    /// How many deliveries were for the person.
+    pub deliveries: u64,
+    /// How many replies there were.
+    pub replies: u64,
+}
 
 /// Whether the service can be relied on.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -144,6 +174,10 @@ pub trait Service: Send + Sync {
     fn change(&self, who: String, change: Change) -> Doing<'_, Result<(), Trouble>>;
     /// Begins a backup: everything that is stored, as one moment saw it. Call inside a tokio runtime.
     fn backup(&self) -> Result<Receiver<Part>, Trouble>;
+    /// Erases the person with this id; answers once it is on disk. `None` where nobody has or had it.
+    fn erase(&self, who: String, id: String, reason: String) -> Doing<'_, Result<Option<Erasing>, Trouble>>;
+    /// Says when the person with this id was erased.
+    fn erased(&self, id: &str) -> Option<Timestamp>;
     /// Finds the token with this SHA-256.
     fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)>;
     /// Gives a provider's call to its adapter; answers once its receipts are on disk.

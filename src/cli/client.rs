@@ -33,6 +33,9 @@ pub(super) struct At {
     /// A file of PEM certificates to trust beside the system's
     #[arg(long, value_name = "PATH")]
     ca_file: Option<PathBuf>,
+    /// The service asks for no token: whatever the environment has is not for it.
+    #[arg(skip)]
+    is_open: bool,
 }
 
 /// A connection to the service.
@@ -46,6 +49,11 @@ pub(super) struct Client {
 }
 
 impl At {
+    /// Reaches a service that asks for no token.
+    pub(super) fn to(url: String) -> At {
+        At { url: Some(url), token_file: None, ca_file: None, is_open: true }
+    }
+
     /// Prepares the connection; nothing is sent yet.
     pub(super) fn client(&self) -> Result<Client, Failure> {
         self.client_or(URL_DEFAULT)
@@ -73,6 +81,9 @@ impl At {
     }
 
     fn token(&self) -> Result<Option<String>, Failure> {
+        if self.is_open {
+            return Ok(None);
+        }
         let Some(path) = &self.token_file else {
             return Ok(std::env::var("WASL_TOKEN").ok().filter(|token| !token.is_empty()));
         };

@@ -234,11 +234,11 @@ impl Core {
         let class = self.class_of(handle, person);
         let counts = self.counts.of(self.is_drill(handle));
         counts.materialising = counts.materialising.saturating_sub(1);
-        self.add_row(handle, index, class);
+        self.add_row(handle, index, class, person.is_erased());
         true
     }
 
-    fn add_row(&mut self, handle: Handle, index: u32, class: u32) {
+    fn add_row(&mut self, handle: Handle, index: u32, class: u32, is_erased: bool) {
         let restored = self.messages.get(handle).is_some_and(|message| message.progress.restored);
         let row = self.rows.insert(Row {
             message: handle,
@@ -280,7 +280,13 @@ impl Core {
             }
         }
         match kept {
-            Some(kept) => self.restore(row, kept),
+            Some(kept) => {
+                self.restore(row, kept);
+                if is_erased {
+                    self.end_erased(row);
+                }
+            }
+            None if is_erased => self.end_erased(row),
             None => self.revisit(row),
         }
     }

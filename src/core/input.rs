@@ -3,7 +3,7 @@
 use super::channel::GatewayId;
 use super::evidence::{ProbeReport, UplinkRound};
 use super::gateway::GatewayConfig;
-use super::ids::{AttemptId, MessageId};
+use super::ids::{AttemptId, DeliveryId, MessageId};
 use super::message::{Message, Recipient, Severity, Status, Template, Urgency};
 use super::outcome::{Outcome, Reason, Receipt};
 use super::policy::Policy;
@@ -55,6 +55,13 @@ pub enum Input {
         chunk: u32,
         /// The people.
         people: Arc<Vec<Recipient>>,
+    },
+    /// Somebody was erased: what is open to them ends.
+    Erase {
+        /// What stands for the person.
+        pseudonym: String,
+        /// The deliveries that were for this person.
+        deliveries: Vec<DeliveryId>,
     },
     /// A standing connection of an adapter (an SMPP bind, an event stream) came up or went down.
     Link {

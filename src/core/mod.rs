@@ -9,6 +9,7 @@
 pub mod audit;
 pub mod channel;
 pub mod effect;
+pub mod erasure;
 pub mod evidence;
 pub mod forecast;
 pub mod gateway;
@@ -31,6 +32,7 @@ mod capacity;
 mod converse;
 mod deliver;
 mod draw;
+mod erase;
 mod health;
 mod help;
 mod load;
@@ -258,6 +260,7 @@ impl Core {
             Input::Outcome { attempt, outcome, took } => self.answered(attempt, outcome, took),
             Input::Receipt { gateway, receipt } => self.receipt(gateway, receipt),
             Input::Reply(spoken) => self.replied(*spoken),
+            Input::Erase { pseudonym, deliveries } => self.erase(&pseudonym, &deliveries),
             Input::Asked { attempt, answer } => self.asked(attempt, answer),
             Input::Audience { message, chunk, people } => self.audience(message, chunk, people),
             Input::Link { gateway, down } => self.link(gateway, down),

@@ -152,6 +152,8 @@ reasons! {
     Busy = "busy", Gateway;
     /// The recipient wants nothing more on this channel: nothing was handed to the gateway.
     OptedOut = "opted_out", Recipient;
+    /// The recipient was erased on request: nothing was handed to the gateway.
+    Erased = "erased", Recipient;
 }
 
 /// A provider's word on an attempt. The order is the order of progress: a state only moves forward. "Failed" is said of

@@ -113,7 +113,7 @@ impl Core {
     }
 
     /// Ends a delivery that a provider took and nothing settled: with the best that was ever said of it.
-    fn end_unconfirmed(&mut self, handle: Handle) {
+    pub(super) fn end_unconfirmed(&mut self, handle: Handle) {
         let best = self
             .open_attempts(handle)
             .filter(|(_, a)| a.state == AttemptState::Sent)

@@ -153,6 +153,9 @@ impl Dispatch {
         let delivery = order.attempt.delivery;
         let message = self.message(delivery.message).await?;
         let recipient = self.recipient(delivery).await?;
+        if recipient.is_erased() {
+            return Err(Reason::Erased);
+        }
         let left = order.expires.since(self.clock.now());
         let address = recipient.addresses.get(&order.channel);
         if address.is_some_and(|address| self.silence.covers(order.channel, address)) {

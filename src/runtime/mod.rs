@@ -22,6 +22,7 @@ pub mod systemd;
 mod backup;
 mod beats;
 mod dispatch;
+mod erase;
 mod escalate;
 mod feed;
 mod forecast;

@@ -4,7 +4,8 @@
 //! up here, in the store where they have left. Limits: [`MESSAGES_MAX`] and [`PEOPLE_MAX`] bytes, the least used
 //! leave first.
 //!
-//! Invariant: what lies here is what the store holds; nothing is changed once it is written.
+//! Invariant: what lies here is what the store holds; nothing is changed once it is written, but for who is erased, whose chunk is
+//! let go of then.
 
 use crate::core::ids::{DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
@@ -72,6 +73,13 @@ impl Pantry {
         }
     }
 
+    /// Lets go of what is no longer as the store holds it: the audience of somebody who was erased.
+    pub(crate) fn forget(&self, put: &Put) {
+        if let Put::Erase(erasure) = put {
+            erasure.deliveries.iter().for_each(|id| self.people.forget(&(id.message, place(*id).0)));
+        }
+    }
+
     /// Returns a message, fetched where it is not at hand.
     pub(crate) async fn message<E>(
         &self,
@@ -121,6 +129,14 @@ impl<K: Ord + Copy, V: Clone> Shelf<K, V> {
         // It is there already only if the same value was fetched.
         let _ = content.set(value);
         inner.weigh(key, weight, self.weight_max);
+    }
+
+    fn forget(&self, key: &K) {
+        let mut inner = self.lock();
+        if let Some(jar) = inner.goods.remove(key) {
+            inner.used.remove(&jar.stamp);
+            inner.weight -= jar.weight;
+        }
     }
 
     async fn get<E>(

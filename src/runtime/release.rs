@@ -8,6 +8,7 @@ use crate::core::channel::GatewayId;
 use crate::core::effect::{Effect, Event, Pace};
 use crate::core::view::View;
 use crate::runtime::dispatch::Dispatch;
+use crate::runtime::erase::ErasedPeople;
 use crate::runtime::escalate::Escalator;
 use crate::runtime::gateways::Gateways;
 use crate::runtime::replies::Silence;
@@ -29,6 +30,7 @@ pub(crate) struct Release {
     pub(crate) tickets: Arc<Tickets>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) silence: Arc<Silence>,
+    pub(crate) erased: Arc<ErasedPeople>,
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<EventRing>,
@@ -49,6 +51,7 @@ impl Release {
             // Whoever waited may have gone; what was asked for is on disk all the same.
             Released::Told(told) => drop(told.send(())),
             Released::Token(token) => self.tokens.put(token),
+            Released::Erased(kept) => kept.into_iter().for_each(|kept| self.erased.put(kept)),
             Released::Written(waiter) => drop(waiter.send(Ok(()))),
             Released::View(view) => drop(self.view.send_replace(view)),
         }

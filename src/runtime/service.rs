@@ -5,7 +5,9 @@
 
 use crate::adapter::{Heard, HookAnswer, HookRequest};
 use crate::api::ring::EventRing;
-use crate::api::service::{Change, Doing, Forecasted, Part, PolicyTrouble, Readiness, Service, Trouble};
+use crate::api::service::{
+    Change, Doing, Erasing, Forecasted, Part, PolicyTrouble, Readiness, Service, Trouble,
+};
 use crate::core::audit::Head;
 use crate::core::channel::CHANNELS;
 use crate::core::effect::Reply;
@@ -17,6 +19,7 @@ use crate::core::view::View;
 use crate::runtime::backup::Backups;
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
+use crate::runtime::erase::ErasedPeople;
 use crate::runtime::forecast::Forecasts;
 use crate::runtime::gateways::Gateways;
 use crate::runtime::hooks;
@@ -69,6 +72,9 @@ pub(crate) struct Front {
     /// Where the chain of acts ends on disk.
     pub(crate) acts_end: watch::Receiver<Head>,
     pub(crate) silence: Arc<Silence>,
+    pub(crate) erased: Arc<ErasedPeople>,
+    /// Held by whoever erases somebody.
+    pub(crate) erasing: tokio::sync::Mutex<()>,
 }
 
 impl Front {
@@ -80,14 +86,14 @@ impl Front {
         }
     }
 
-    async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
+    pub(crate) async fn change(&self, who: String, change: Change) -> Result<(), Trouble> {
         // An act is a line of the record, and a sheet to call people from is wanted when the disk is full as well; so is a
-        // backup.
-        if !matches!(change, Change::Act { .. }) {
+        // backup, and an erasure makes rows smaller.
+        if !matches!(change, Change::Act { .. } | Change::Erase { .. }) {
             self.intake.check(1)?;
         }
         let (waiter, written) = oneshot::channel();
-        let contacts = matches!(change, Change::Contacts(_));
+        let contacts = matches!(change, Change::Contacts(_) | Change::Erase { done: Some(_), .. });
         self.put(Incoming::Change { who, change, waiter }).await?;
         let done = on_disk(written).await?;
         if contacts {
@@ -216,6 +222,14 @@ impl Service for Front {
 
     fn backup(&self) -> Result<Receiver<Part>, Trouble> {
         self.backups.begin()
+    }
+
+    fn erase(&self, who: String, id: String, reason: String) -> Doing<'_, Result<Option<Erasing>, Trouble>> {
+        Box::pin(self.erase_person(who, id, reason))
+    }
+
+    fn erased(&self, id: &str) -> Option<Timestamp> {
+        self.erased.find(id)
     }
 
     fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)> {

@@ -11,6 +11,7 @@ use crate::runtime::backup::Backups;
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
 use crate::runtime::dispatch::Dispatch;
+use crate::runtime::erase::ErasedPeople;
 use crate::runtime::escalate::Escalator;
 use crate::runtime::feed::Feed;
 use crate::runtime::forecast::Forecasts;
@@ -119,6 +120,7 @@ impl Wasl {
         let tokens = reader.tokens()?.value;
         let (names, tokens) = (Names::new(&tokens), Arc::new(Tokens::new(tokens)));
         let silence = Arc::new(Silence::new(reader.opt_outs()?.value));
+        let erased = Arc::new(ErasedPeople::new(reader.erased()?.value));
         let (inbox, outlet) = inbox();
         let gateways = Arc::new(Gateways::default());
         gateways.put(parts.lineup, |name| core.gateway_id(name));
@@ -153,6 +155,7 @@ impl Wasl {
             tickets: Arc::clone(&tickets),
             tokens: Arc::clone(&tokens),
             silence: Arc::clone(&silence),
+            erased: Arc::clone(&erased),
             gateways: Arc::clone(&gateways),
             metrics: Arc::clone(&metrics),
             events: Arc::clone(&events),
@@ -225,6 +228,8 @@ impl Wasl {
             replies,
             acts_end,
             silence,
+            erased,
+            erasing: tokio::sync::Mutex::new(()),
         });
         Ok(Running {
             front,

@@ -5,6 +5,7 @@
 //!
 //! Invariant: nothing leaves before its cause is on disk. Nobody but this thread touches the core.
 
+use crate::api::service::Change;
 use crate::core::Core;
 use crate::core::effect::{Effect, Event};
 use crate::core::gateway::GatewayConfig;
@@ -110,7 +111,14 @@ impl Turns {
             match incoming {
                 Incoming::Input(input) => self.core.handle(input, now),
                 Incoming::Change { who, change, waiter } => match self.names.admit(&change) {
-                    Ok(()) => group.change(now, who, change, waiter),
+                    Ok(()) => {
+                        if let Change::Erase { erasure, .. } = &change {
+                            let (pseudonym, deliveries) =
+                                (erasure.pseudonym.clone(), erasure.deliveries.clone());
+                            self.core.handle(Input::Erase { pseudonym, deliveries }, now);
+                        }
+                        group.change(now, who, change, waiter);
+                    }
                     // Whoever asked may have gone; nothing was changed.
                     Err(refused) => drop(waiter.send(Err(refused))),
                 },

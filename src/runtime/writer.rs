@@ -6,9 +6,10 @@
 //! Invariant: a group's effects are let go after its commit, in order. A commit that fails is tried again with
 //! everything it held; only a corrupt store ends the service.
 
-use crate::api::service::{Change, Trouble};
+use crate::api::service::{Change, Done, Trouble};
 use crate::core::audit::{Audit, discreet};
 use crate::core::effect::{Effect, Event};
+use crate::core::erasure::Erased;
 use crate::core::query::TokenRecord;
 use crate::core::record::Record;
 use crate::core::time::Timestamp;
@@ -51,6 +52,8 @@ pub(crate) enum Released {
     Told(oneshot::Sender<()>),
     /// A token that comes into force.
     Token(TokenRecord),
+    /// Somebody was erased.
+    Erased([Erased; 2]),
     /// Somebody who waits for a change.
     Written(Waiter),
     /// The picture.
@@ -141,13 +144,27 @@ impl Group {
             Change::Contacts(contacts) => ("contacts", format!("{} contacts", contacts.len()), String::new()),
             Change::Token { record, .. } => ("token", record.name.clone(), String::new()),
             Change::Act { act, on, reason } => (*act, on.clone(), discreet(reason)),
+            Change::Erase { erasure, done } => {
+                let reason = done.as_ref().map_or_else(String::new, |done| discreet(&done.reason));
+                ("erase", erasure.pseudonym.clone(), reason)
+            }
         };
-        self.note(Audit { at: now, who, act: act.into(), on, reason });
+        // The parts of an erasure are one act, which its last part is.
+        if !matches!(change, Change::Erase { done: None, .. }) {
+            self.note(Audit { at: now, who, act: act.into(), on, reason });
+        }
         match change {
             Change::Contacts(contacts) => self.puts.extend(contacts.into_iter().map(Put::Contact)),
             Change::Token { record, .. } => {
                 self.puts.push(Put::Token(record.clone()));
                 self.released.push(Released::Token(record));
+            }
+            Change::Erase { erasure, done } => {
+                self.puts.push(Put::Erase(erasure));
+                if let Some(Done { kept, .. }) = done {
+                    self.puts.extend(kept.map(Put::Erased));
+                    self.released.push(Released::Erased(kept));
+                }
             }
             Change::Act { .. } => {}
         }
@@ -252,6 +269,7 @@ impl Writer {
             if !puts.is_empty() {
                 puts.iter().for_each(|put| self.pantry.keep(put));
                 self.commit(&puts)?;
+                puts.iter().for_each(|put| self.pantry.forget(put));
                 self.notary.sealed(self.clock.now());
             } else {
                 // Whether it is beyond repair the next commit says.

@@ -177,6 +177,7 @@ async fn the_contracts_roles_stand_in_the_table() {
     check(Verb::Post, "/v1/reach/call-tree", Role::Admin);
     check(Verb::Get, "/v1/contacts", Role::Admin);
     check(Verb::Post, "/v1/contacts", Role::Admin);
+    check(Verb::Post, "/v1/contacts/erase", Role::Admin);
     check(Verb::Post, "/v1/tokens", Role::Admin);
     check(Verb::Post, "/v1/cap", Role::Sender);
     check(Verb::Post, "/v1/alertmanager", Role::Sender);
@@ -362,9 +363,12 @@ async fn contacts_and_tokens_are_an_admins() {
     let house = House::plain();
     let rows = json!({"contacts": [{"id": "c-1", "sms": "+970599000001"}]}).to_string();
     let dry = house.call("POST", "/v1/contacts?dry_run=true", Some(Role::Admin), &rows).await;
-    assert_eq!(dry.json(), json!({"stored": 0, "checked": 1, "new": 1, "changed": 0, "unchanged": 0}));
+    assert_eq!(
+        dry.json(),
+        json!({"stored": 0, "checked": 1, "left_out": [], "new": 1, "changed": 0, "unchanged": 0})
+    );
     let put = house.call("POST", "/v1/contacts", Some(Role::Admin), &rows).await;
-    assert_eq!(put.json(), json!({"stored": 1, "checked": 1}));
+    assert_eq!(put.json(), json!({"stored": 1, "checked": 1, "left_out": []}));
     let bad = json!({"contacts": [{"id": "c-1", "sms": "0599"}, {"id": ""}]}).to_string();
     let told = house.call("POST", "/v1/contacts", Some(Role::Admin), &bad).await;
     assert_eq!((told.problem().as_str(), told.json()["rows"].as_array().unwrap().len()), ("bad-value", 2));

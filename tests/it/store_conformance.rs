@@ -155,6 +155,7 @@ fn agree(engine: &dyn Outbox, model: &MemoryOutbox) {
         (theirs.messages, theirs.open_messages, theirs.deliveries, theirs.attempts)
     );
     assert_eq!(engine.tokens().expect("tokens").value, model.tokens().expect("tokens").value);
+    assert_eq!(engine.erased().expect("erased").value, model.erased().expect("erased").value);
     assert_eq!(engine.opt_outs().expect("opt-outs").value, model.opt_outs().expect("opt-outs").value);
     assert_eq!(
         engine.policy_versions(3).expect("versions").value,

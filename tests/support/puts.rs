@@ -7,6 +7,7 @@ use proptest::sample::select;
 use std::sync::Arc;
 use wasl::core::audit::{Anchor, Audit, Hash, Link};
 use wasl::core::channel::{CHANNELS, Channel};
+use wasl::core::erasure::{Erased, Erasure};
 use wasl::core::evidence::Layer;
 use wasl::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use wasl::core::input::IdempotencyKey;
@@ -18,7 +19,7 @@ use wasl::core::record::{
     Attempt, Delivery, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Ranked, Record, Repeat,
     Settled, Standing,
 };
-use wasl::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKind, Said};
+use wasl::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKey, ReplyKind, Said};
 use wasl::core::time::{Span, Timestamp};
 use wasl::store::outbox::{PolicyVersion, Put};
 
@@ -48,6 +49,8 @@ pub fn put(keys: Keys) -> impl Strategy<Value = Put> {
         1 => policy_version().prop_map(Put::Policy),
         1 => link(keys).prop_map(Put::Link),
         1 => anchor().prop_map(Put::Anchor),
+        1 => erased(keys).prop_map(Put::Erased),
+        1 => erasure(keys).prop_map(|erasure| Put::Erase(Box::new(erasure))),
     ]
 }
 
@@ -421,6 +424,20 @@ fn hash() -> impl Strategy<Value = Hash> {
 fn contact(keys: Keys) -> impl Strategy<Value = Contact> {
     (name(keys), text(), recipient(keys), text(), option::of(text()))
         .prop_map(|(id, name, person, consent, deputy)| Contact { id, name, person, consent, deputy })
+}
+
+fn erased(keys: Keys) -> impl Strategy<Value = Erased> {
+    prop_oneof![
+        any::<[u8; 32]>().prop_map(Erased::Secret),
+        (digest(keys), time()).prop_map(|(digest, at)| Erased::Person { digest, at }),
+    ]
+}
+
+fn erasure(keys: Keys) -> impl Strategy<Value = Erasure> {
+    let replies = vec((time(), any::<u64>()).prop_map(|(at, digest)| ReplyKey { at, digest }), 0..2);
+    (option::of(name(keys)), text(), vec(delivery_id(keys), 0..3), replies).prop_map(
+        |(contact, pseudonym, deliveries, replies)| Erasure { contact, pseudonym, deliveries, replies },
+    )
 }
 
 fn token() -> impl Strategy<Value = TokenRecord> {

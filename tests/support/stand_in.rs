@@ -7,7 +7,9 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use wasl::adapter::{HookAnswer, HookRequest};
 use wasl::api::ring::EventRing;
-use wasl::api::service::{Change, Doing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble};
+use wasl::api::service::{
+    Change, Doing, Erasing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble,
+};
 use wasl::api::session;
 use wasl::core::audit::{Hash, Head};
 use wasl::core::channel::{CHANNELS, Channel, GatewayId};
@@ -220,6 +222,18 @@ impl Service for StandIn {
         let (parts, taken) = tokio::sync::mpsc::channel(1);
         parts.try_send(Ok(b"WASLEX01".to_vec())).unwrap();
         Ok(taken)
+    }
+
+    fn erase(&self, who: String, id: String, reason: String) -> Doing<'_, Result<Option<Erasing>, Trouble>> {
+        let known = self.contacts.iter().any(|contact| contact.id == id);
+        let change = Change::Act { act: "erase", on: id, reason };
+        self.changes.lock().unwrap().push((who, change));
+        let done = Erasing { pseudonym: "erased:00".into(), at: NOW, deliveries: 2, replies: 1 };
+        ready(Ok(known.then_some(done)))
+    }
+
+    fn erased(&self, id: &str) -> Option<Timestamp> {
+        (id == "c-erased").then_some(NOW)
     }
 
     fn token(&self, hash: &[u8; 32]) -> Option<(String, Role)> {

@@ -357,6 +357,7 @@ reason-condition = لم يتحقق الشرط
 reason-limited = محدود من المزوّد
 reason-busy = مشغول
 reason-opted_out = لا يريد المزيد على هذه القناة
+reason-erased = حُذفت بياناته بناءً على طلب
 
 notice-again = ما زال الأمر كذلك: { $title }
 notice-outage = انقطاع: { $what }

@@ -273,6 +273,7 @@ reason-condition = condition not met
 reason-limited = limited by the provider
 reason-busy = busy
 reason-opted_out = wants nothing more on this channel
+reason-erased = was erased on request
 
 notice-again = Still so: { $title }
 notice-outage = { $what } is down

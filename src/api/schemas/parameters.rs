@@ -44,7 +44,7 @@ pub(in crate::api) fn parameter(name: &str) -> Value {
         "channel" => ("query", "channel", words(Channel::ALL.map(Channel::name))),
         "reach_who" => ("query", "who", words(Who::ALL.map(Who::name))),
         "audience" => ("query", "audience", json!({"type": "string"})),
-        "dry_run" => ("query", "dry_run", json!({"type": "boolean"})),
+        "dry_run" | "again" => ("query", name, json!({"type": "boolean"})),
         "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
         "of" => ("query", "of", json!({"type": "string", "description": "The page's own address."})),
         "find" => (

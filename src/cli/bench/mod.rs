@@ -8,6 +8,7 @@ mod failover;
 mod gauge;
 mod house;
 mod idle;
+mod import;
 mod intake;
 mod mass;
 mod null;
@@ -25,7 +26,7 @@ use std::process::{Command, Stdio};
 /// What may be given.
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
-    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, pages, receipts, or all
+    /// Which figure: failover, outbox, intake, mass, restart, idle, probing, detection, pages, receipts, import, or all
     #[arg(default_value = "all")]
     name: String,
     /// Print JSON
@@ -61,6 +62,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("detection", detection::run),
     ("pages", pages::run),
     ("receipts", receipts::run),
+    ("import", import::run),
 ];
 
 /// Measures.

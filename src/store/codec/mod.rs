@@ -30,6 +30,7 @@ pub(crate) use record::{IdempotencyRow, OverlayRow, UnchainedRow, overlay_key};
 pub(crate) use reply::{OptOutRow, opt_out_key, reply_key};
 
 use crate::core::audit::{Anchor, Audit, Link};
+use crate::core::erasure::Erased;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::query::{Contact, TokenRecord};
 use crate::core::record::{Attempt, Delivery, Outage, Plan, Progress, Record};
@@ -39,7 +40,7 @@ use crate::store::outbox::{PolicyVersion, Put};
 use std::sync::Arc;
 
 /// The version of the store as a whole: a program refuses a store whose number is higher than its own.
-pub const STORE_FORMAT: u32 = 8;
+pub const STORE_FORMAT: u32 = 9;
 
 /// The first byte of a value that is not sealed.
 const PLAIN: u8 = 0;
@@ -72,6 +73,7 @@ pub(crate) enum Table {
     OptOut = 19,
     Link = 20,
     Anchor = 21,
+    Erased = 22,
 }
 
 /// Why a stored value cannot be used.
@@ -154,7 +156,7 @@ pub(crate) fn decode<R: Row>(key: &[u8], value: &[u8]) -> Result<R, CodecError> 
 }
 
 /// Calls `$then` with what is to be stored as a row, as a value of a type that implements [`Row`]. A stray
-/// receipt, a lifted overlay and an opt-out that is undone are no rows, and give `$none`.
+/// receipt, a lifted overlay, an opt-out that is undone and an erasure are no rows, and give `$none`.
 macro_rules! as_row {
     ($put:expr, $row:ident => $then:expr, $none:expr) => {
         match $put {
@@ -197,7 +199,9 @@ macro_rules! as_row {
             Put::Contact($row) => $then,
             Put::Token($row) => $then,
             Put::Policy($row) => $then,
-            Put::Record(
+            Put::Erased($row) => $then,
+            Put::Erase(_)
+            | Put::Record(
                 Record::StrayReceipt { .. }
                 | Record::Overlay { overlay: None, .. }
                 | Record::OptOut { since: None, .. },
@@ -286,6 +290,7 @@ pub(crate) fn decode_put(table: Table, key: &[u8], value: &[u8]) -> Result<Put, 
         Table::Policy => Put::Policy(decode::<PolicyVersion>(key, value)?),
         Table::Link => Put::Link(decode::<Link>(key, value)?),
         Table::Anchor => Put::Anchor(decode::<Anchor>(key, value)?),
+        Table::Erased => Put::Erased(decode::<Erased>(key, value)?),
         Table::Audit | Table::Needles | Table::Meta => {
             return Err(CodecError::Malformed { table: table.name(), expected: "a row of the outbox" });
         }
@@ -351,7 +356,7 @@ impl<'a> Reader<'a> {
 
 impl Table {
     /// The tables of the outbox, in the order in which an export writes them: a message before what refers to it.
-    pub(crate) const OUTBOX: [Table; 19] = [
+    pub(crate) const OUTBOX: [Table; 20] = [
         Table::Message,
         Table::Audience,
         Table::Progress,
@@ -371,6 +376,7 @@ impl Table {
         Table::OptOut,
         Table::Anchor,
         Table::Link,
+        Table::Erased,
     ];
 
     /// Returns its name on disk and in errors.
@@ -397,6 +403,7 @@ impl Table {
             Table::OptOut => "opt_out",
             Table::Link => "act",
             Table::Anchor => "anchor",
+            Table::Erased => "erased",
         }
     }
 

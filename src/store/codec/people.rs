@@ -1,7 +1,8 @@
-//! Rows of contacts, tokens and policy versions.
+//! Rows of contacts, tokens and policy versions, and of who was erased.
 
 use super::message::{read_recipient, write_recipient};
 use super::{Key, Malformed, Reader, Row, Table, Writer, time_key};
+use crate::core::erasure::Erased;
 use crate::core::query::{Contact, Role, TokenRecord};
 use crate::store::outbox::PolicyVersion;
 
@@ -76,6 +77,33 @@ impl Row for PolicyVersion {
             text: body.text()?,
             author: body.text()?,
             reason: body.text()?,
+        })
+    }
+}
+
+/// A person's key is the digest; the secret has none.
+impl Row for Erased {
+    const TABLE: Table = Table::Erased;
+    const VERSION: u8 = 1;
+
+    fn key(&self) -> Key {
+        match self {
+            Erased::Secret(_) => Key::new(),
+            Erased::Person { digest, .. } => Key::from_slice(digest),
+        }
+    }
+
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Erased::Secret(secret) => out.raw(secret),
+            Erased::Person { at, .. } => out.time(*at),
+        }
+    }
+
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+        Ok(match key.left() {
+            0 => Erased::Secret(body.array()?),
+            _ => Erased::Person { digest: key.array()?, at: body.time()? },
         })
     }
 }

@@ -3,10 +3,13 @@
 //! Invariant: imports `std` and `core` alone, and keeps values as they are, not their bytes, so that it cannot share
 //! a mistake of the codec or of the engine on disk.
 
+mod erase;
+
 use super::{AsOf, Asking, CommitError, Health, Outbox, PolicyVersion, Position, Put, ReadError, Reader};
 use super::{Retained, Retention, Walk, latest};
 use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
+use crate::core::erasure::{ERASED_MAX, Erased, PersonDigest};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use crate::core::input::IdempotencyKey;
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
@@ -63,6 +66,8 @@ struct Rows {
     opt_outs: BTreeMap<(Channel, AddressDigest), Timestamp>,
     acts: BTreeMap<u64, Link>,
     anchor: Option<Anchor>,
+    erased: BTreeMap<PersonDigest, Timestamp>,
+    secret: Option<[u8; 32]>,
 }
 
 impl MemoryOutbox {
@@ -145,6 +150,10 @@ impl Reader for MemoryOutbox {
         self.as_of(|rows| rows.opt_outs.keys().take(OPT_OUTS_MAX).copied().collect())
     }
 
+    fn erased(&self) -> Result<AsOf<Vec<Erased>>, ReadError> {
+        self.as_of(|rows| rows.erased().take(ERASED_MAX).collect())
+    }
+
     fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError> {
         self.as_of(|rows| rows.policies.values().rev().take(limit.min(ROWS_MAX)).cloned().collect())
     }
@@ -211,6 +220,8 @@ impl Rows {
                 self.acts.insert(link.number, link.clone());
             }
             Put::Anchor(anchor) => self.anchor = Some(*anchor),
+            Put::Erase(erasure) => self.erase(erasure),
+            Put::Erased(erased) => self.put_erased(*erased),
         }
     }
 
@@ -585,5 +596,6 @@ impl Rows {
             .chain(self.said().map(Put::Record))
             .chain(self.anchor.map(Put::Anchor))
             .chain(self.acts.values().cloned().map(Put::Link))
+            .chain(self.erased().map(Put::Erased))
     }
 }

@@ -16,6 +16,7 @@ pub mod redb;
 use super::codec::CodecError;
 use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
+use crate::core::erasure::{Erased, Erasure};
 use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient};
 use crate::core::query::{Answer, Contact, Query, TokenRecord};
@@ -51,6 +52,10 @@ pub enum Put {
     Link(Link),
     /// Where the chain begins; there is one.
     Anchor(Anchor),
+    /// Take a person out. An engine on disk writes its free pages away when it is opened again.
+    Erase(Box<Erasure>),
+    /// What is kept about that.
+    Erased(Erased),
 }
 
 /// What becomes durable together, in this order.
@@ -195,6 +200,9 @@ pub trait Reader: Send + Sync {
     /// Reads who wants nothing more on which channel, by digests.
     fn opt_outs(&self) -> Result<AsOf<Vec<(Channel, AddressDigest)>>, ReadError>;
 
+    /// Reads what is kept about erasures; of people, at most [`ERASED_MAX`](crate::core::erasure::ERASED_MAX).
+    fn erased(&self) -> Result<AsOf<Vec<Erased>>, ReadError>;
+
     /// Reads the newest versions of policy files, newest first; at most [`ROWS_MAX`](crate::core::query::ROWS_MAX).
     fn policy_versions(&self, limit: usize) -> Result<AsOf<Vec<PolicyVersion>>, ReadError>;
 
@@ -286,7 +294,11 @@ fn latest(put: &Put) -> Option<Timestamp> {
             Record::Answer(answer) => Some(answer.at),
             Record::OptOut { since, .. } => *since,
         },
-        Put::Contact(_) | Put::Anchor(_) => None,
+        Put::Contact(_) | Put::Anchor(_) | Put::Erase(_) => None,
+        Put::Erased(erased) => match erased {
+            Erased::Person { at, .. } => Some(*at),
+            Erased::Secret(_) => None,
+        },
         Put::Link(link) => Some(link.audit.at),
         Put::Token(token) => Some(token.made_at),
         Put::Policy(version) => Some(version.at),

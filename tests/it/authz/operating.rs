@@ -91,3 +91,19 @@ async fn a_drill_for_everybody_is_an_admins_and_every_drill_has_an_end() {
         .collect();
     assert_eq!(told, [("sender-desk", false), ("admin-desk", true)]);
 }
+
+#[tokio::test]
+async fn who_was_erased_comes_back_where_somebody_says_so_alone() {
+    let house = House::plain();
+    let rows = json!({"contacts": [{"id": "c-1"}, {"id": "c-erased"}]}).to_string();
+    let put = house.call("POST", "/v1/contacts", Some(Role::Admin), &rows).await;
+    assert_eq!(put.json(), json!({"stored": 1, "checked": 2, "left_out": ["c-erased"]}));
+    let put = house.call("POST", "/v1/contacts?again=true", Some(Role::Admin), &rows).await;
+    assert_eq!(put.json(), json!({"stored": 2, "checked": 2, "left_out": []}));
+    let nobody = json!({"contact": "c-9", "reason": "asked for it"}).to_string();
+    let told = house.call("POST", "/v1/contacts/erase", Some(Role::Admin), &nobody).await;
+    assert_eq!((told.status, told.problem().as_str()), (StatusCode::NOT_FOUND, "not-found"));
+    let silent = json!({"contact": "c-9", "reason": " "}).to_string();
+    let told = house.call("POST", "/v1/contacts/erase", Some(Role::Admin), &silent).await;
+    assert_eq!(told.problem(), "bad-value", "why must be said");
+}

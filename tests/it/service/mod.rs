@@ -1,5 +1,6 @@
 //! The service in one process: the real core, the real turn, stores and adapters of the test's choosing.
 
+mod erasure;
 pub(crate) mod house;
 mod message;
 mod reach;

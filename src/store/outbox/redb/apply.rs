@@ -33,6 +33,7 @@ pub(super) fn put(draft: &mut Draft<'_>, put: &Put) -> Result<(), Fault> {
             Ok(())
         }
         Put::Contact(contact) => put_contact(draft, contact),
+        Put::Erase(erasure) => super::erase::erase(draft, erasure),
         other => {
             index(draft, other)?;
             // What is no row of its own was taken above.
@@ -138,15 +139,24 @@ fn put_reply(draft: &mut Draft<'_>, reply: &KeptReply) -> Result<(), Fault> {
 }
 
 fn put_contact(draft: &mut Draft<'_>, contact: &Contact) -> Result<(), Fault> {
-    let key = |audience: &String| [audience_prefix(audience), contact.id.clone().into_bytes()].concat();
-    if let Some(earlier) = draft.get::<Contact>(contact.id.as_bytes())? {
-        for gone in &earlier.person.audiences {
-            draft.remove(Place::By(Index::Audience), key(gone));
-        }
-    }
+    leave_audiences(draft, &contact.id)?;
     for audience in &contact.person.audiences {
-        draft.insert(Place::By(Index::Audience), key(audience), &[]);
+        draft.insert(Place::By(Index::Audience), member_key(audience, &contact.id), &[]);
     }
     draft.put(contact);
     Ok(())
+}
+
+/// Takes a contact out of the index of audiences, where it is there.
+pub(super) fn leave_audiences(draft: &mut Draft<'_>, id: &str) -> Result<(), Fault> {
+    if let Some(contact) = draft.get::<Contact>(id.as_bytes())? {
+        for audience in &contact.person.audiences {
+            draft.remove(Place::By(Index::Audience), member_key(audience, id));
+        }
+    }
+    Ok(())
+}
+
+fn member_key(audience: &str, id: &str) -> Vec<u8> {
+    [&audience_prefix(audience)[..], id.as_bytes()].concat()
 }

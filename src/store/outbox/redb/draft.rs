@@ -31,8 +31,14 @@ pub(super) struct Drafted {
 const fn is_looked_into(place: Place) -> bool {
     matches!(
         place,
-        Place::Of(Table::Attempt | Table::Receipt | Table::Idempotency | Table::Contact)
-            | Place::By(Index::ProviderId | Index::ReplyId)
+        Place::Of(
+            Table::Audience
+                | Table::Attempt
+                | Table::Receipt
+                | Table::Idempotency
+                | Table::Contact
+                | Table::Reply
+        ) | Place::By(Index::ProviderId | Index::ReplyId)
     )
 }
 

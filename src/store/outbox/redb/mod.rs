@@ -25,12 +25,14 @@ mod adopt;
 mod apply;
 mod changes;
 mod draft;
+mod erase;
 mod fault;
 mod journal;
 mod load;
 mod pending;
 mod read;
 mod retain;
+mod sweep;
 mod tables;
 mod writing;
 
@@ -406,6 +408,20 @@ fn open_files(path: &Path) -> Result<RedbOutbox, Fault> {
     }
     let medium = FileBackend::new(open_file(&beside)?)?;
     let mut outbox = RedbOutbox::join(shared, Box::new(medium), JOURNAL_BYTES)?;
+    if sweep::is_due(&outbox.shared)? {
+        match sweep::copy(&outbox.shared, path) {
+            Ok(fresh) => {
+                drop(outbox);
+                sweep::replace(&fresh, path, &beside)?;
+                return open_files(path);
+            }
+            // The store is whole; only what was erased may still lie in its free pages.
+            Err(fault) => tracing::warn!(
+                error = %CommitError::from(fault),
+                "the store could not be written anew after an erasure; make room for a second copy: it is tried at the next start"
+            ),
+        }
+    }
     let shared = Arc::clone(&outbox.shared);
     let drainer = thread::Builder::new().name("outbox-drain".into());
     outbox.drainer = Some(drainer.spawn(move || shared.keep_draining())?);

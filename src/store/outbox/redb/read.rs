@@ -6,6 +6,7 @@ use super::tables::{Index, Place, Readable, Reading, audience_prefix, each_under
 use super::tables::{provider_key, replies_prefix};
 use crate::core::audit::{Anchor, Link};
 use crate::core::channel::Channel;
+use crate::core::erasure::{ERASED_MAX, Erased};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::{CHUNK_RECIPIENTS, Message, Recipient};
 use crate::core::query::{AUDIENCE_ROWS_MAX, ActsFrom, Answer, Contact, DeliveryStory, Query, ROWS_MAX};
@@ -59,6 +60,13 @@ impl Reader for Shared {
             let Some(table) = reading.table(Place::Of(Table::OptOut))? else { return Ok(Vec::new()) };
             let rows: Vec<OptOutRow> = collect(table.iter()?, OPT_OUTS_MAX)?;
             Ok(rows.into_iter().map(|row| (row.channel, row.address)).collect())
+        })
+    }
+
+    fn erased(&self) -> Result<AsOf<Vec<Erased>>, ReadError> {
+        self.as_of(|reading| {
+            let Some(table) = reading.table(Place::Of(Table::Erased))? else { return Ok(Vec::new()) };
+            collect(table.iter()?, ERASED_MAX)
         })
     }
 
