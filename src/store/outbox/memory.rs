@@ -40,7 +40,6 @@ struct Rows {
     clock: Timestamp,
     messages: BTreeMap<MessageId, Arc<Message>>,
     open: BTreeSet<MessageId>,
-    /// Which message corrects which: by the corrected one.
     corrections: BTreeMap<MessageId, MessageId>,
     /// The messages that ended and whose deliveries are kept: retention looks at each once.
     detailed: BTreeSet<MessageId>,
