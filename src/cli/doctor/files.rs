@@ -140,7 +140,7 @@ pub(super) fn policies(policy: &Policy) -> Vec<Finding> {
     const CHECK: &str = "policies";
     let last = policy.rules.len().saturating_sub(1);
     let tags = BTreeMap::new();
-    let uncovered = Severity::ALL.into_iter().filter(|severity| {
+    let uncovered = Severity::ALL.iter().filter(|severity| {
         let subject = Subject {
             message: MessageId::from_bytes([0; 16]),
             severity: **severity,

@@ -210,7 +210,8 @@ fn too_many_are_folded_into_one_that_says_so() {
 #[test]
 fn calls_for_help_are_told_at_once_then_together_and_again_until_somebody_has_seen_it() {
     let mut office = Office::new();
-    let message = Some(MessageId::new(START, 0, 1));
+    let id = MessageId::new(START, 0, 1);
+    let message = Some(id);
     let help = |office: &Office, people: u32| Help {
         message,
         people,
@@ -238,11 +239,8 @@ fn calls_for_help_are_told_at_once_then_together_and_again_until_somebody_has_se
     office.pass(AGAIN_SEVERE);
     assert!(matches!(office.look()[..], [What::Help(_)]), "nobody has seen it");
     let (name, thread) = office.board.threads().remove(0);
-    assert_eq!(
-        (name, thread.severity, thread.over),
-        (format!("help-{}", message.unwrap()), Severity::Severe, None)
-    );
-    office.board.acknowledge(&format!("help-{}", message.unwrap()), "amal".into(), office.now);
+    assert_eq!((name, thread.severity, thread.over), (format!("help-{}", id), Severity::Severe, None));
+    office.board.acknowledge(&format!("help-{}", id), "amal".into(), office.now);
     office.pass(AGAIN_SEVERE);
     assert!(office.look().is_empty());
     office.view.help = HelpView::default();
