@@ -69,7 +69,21 @@ pub(crate) fn is_number(channel: Channel) -> bool {
 }
 
 /// The countries, by their codes, where the leading 0 is a part of the number. Cites: ITU-T E.164, national numbering plans.
-const ZERO_STAYS: [&str; 2] = ["39", "378"];
+const ZERO_STAYS: [&str; 6] = ["39", "225", "229", "242", "378", "379"];
+/// The countries where one leading 0 is what is dialled before a number, and not a part of it. Of those that are in neither
+/// list, like Hungary with its 06 or Russia with its 8, nothing is assumed. Cites: ITU-T E.164, national numbering plans.
+const ZERO_GOES: [&str; 68] = [
+    "20", "27", "31", "32", "33", "40", "41", "43", "44", "46", "49", "60", "61", "62", "63", "64", "66",
+    "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98", "212", "213", "218", "233", "234",
+    "249", "250", "251", "254", "255", "256", "260", "263", "353", "355", "358", "359", "373", "374", "380",
+    "381", "385", "386", "387", "389", "421", "593", "855", "856", "880", "961", "962", "963", "964", "966",
+    "967", "970", "971", "972", "977",
+];
+
+/// Says whether it is known here how numbers are written inside of the country with this code.
+pub(crate) fn knows_country(code: &str) -> bool {
+    ZERO_STAYS.contains(&code) || ZERO_GOES.contains(&code)
+}
 
 /// Puts the code of a country before a number as it is dialled inside of it: with one leading 0. `None` where it is not such a
 /// number.
@@ -77,7 +91,10 @@ pub(crate) fn in_country(written: &str, code: &str) -> Option<String> {
     let text = written.trim_matches(|c: char| c.is_whitespace() || invisible(c));
     let digits: String = text.chars().filter(|c| !invisible(*c)).map(|c| digit(c).unwrap_or(c)).collect();
     let rest = digits.strip_prefix('0').filter(|rest| !rest.trim_start().starts_with('0'))?;
-    let kept = if ZERO_STAYS.contains(&code) { digits.as_str() } else { rest };
+    let kept = match ZERO_GOES.contains(&code) {
+        true => rest,
+        false => ZERO_STAYS.contains(&code).then_some(digits.as_str())?,
+    };
     Some(format!("+{code}{kept}"))
 }
 
@@ -260,6 +277,8 @@ mod tests {
         check("0599 000 001", "970", Some("+970599000001"));
         check("\u{202a}٠٥٩٩٠٠٠٠٠١\u{202c}", "970", Some("+970599000001"));
         check("06 1234 5678", "39", Some("+390612345678"));
+        check("07 01 02 03 04", "225", Some("+2250701020304"));
+        check("06 20 123 4567", "36", None);
         check("00970599000001", "970", None);
         check("+970599000001", "970", None);
         check("599000001", "970", None);

@@ -91,7 +91,7 @@ async fn gather(app: &App, body: &Body) -> Result<Sheet, Problem> {
     let roads = Roads::of(&app.service.view());
     let wanted = |contact: &Contact| {
         let of = &contact.person.audiences;
-        (body.everybody || Who::None.has(roads.to(contact.person.channels())))
+        (body.everybody || Who::None.has(roads.to(app.service.open_channels(&contact.person))))
             && body.audience.as_ref().is_none_or(|name| of.contains(name))
     };
     let (mut sheet, mut after) = (Sheet::default(), None);

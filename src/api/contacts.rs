@@ -119,7 +119,10 @@ pub(crate) async fn erase(app: Arc<App>, mut call: Call) -> Answer {
     let EraseBody { contact, reason } = call.json(BODY_BYTES_MAX).await?;
     check_name("contact", &contact)?;
     let reason = checked_reason(reason)?;
-    let done = app.service.erase(call.caller.who, contact, reason).await?;
+    // Whoever hangs up does not leave half of it undone.
+    let who = call.caller.who;
+    let erasing = tokio::spawn(async move { app.service.erase(who, contact, reason).await });
+    let done = erasing.await.map_err(|_| Problem::new(Kind::Unavailable, "it was cut off; ask again"))??;
     let done =
         done.ok_or_else(|| not_found("the address book has no contact of this id, and none was erased"))?;
     let (deliveries, replies) = (done.deliveries, done.replies);

@@ -7,6 +7,7 @@
 use super::App;
 use super::call::{Answer, Call, json};
 use super::show;
+use crate::core::channel::Channel;
 use crate::core::query::{Answer as Found, Contact, Query, ROWS_MAX, Role};
 use crate::core::reach::{Reached, Roads};
 use axum::http::StatusCode;
@@ -63,7 +64,7 @@ pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     let names = call.caller.role >= Role::Admin;
     let roads = Roads::of(&app.service.view());
     let wanted = |contact: &Contact| {
-        who.has(roads.to(contact.person.channels()))
+        who.has(roads.to(app.service.open_channels(&contact.person)))
             && audience.is_none_or(|name| contact.person.audiences.iter().any(|of| of == name))
     };
     let (mut rows, mut seen) = (Vec::new(), 0);
@@ -74,7 +75,7 @@ pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
         for contact in page {
             after = Some(contact.id.clone());
             if wanted(&contact) {
-                rows.push(row(&contact, &roads, names));
+                rows.push(row(&app, &contact, &roads, names));
             }
             full = rows.len() == limit;
             if full {
@@ -92,10 +93,12 @@ pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     Ok(json(StatusCode::OK, &json!({"contacts": rows, "next": next})))
 }
 
-fn row(contact: &Contact, roads: &Roads, names: bool) -> Value {
-    let channels = contact.person.channels();
-    let open: Vec<_> = channels.iter().filter(|channel| roads.on(*channel) > 0).map(|c| c.name()).collect();
-    let shut: Vec<_> = channels.iter().filter(|channel| roads.on(*channel) == 0).map(|c| c.name()).collect();
+fn row(app: &App, contact: &Contact, roads: &Roads, names: bool) -> Value {
+    let channels = app.service.open_channels(&contact.person);
+    let is_open = |channel: &Channel| channels.has(*channel) && roads.on(*channel) > 0;
+    let (open, shut): (Vec<_>, Vec<_>) = contact.person.channels().iter().partition(is_open);
+    let names_of = |channels: Vec<Channel>| channels.into_iter().map(Channel::name).collect::<Vec<_>>();
+    let (open, shut) = (names_of(open), names_of(shut));
     let mut row = json!({"contact": contact.id, "roads": roads.to(channels), "channels": open, "shut": shut});
     if names {
         row["name"] = contact.name.clone().into();

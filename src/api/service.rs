@@ -5,11 +5,12 @@
 use super::ring::EventRing;
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::audit::Head;
-use crate::core::channel::{CHANNELS, Channel};
+use crate::core::channel::{CHANNELS, Channel, ChannelSet};
 use crate::core::effect::Reply;
 use crate::core::erasure::{Erased, Erasure};
 use crate::core::forecast::{Forecast, Load};
 use crate::core::input::{Accept, Command, Ticket};
+use crate::core::message::Recipient;
 use crate::core::query::{Answer, Contact, Query, Role, TokenRecord};
 use crate::core::reach::Reach;
 use crate::core::time::Timestamp;
@@ -192,6 +193,8 @@ pub trait Service: Send + Sync {
     fn metrics(&self) -> String;
     /// Returns how many addresses want nothing more on each channel, in the order of `Channel::ALL`.
     fn opted_out(&self) -> [u64; CHANNELS];
+    /// Returns the channels on which a person has an address that takes messages.
+    fn open_channels(&self, person: &Recipient) -> ChannelSet;
     /// Says whether providers may call for a gateway of this name: it is there, or was since the start.
     fn has_hook(&self, gateway: &str) -> bool;
     /// Waits until the view is newer than `turn`, then returns it; never sooner than 250 ms after the last.

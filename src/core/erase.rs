@@ -35,7 +35,7 @@ impl Core {
     pub(super) fn end_erased(&mut self, handle: Handle) {
         self.dequeue(handle);
         let Some(row) = self.rows.get_mut(handle) else { return };
-        let was_taken = row.was_taken;
+        let (was_taken, copies) = (row.was_taken, row.copies);
         if row.backing_off {
             row.backing_off = false;
             self.timers.cancel(&mut row.timer);
@@ -44,8 +44,9 @@ impl Core {
         if sent {
             return self.end_unconfirmed(handle);
         }
-        // It may have gone out: to say that it was recalled before would not be true.
-        let may_be_out = in_flight || unknown || was_taken;
+        // It may have gone out, by this store or by the one that this was restored from: to say that it was recalled before
+        // would not be true.
+        let may_be_out = in_flight || unknown || was_taken || copies > 0;
         let result = if may_be_out { DeliveryResult::Failed } else { DeliveryResult::Cancelled };
         self.settle(handle, result, None, None, Some(Reason::Erased));
     }

@@ -1,7 +1,7 @@
 //! Who can be reached: people counted by the channels that they have, and the ways out that are usable now.
 //!
-//! A *road* is a gateway that may be used now, of a channel on which the person has an address. Somebody with no road cannot be
-//! reached, and somebody with one is lost with it.
+//! A *road* is a gateway that may be used now, of a channel on which the person has an address that has not opted out.
+//! Somebody with no road cannot be reached, and somebody with one is lost with it.
 //!
 //! Invariant: its size is bounded by [`CLASSES_MAX`] and [`AUDIENCES_MAX`], never by the address book alone.
 
@@ -52,7 +52,7 @@ pub struct Reach {
     pub all: Reached,
     /// By audience; a person of several is in each.
     pub audiences: BTreeMap<String, Reached>,
-    /// How many people have an address on the channel, and how many of its gateways may be used.
+    /// How many people take messages on the channel, and how many of its gateways may be used.
     pub channels: BTreeMap<Channel, (u64, u32)>,
     /// How many people's audiences were too many to be counted by name.
     pub left_out: u64,
@@ -82,8 +82,8 @@ impl Roads {
 }
 
 impl Roll {
-    /// Counts a person.
-    pub fn add(&mut self, contact: &Contact) {
+    /// Counts a person who takes messages on these channels.
+    pub fn add(&mut self, contact: &Contact, channels: ChannelSet) {
         let mut of = Vec::new();
         for audience in &contact.person.audiences {
             let known = self.audiences.get(audience).copied();
@@ -99,7 +99,6 @@ impl Roll {
                 None => self.left_out += 1,
             }
         }
-        let channels = contact.person.channels();
         let mut class = (channels, of);
         if self.classes.len() >= CLASSES_MAX && !self.classes.contains_key(&class) {
             self.left_out += 1;
@@ -160,15 +159,19 @@ mod tests {
         Contact { id: id.into(), person, ..Contact::default() }
     }
 
+    fn add(roll: &mut Roll, contact: Contact) {
+        roll.add(&contact, contact.person.channels());
+    }
+
     #[test]
     fn people_are_counted_by_their_roads() {
         use Channel::{Email, Signal, Sms};
         let mut roll = Roll::default();
-        roll.add(&contact("a", &["east", "staff"], &[Sms, Signal]));
-        roll.add(&contact("b", &["east"], &[Sms, Signal]));
-        roll.add(&contact("c", &["east"], &[Sms]));
-        roll.add(&contact("d", &["west"], &[Email]));
-        roll.add(&contact("e", &[], &[]));
+        add(&mut roll, contact("a", &["east", "staff"], &[Sms, Signal]));
+        add(&mut roll, contact("b", &["east"], &[Sms, Signal]));
+        add(&mut roll, contact("c", &["east"], &[Sms]));
+        add(&mut roll, contact("d", &["west"], &[Email]));
+        add(&mut roll, contact("e", &[], &[]));
         let mut roads = Roads::default();
         roads.0[Sms as usize] = 1;
         roads.0[Signal as usize] = 2;
@@ -192,7 +195,7 @@ mod tests {
     fn audiences_without_number_are_told() {
         let mut roll = Roll::default();
         for n in 0..AUDIENCES_MAX + 2 {
-            roll.add(&contact("a", &[&format!("a-{n}")], &[Channel::Sms]));
+            add(&mut roll, contact("a", &[&format!("a-{n}")], &[Channel::Sms]));
         }
         let reach = roll.reach(&Roads::default(), Timestamp::default(), None);
         assert_eq!((reach.left_out, reach.audiences.len()), (2, AUDIENCES_MAX));

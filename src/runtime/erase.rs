@@ -17,15 +17,20 @@ use crate::core::ids::DeliveryId;
 use crate::core::message::{CHUNK_RECIPIENTS, Recipient};
 use crate::core::query::{Answer, Query, ROWS_MAX, ReplyScope};
 use crate::core::reply::{KeptReply, ReplyKey};
-use crate::core::time::Timestamp;
-use crate::runtime::service::Front;
+use crate::core::time::{Span, Timestamp};
+use crate::runtime::inbox::Incoming;
+use crate::runtime::service::{Front, on_disk};
 use crate::store::outbox::{ReadError, Reader};
 use ring::hmac;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock};
+use tokio::sync::oneshot;
 
-/// How much is taken out at once: each delivery may rewrite a chunk of an audience, 200 kB at most.
-const PART: usize = 50;
+/// How much is taken out at once: each delivery may rewrite a chunk of an audience, 200 kB at most, and a part must fit the
+/// journal, which has its room on a full disk as well.
+const PART: usize = 10;
+/// How far back the second look goes: what was accepted just before the first may have been on its way to the disk.
+const LOOK_BACK: Span = Span::from_mins(10);
 /// How many messages are read at once.
 const MESSAGES_AT_ONCE: usize = 100;
 /// How much of the digest a pseudonym shows.
@@ -88,6 +93,17 @@ impl ErasedPeople {
         known.people.get(&digest(known.secret.as_ref()?, id)).copied()
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).people.is_empty()
+    }
+
+    /// Returns what stands for the person with this id, where that person was erased.
+    fn pseudonym(&self, id: &str) -> Option<String> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let digest = digest(known.secret.as_ref()?, id);
+        known.people.contains_key(&digest).then(|| pseudonym(&digest))
+    }
+
     /// Returns the secret; makes it where there is none yet.
     fn secret(&self) -> Result<[u8; 32], Trouble> {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -140,8 +156,32 @@ impl Front {
         let kept = [Erased::Secret(secret), Erased::Person { digest, at: began }];
         self.put_erasure(&who, erasure, Some(Done { kept, reason })).await?;
         // A message that was accepted meanwhile may have frozen the person once more.
-        self.take_out(&who, &whose, Some(began), &mut erasing).await?;
+        // What was on its way to the core is before this in its queue, and what comes later is looked at by `leave_out_erased`.
+        let (told, durable) = oneshot::channel();
+        self.put(Incoming::Barrier(told)).await?;
+        on_disk(durable).await?;
+        self.take_out(&who, &whose, Some(began - LOOK_BACK), &mut erasing).await?;
         Ok(Some(erasing))
+    }
+
+    /// Leaves out of a message whoever was erased since it was asked who it is for. The delivery stays, and ends with the
+    /// reason.
+    pub(crate) async fn leave_out_erased(&self, recipients: &mut [Recipient]) -> Result<(), Trouble> {
+        if self.erased.is_empty() {
+            return Ok(());
+        }
+        for person in recipients {
+            let Some(pseudonym) = person.contact.as_deref().and_then(|id| self.erased.pseudonym(id)) else {
+                continue;
+            };
+            let id = person.contact.clone().unwrap_or_default();
+            // Who was brought back is in the address book again.
+            let is_back = matches!(self.reads.ask(Query::Contact(id)).await?, Answer::Contacts(found) if !found.is_empty());
+            if !is_back {
+                *person = Recipient::erased(&pseudonym);
+            }
+        }
+        Ok(())
     }
 
     /// Takes out what is found of somebody.
@@ -153,7 +193,8 @@ impl Front {
         erasing: &mut Erasing,
     ) -> Result<(), Trouble> {
         let wanted = whose.clone();
-        let found = self.reads.run(move |reader| find(reader, &wanted, since)).await?;
+        let by_name = erasing.pseudonym.clone();
+        let found = self.reads.run(move |reader| find(reader, &wanted, &by_name, since)).await?;
         let deliveries: Vec<DeliveryId> = found.deliveries.into_iter().collect();
         let pseudonym = &erasing.pseudonym;
         let erasure = |deliveries: &[DeliveryId], replies: &[ReplyKey]| Erasure {
@@ -179,7 +220,12 @@ impl Front {
 }
 
 /// Finds what is kept of somebody: of messages accepted since then, and of all replies.
-fn find(reader: &dyn Reader, whose: &Whose, since: Option<Timestamp>) -> Result<Found, ReadError> {
+fn find(
+    reader: &dyn Reader,
+    whose: &Whose,
+    pseudonym: &str,
+    since: Option<Timestamp>,
+) -> Result<Found, ReadError> {
     let (mut found, mut before) = (Found::default(), None);
     'messages: loop {
         let asked = Query::Messages { before, limit: MESSAGES_AT_ONCE };
@@ -201,26 +247,53 @@ fn find(reader: &dyn Reader, whose: &Whose, since: Option<Timestamp>) -> Result<
             break;
         }
     }
-    find_replies(reader, whose, &mut found)?;
+    find_replies(reader, whose, pseudonym, &mut found)?;
     Ok(found)
 }
 
-fn find_replies(reader: &dyn Reader, whose: &Whose, found: &mut Found) -> Result<(), ReadError> {
+fn find_replies(
+    reader: &dyn Reader,
+    whose: &Whose,
+    pseudonym: &str,
+    found: &mut Found,
+) -> Result<(), ReadError> {
     let mut before = None;
     loop {
         let asked = Query::Replies { scope: ReplyScope::All, kind: None, before, limit: ROWS_MAX };
         let Answer::Replies(page) = reader.answer(&asked)?.value else { return Ok(()) };
         before = page.last().map(KeptReply::key);
         let is_last = page.len() < ROWS_MAX;
-        let of = page.iter().filter(|reply| {
-            let of_theirs = reply.of.is_some_and(|attempt| found.deliveries.contains(&attempt.delivery));
-            of_theirs || whose.addresses.get(&reply.channel) == Some(&reply.from)
-        });
-        found.replies.extend(of.map(KeptReply::key));
+        for reply in page {
+            if is_said_by(reader, whose, pseudonym, found, &reply)? {
+                found.replies.push(reply.key());
+            }
+        }
         if is_last {
             return Ok(());
         }
     }
+}
+
+/// Says whether a reply is somebody's. One that answers a delivery is whose the delivery was: a housemate who shares the
+/// telephone keeps a call for help. By the address alone goes what answers nothing that is still known.
+fn is_said_by(
+    reader: &dyn Reader,
+    whose: &Whose,
+    pseudonym: &str,
+    found: &Found,
+    reply: &KeptReply,
+) -> Result<bool, ReadError> {
+    let by_address = whose.addresses.get(&reply.channel) == Some(&reply.from);
+    let Some(DeliveryId { message, index }) = reply.of.map(|attempt| attempt.delivery) else {
+        return Ok(by_address);
+    };
+    if found.deliveries.contains(&DeliveryId::new(message, index)) || !by_address {
+        return Ok(found.deliveries.contains(&DeliveryId::new(message, index)));
+    }
+    let (chunk, place) = (index / CHUNK_RECIPIENTS as u32, index as usize % CHUNK_RECIPIENTS);
+    let people = reader.audience(message, chunk)?.value;
+    let person = people.as_ref().and_then(|people| people.get(place));
+    Ok(person.is_none_or(|person| whose.is_recipient(person) || person.contact.as_deref() == Some(pseudonym)))
 }
 
 impl Whose {

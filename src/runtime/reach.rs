@@ -1,7 +1,7 @@
 //! Keeps count of who can be reached, away from those who ask.
 //!
-//! The address book is read again after it was changed, not more often than each [`READ_EVERY`], and without a change each
-//! [`READ_AGAIN`]; how the gateways stand is laid over its kinds of people each [`LOOK_EVERY`].
+//! The address book is read again after it was changed or somebody opted out, not more often than each [`READ_EVERY`], and
+//! without a change each [`READ_AGAIN`]; how the gateways stand is laid over its kinds of people each [`LOOK_EVERY`].
 
 use crate::api::service::Trouble;
 use crate::core::query::{Answer, Query, ROWS_MAX};
@@ -10,6 +10,7 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::view::View;
 use crate::runtime::clock::Clock;
 use crate::runtime::reads::Reads;
+use crate::runtime::replies::Silence;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) struct Counting {
     pub(crate) view: watch::Receiver<Arc<View>>,
     /// How often the address book was changed.
     pub(crate) changes: Arc<AtomicU64>,
+    pub(crate) silence: Arc<Silence>,
     pub(crate) reach: watch::Sender<Arc<Reach>>,
 }
 
@@ -38,10 +40,10 @@ impl Counting {
     pub(crate) async fn run(self) {
         let (mut roll, mut counted) = (Roll::default(), None::<(u64, Timestamp)>);
         while self.view.has_changed().is_ok() {
-            let changes = self.changes.load(Relaxed);
+            let changes = self.changes.load(Relaxed) + self.silence.changes();
             let now = self.clock.now();
             if is_stale(counted, changes, now) {
-                match read(&self.reads).await {
+                match read(&self.reads, &self.silence).await {
                     Ok(read) => (roll, counted) = (read, Some((changes, now))),
                     Err(Trouble::Stopping) => return,
                     Err(error) => tracing::warn!(%error, "who can be reached could not be counted"),
@@ -61,13 +63,13 @@ fn is_stale(counted: Option<(u64, Timestamp)>, changes: u64, now: Timestamp) -> 
 }
 
 /// Reads the whole address book, a page at a time.
-async fn read(reads: &Reads) -> Result<Roll, Trouble> {
+async fn read(reads: &Reads, silence: &Silence) -> Result<Roll, Trouble> {
     let (mut roll, mut after) = (Roll::default(), None);
     loop {
         let Answer::Contacts(page) = reads.ask(Query::Contacts { after, limit: ROWS_MAX }).await? else {
             return Ok(roll);
         };
-        page.iter().for_each(|contact| roll.add(contact));
+        page.iter().for_each(|contact| roll.add(contact, silence.open_channels(&contact.person)));
         if page.len() < ROWS_MAX {
             return Ok(roll);
         }

@@ -9,9 +9,10 @@ use crate::api::service::{
     Change, Doing, Erasing, Forecasted, Part, PolicyTrouble, Readiness, Service, Trouble,
 };
 use crate::core::audit::Head;
-use crate::core::channel::CHANNELS;
+use crate::core::channel::{CHANNELS, ChannelSet};
 use crate::core::effect::Reply;
 use crate::core::input::{Accept, Command, Input};
+use crate::core::message::Recipient;
 use crate::core::query::{Answer, Query, Role};
 use crate::core::reach::Reach;
 use crate::core::time::Timestamp;
@@ -78,7 +79,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    async fn put(&self, incoming: Incoming) -> Result<(), Trouble> {
+    pub(crate) async fn put(&self, incoming: Incoming) -> Result<(), Trouble> {
         match tokio::time::timeout(ROOM_WAIT, self.inbox.put(incoming)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(Gone)) => Err(Trouble::Stopping),
@@ -160,7 +161,7 @@ fn keeps_from_work(trouble: &Trouble) -> bool {
 }
 
 /// Waits for what becomes durable with a turn.
-async fn on_disk<T>(waiting: impl Future<Output = Result<T, RecvError>>) -> Result<T, Trouble> {
+pub(crate) async fn on_disk<T>(waiting: impl Future<Output = Result<T, RecvError>>) -> Result<T, Trouble> {
     match tokio::time::timeout(DISK_WAIT, waiting).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(_)) => Err(Trouble::Stopping),
@@ -188,7 +189,8 @@ impl Service for Front {
         Box::pin(async move {
             self.intake.check(accept.recipients.len() as u64)?;
             let mut given = self.tickets.give();
-            let accept = Accept { ticket: given.ticket, ..accept };
+            let mut accept = Accept { ticket: given.ticket, ..accept };
+            self.leave_out_erased(&mut accept.recipients).await?;
             self.put(Incoming::Input(Input::Accept(Box::new(accept)))).await?;
             on_disk(&mut given.reply).await
         })
@@ -266,6 +268,10 @@ impl Service for Front {
 
     fn opted_out(&self) -> [u64; CHANNELS] {
         self.silence.counts()
+    }
+
+    fn open_channels(&self, person: &Recipient) -> ChannelSet {
+        self.silence.open_channels(person)
     }
 
     fn has_hook(&self, gateway: &str) -> bool {

@@ -199,6 +199,7 @@ impl Wasl {
             clock: Arc::clone(&clock),
             view: view.clone(),
             changes: Arc::clone(&contacts_changed),
+            silence: Arc::clone(&silence),
             reach: reach_out,
         };
         let counting = tasks.spawn(counting.run());

@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 const LOCK: &str = "lock";
 const OUTBOX: &str = "outbox.redb";
 const JOURNAL: &str = "outbox.journal";
+/// Every file of an outbox, and those that are under way to one.
+const OUTBOX_FILES: [&str; 4] = [OUTBOX, JOURNAL, "outbox.redb.new", "outbox.journal.new"];
 const MADE: &str = "outbox.made";
 const RESTORING: &str = "restoring";
 const RESERVE: &str = "reserve";
@@ -99,7 +101,7 @@ impl Folder {
         for entry in fs::read_dir(&self.path)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             // What a restore that did not come to its end left is its own.
-            let left = self.restoring().exists() && [OUTBOX, JOURNAL].contains(&&*name);
+            let left = self.restoring().exists() && OUTBOX_FILES.contains(&&*name);
             // The reserve is nothing but room: a service that was refused the folder may have put it there.
             if !left && ![LOCK, RESTORING, RESERVE, "lost+found"].contains(&&*name) {
                 return Ok(Some(name));
@@ -132,7 +134,7 @@ impl Folder {
     }
 
     fn clear(&self) -> Result<(), OpenError> {
-        for path in [OUTBOX, JOURNAL].map(|name| self.path.join(name)) {
+        for path in OUTBOX_FILES.map(|name| self.path.join(name)) {
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(unwritten(&path, &error));

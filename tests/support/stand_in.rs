@@ -12,14 +12,14 @@ use wasl::api::service::{
 };
 use wasl::api::session;
 use wasl::core::audit::{Hash, Head};
-use wasl::core::channel::{CHANNELS, Channel, GatewayId};
+use wasl::core::channel::{CHANNELS, Channel, ChannelSet, GatewayId};
 use wasl::core::effect::{Event, OverlayAct, Reply};
 use wasl::core::evidence::{Layer, Phase, Verdict};
 use wasl::core::forecast::{Forecast, Load};
 use wasl::core::gateway::Receipts;
 use wasl::core::ids::{DeliveryId, MessageId, OutageId};
 use wasl::core::input::{Accept, Command};
-use wasl::core::message::{Message, Severity};
+use wasl::core::message::{Message, Recipient, Severity};
 use wasl::core::outcome::Reason;
 use wasl::core::query::{Answer, Contact, DeliveryStory, Query, Role};
 use wasl::core::record::{Outage, OutageOf, Overlay, OverlayKind, Progress};
@@ -275,6 +275,10 @@ impl Service for StandIn {
 
     fn opted_out(&self) -> [u64; CHANNELS] {
         std::array::from_fn(|channel| u64::from(channel == Channel::Sms as usize) * 3)
+    }
+
+    fn open_channels(&self, person: &Recipient) -> ChannelSet {
+        person.channels()
     }
 
     fn has_hook(&self, gateway: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Reads a file of contacts: every row, and every mistake with its place.
 
 use super::COLUMNS;
-use crate::api::address::{in_country, is_number, normalise};
+use crate::api::address::{in_country, is_number, knows_country, normalise};
 use crate::api::contacts::refusals;
 use crate::cli::csv::{Cell, Mistake, Rows, plain};
 use crate::cli::table::text;
@@ -15,7 +15,10 @@ pub(super) fn country_code(given: &str) -> Result<String, String> {
     let digits = given.strip_prefix('+').unwrap_or(given);
     let is_code = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     match is_code && !digits.starts_with('0') {
-        true => Ok(digits.to_owned()),
+        true if knows_country(digits) => Ok(digits.to_owned()),
+        true => Err(format!(
+            "it is not known here how numbers are dialled inside of +{digits}; write them in the file with + and the country's code"
+        )),
         false => Err("a country's code has one to three digits, as 970".into()),
     }
 }
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn a_country_is_its_code() {
         assert_eq!((country_code("970"), country_code("+970")), (Ok("970".into()), Ok("970".into())));
-        assert!(["", "0", "0970", "ps", "9700"].iter().all(|wrong| country_code(wrong).is_err()));
+        assert!(["", "0", "0970", "ps", "9700", "36", "7"].iter().all(|wrong| country_code(wrong).is_err()));
     }
 
     #[test]

@@ -206,10 +206,13 @@ async fn a_full_disk_closes_the_intake_and_the_rest_stays_in_service() {
     let service = running.service();
     assert!(service.readiness().ready);
     *disk.lock().unwrap() = Some(CommitError::Full);
-    let waiting = {
-        let service = Arc::clone(&service);
-        tokio::spawn(async move { service.change("amal".into(), Change::Contacts(vec![])).await })
-    };
+    // It is in the queue before anybody finds the disk full.
+    let mut waiting = service.change("amal".into(), Change::Contacts(vec![]));
+    tokio::select! {
+        biased;
+        _ = &mut waiting => panic!("the disk is full"),
+        () = std::future::ready(()) => {}
+    }
     let until = async |what: &str, holds: &dyn Fn() -> bool| {
         let began = std::time::Instant::now();
         while !holds() {
@@ -231,7 +234,7 @@ async fn a_full_disk_closes_the_intake_and_the_rest_stays_in_service() {
     *disk.lock().unwrap() = Some(CommitError::Unavailable("EIO".into()));
     until("a store that does not answer is ready", &|| !service.readiness().ready).await;
     *disk.lock().unwrap() = None;
-    waiting.await.unwrap().unwrap();
+    waiting.await.unwrap();
     until("it works again", &|| service.readiness().ready).await;
     running.stop().await.unwrap();
 }

@@ -170,6 +170,8 @@ async fn a_channel_that_somebody_ended_is_left_alone_until_it_is_wanted_again() 
     // Kept over a start.
     let running = start(lineup(), outbox);
     let service = running.service();
+    let open: Vec<_> = service.open_channels(&person(&[Channel::Whatsapp, Channel::Sms])).iter().collect();
+    assert_eq!(open, [Channel::Sms], "whoever counts roads to this person counts no road there");
     let extreme = wasl::core::input::Accept {
         severity: Severity::Extreme,
         ..flood(vec![person(&[Channel::Whatsapp, Channel::Sms])])

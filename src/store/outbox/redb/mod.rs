@@ -418,7 +418,8 @@ fn open_files(path: &Path) -> Result<RedbOutbox, Fault> {
             // The store is whole; only what was erased may still lie in its free pages.
             Err(fault) => tracing::warn!(
                 error = %CommitError::from(fault),
-                "the store could not be written anew after an erasure; make room for a second copy: it is tried at the next start"
+                "the store was not written anew after an erasure, and the next start tries again: what was erased may lie in its free \
+                 pages until then; it needs room for a second copy"
             ),
         }
     }

@@ -94,6 +94,8 @@ impl Reader for Shared {
     }
 
     fn rows(&self, each: &mut dyn FnMut(Put) -> Walk) -> Result<Position, ReadError> {
+        // Whoever copies everything must not miss what only the journal has.
+        self.drain()?;
         self.read(|reading| {
             for table in Table::OUTBOX {
                 let mut walk = Walk::On;
