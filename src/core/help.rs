@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const TELL_EVERY: Span = Span::from_secs(60);
 /// Of how many messages it is remembered that they were told of: more do not call for help within a minute.
 const TOLD_MAX: usize = 1_000;
+/// The contacts of how many rules are told of one message's calls.
+const RULES_MAX: usize = 100;
 /// How many messages a view names, those with the oldest calls.
 const NAMED_MAX: usize = 20;
 /// How many calls are looked at for them.
@@ -54,7 +56,8 @@ struct Told {
     /// When the last of them called.
     newest: Timestamp,
     drill: bool,
-    whom: Option<Whom>,
+    /// Each rule's once: regions have rules of their own.
+    whom: Vec<Whom>,
 }
 
 /// Who is told, and what they must know.
@@ -64,6 +67,17 @@ pub(super) struct Whom {
     pub(super) status: Status,
     pub(super) rule: String,
     pub(super) contacts: Vec<String>,
+}
+
+impl Told {
+    /// Takes whom a call concerns, as the rule says it now.
+    fn concerns(&mut self, whom: Whom) {
+        match self.whom.iter().position(|known| known.rule == whom.rule) {
+            Some(place) => self.whom[place] = whom,
+            None if self.whom.len() < RULES_MAX => self.whom.push(whom),
+            None => {}
+        }
+    }
 }
 
 impl Caller {
@@ -87,7 +101,7 @@ impl Help {
             if self.told.len() >= TOLD_MAX && !self.told.contains_key(&of) {
                 break;
             }
-            let told = Told { at: now - TELL_EVERY, fresh: 0, newest: since, drill, whom: None };
+            let told = Told { at: now - TELL_EVERY, fresh: 0, newest: since, drill, whom: Vec::new() };
             self.told.entry(of).or_insert(told).fresh += 1;
         }
         for HelpCall { since, who, drill } in calls {
@@ -98,7 +112,7 @@ impl Help {
     /// Says who is told of a message's calls.
     fn tell(&mut self, message: MessageId, whom: Whom) {
         if let Some(told) = self.told.get_mut(&Some(message)) {
-            told.whom = Some(whom);
+            told.concerns(whom);
         }
     }
 
@@ -214,10 +228,11 @@ impl Core {
             oldest.into_iter().for_each(|of| drop(self.help.told.remove(&of)));
         }
         let told = self.help.told.entry(of);
-        let told = told.or_insert(Told { at: now - TELL_EVERY, fresh: 0, newest: now, drill, whom: None });
+        let told =
+            told.or_insert(Told { at: now - TELL_EVERY, fresh: 0, newest: now, drill, whom: Vec::new() });
         told.fresh += 1;
         told.newest = now;
-        told.whom = whom.or(told.whom.take());
+        whom.into_iter().for_each(|whom| told.concerns(whom));
     }
 
     /// Tells of the calls whose time has come, and forgets what was told long ago.
@@ -240,13 +255,20 @@ impl Core {
         if fresh == 0 {
             return;
         }
-        told.at = now;
         let (newest, drill) = (told.newest, told.drill);
-        let whom = told.whom.clone().filter(|whom| !whom.contacts.is_empty());
+        let rules = told.whom.clone();
         let people = self.help.of(drill).of.get(&message).copied().unwrap_or_default();
-        if let (Some(message), Some(whom)) = (message, whom) {
+        // Whoever called has said since that all is well.
+        if people == 0 {
+            return;
+        }
+        if let Some(told) = self.help.told.get_mut(&message) {
+            told.at = now;
+        }
+        for whom in rules.into_iter().filter(|whom| !whom.contacts.is_empty()) {
+            let Some(message) = message else { break };
             let Whom { severity, status, rule, contacts } = whom;
-            let alarm = Alarm::Help { people: people.max(1), newest };
+            let alarm = Alarm::Help { people, newest };
             self.effects.push_back(Effect::Escalate { message, severity, status, rule, contacts, alarm });
         }
         self.event(Event::NeedHelp { message, people, fresh, newest, drill });

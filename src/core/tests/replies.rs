@@ -161,6 +161,22 @@ fn a_call_for_help_is_told_at_once_and_those_that_follow_together() {
 }
 
 #[test]
+fn calls_that_were_taken_back_before_they_were_told_are_not_told() {
+    let mut w = World::pair(confirmed_by(Confirm::Acknowledged));
+    w.accept(Severity::Severe, 3);
+    let orders = std::mem::take(&mut w.orders);
+    orders.iter().for_each(|order| w.take(order));
+    w.say(&orders[0], "help", None);
+    w.say(&orders[0], "safe", Some(ReplyKind::NeedHelp));
+    w.say(&orders[1], "help", None);
+    w.say(&orders[1], "safe", Some(ReplyKind::NeedHelp));
+    w.pass(Span::from_secs(61));
+    assert_eq!(w.calls(), [(1, 1)], "nobody needs help");
+    w.say(&orders[2], "help", None);
+    assert_eq!(w.calls(), [(1, 1), (1, 1)], "and the next is told at once");
+}
+
+#[test]
 fn what_was_called_shortly_before_a_start_is_told_again_under_the_same_name() {
     let mut w = World::pair(confirmed_by(Confirm::Acknowledged));
     w.accept(Severity::Severe, 3);

@@ -342,7 +342,7 @@ impl Desk {
             let known = board.thread(thread)?;
             let every = if known.severity <= Severity::Severe { AGAIN_SEVERE } else { AGAIN_MODERATE };
             let waits = known.acknowledged.is_none() && seen.now.since(known.told) >= every;
-            waits.then_some((known.severity, format!("again-{}", known.notices)))
+            waits.then_some((known.severity, format!("again-{}", known.told.ms())))
         };
         let mut repeat = |thread: &str, kind, what| {
             if let Some((severity, number)) = due(thread) {
@@ -454,7 +454,11 @@ fn put_up(notice: &Notice, now: Timestamp, board: &Board) {
     };
     let thread = known.unwrap_or(fresh);
     let over = over.then_some(now).or(thread.over.filter(|_| over));
-    board.put(&notice.thread, Thread { told: now, notices: thread.notices + 1, over, ..thread });
+    // Who has seen one call for help has not seen the next.
+    let is_new_call = notice.kind == "need_help" && !notice.again;
+    let acknowledged = thread.acknowledged.clone().filter(|_| !is_new_call);
+    board
+        .put(&notice.thread, Thread { told: now, notices: thread.notices + 1, over, acknowledged, ..thread });
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Calls for help, for the operators: of which message, by whom, whether in an exercise.
 //!
-//! What a person says to the service's own messages is left out: it was asked of nobody.
+//! What a person says to the service's own messages is told of as if it answered none: a machine that answers notices would
+//! make each its next, and of those the desk tells not too often.
 //!
 //! Limit: [`NAMED_MAX`] callers are named, the newest.
 
@@ -16,11 +17,12 @@ const NAMED_MAX: usize = 3;
 /// How many calls are looked at for them: one caller may call often, and those of other messages lie between strangers'.
 const LOOKS_MAX: usize = 50;
 
-/// Adds to calls for help what a person must know of them; `None`: they are not told of.
-pub(super) async fn complete(front: &Front, mut help: Help) -> Option<Help> {
+/// Adds to calls for help what a person must know of them.
+pub(super) async fn complete(front: &Front, mut help: Help) -> Help {
+    let mut of_service = false;
     if let Some(id) = help.message {
         match front.reads.ask(Query::Message(id)).await {
-            Ok(Answer::Message(known, _)) if known.author == SERVICE => return None,
+            Ok(Answer::Message(known, _)) if known.author == SERVICE => of_service = true,
             Ok(Answer::Message(known, _)) => help.exercise = known.status.is_drill(),
             // A call for help is told of, whatever can be read beside it.
             Ok(_) | Err(_) => {}
@@ -38,5 +40,8 @@ pub(super) async fn complete(front: &Front, mut help: Help) -> Option<Help> {
             help.who.push(caller);
         }
     }
-    Some(help)
+    if of_service {
+        help.message = None;
+    }
+    help
 }

@@ -107,7 +107,7 @@ impl Notifier {
         let mut told = Vec::new();
         for heard in happened(&self.front.events, place).await {
             match heard {
-                Told::Help(help) => told.extend(help::complete(&self.front, help).await.map(Told::Help)),
+                Told::Help(help) => told.push(Told::Help(help::complete(&self.front, help).await)),
                 // What the service itself sent is not told of: that would never end.
                 Told::Missed { message, deliveries } => {
                     match self.front.reads.ask(Query::Message(message)).await {

@@ -9,6 +9,7 @@ use super::addressed::Addressed;
 use crate::core::channel::{Channel, GatewayId};
 use crate::core::ids::{AttemptId, DeliveryId};
 use crate::core::input::{Answered, Spoken};
+use crate::core::message::SERVICE;
 use crate::core::outcome::{Outcome, ReceiptRef};
 use crate::core::query::{Answer, DeliveryStory, Query};
 use crate::core::reading;
@@ -132,10 +133,10 @@ fn quoted(ask: Asking<'_>, heard: &Heard) -> Result<Option<Answered>, ReadError>
 }
 
 /// Finds the newest message that may have reached the sender on this channel; for a bare digit the newest that asked for
-/// it, where one did.
+/// it, where one did. The service's own notices asked nothing: an operator whom the alert reached as well answers the alert.
 fn by_address(ask: Asking<'_>, addressed: &Addressed, heard: &Heard) -> Result<Option<Answered>, ReadError> {
     let digit = reading::digit_of(&heard.reply.said);
-    let (mut newest, mut looked) = (None, 0);
+    let (mut newest, mut of_service, mut looked) = (None, None, 0);
     for delivery in addressed.find(heard.channel, &heard.reply.from) {
         let Some(story) = story(ask, delivery)? else { continue };
         if story.recipient.addresses.get(&heard.channel) != Some(&heard.reply.from) {
@@ -149,17 +150,18 @@ fn by_address(ask: Asking<'_>, addressed: &Addressed, heard: &Heard) -> Result<O
         });
         let Some(attempt) = gone.map(|attempt| attempt.id) else { continue };
         let Some(found) = answered(ask, story, attempt, false)? else { continue };
+        let is_of_service = found.message.author == SERVICE;
         let asked = |digit| found.message.asks.answers().any(|(asked, _)| asked == digit);
-        if digit.is_none_or(asked) {
+        if !is_of_service && digit.is_none_or(asked) {
             return Ok(Some(found));
         }
-        newest.get_or_insert(found);
+        if is_of_service { &mut of_service } else { &mut newest }.get_or_insert(found);
         looked += 1;
         if looked == ASKING_MAX {
             break;
         }
     }
-    Ok(newest)
+    Ok(newest.or(of_service))
 }
 
 pub(super) fn story(ask: Asking<'_>, delivery: DeliveryId) -> Result<Option<DeliveryStory>, ReadError> {

@@ -540,7 +540,7 @@ impl Rows {
             .chain(opt_outs)
     }
 
-    /// Returns who needs help and has not said otherwise.
+    /// Returns who needs help and has not said otherwise; of several calls of one the newest.
     fn help(&self) -> Vec<HelpCall> {
         let first = ReplyKey { at: self.clock - HELP_FOR, digest: 0 };
         let calls = self.replies.range(first..).rev().map(|(_, reply)| reply);
@@ -554,7 +554,7 @@ impl Rows {
             message.is_some_and(|message| message.status.is_drill())
         };
         let call = |reply: &KeptReply| (reply.caller(), (reply.at, drill(reply)));
-        HelpCall::sorted(calls.filter(still).map(call).collect())
+        HelpCall::sorted(calls.filter(still).map(call).collect::<Vec<_>>().into_iter().rev().collect())
     }
 
     /// Returns every row as a put, a message before what refers to it.

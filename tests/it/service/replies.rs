@@ -55,6 +55,13 @@ async fn a_reply_finds_its_message_by_what_it_quotes_or_by_the_newest_to_its_sen
         let flood = wasl::core::input::Accept { asks, incident: Some(incident.into()), ..flood(people) };
         messages.push(accept(&service, flood).await);
     }
+    // What the service itself tells an operator takes no answers away from the alert.
+    let notice = wasl::core::input::Accept {
+        author: wasl::core::message::SERVICE.into(),
+        incident: Some("notice".into()),
+        ..flood(vec![of(0)])
+    };
+    messages.push(accept(&service, notice).await);
     for message in &messages {
         delivery(&service, *message, |story| story.attempts.iter().any(|a| a.outcome.is_some())).await;
     }

@@ -239,10 +239,15 @@ fn calls_for_help_are_told_at_once_then_together_and_again_until_somebody_has_se
     office.pass(AGAIN_SEVERE);
     assert!(matches!(office.look()[..], [What::Help(_)]), "nobody has seen it");
     let (name, thread) = office.board.threads().remove(0);
-    assert_eq!((name, thread.severity, thread.over), (format!("help-{}", id), Severity::Severe, None));
-    office.board.acknowledge(&format!("help-{}", id), "amal".into(), office.now);
+    assert_eq!((name, thread.severity, thread.over), (format!("help-{id}"), Severity::Severe, None));
+    office.board.acknowledge(&format!("help-{id}"), "amal".into(), office.now);
     office.pass(AGAIN_SEVERE);
     assert!(office.look().is_empty());
+    let (told, fourth) = open(&mut office, 4);
+    assert_eq!(told, [What::Help(fourth)]);
+    office.pass(AGAIN_SEVERE);
+    assert!(matches!(office.look()[..], [What::Help(_)]), "who has seen one call has not seen the next");
+    office.pass(Span::from_secs(11));
     office.view.help = HelpView::default();
     assert!(office.look().is_empty(), "its end is no news");
     assert_eq!(office.board.threads()[0].1.over, Some(office.now));

@@ -57,7 +57,8 @@ fn help(reading: &Reading) -> Result<Vec<HelpCall>, Fault> {
                 Some(attempt) => is_drill(reading, attempt.delivery.message, &mut drills)?,
                 None => false,
             };
-            calls.insert(reply.caller(), (reply.at, drill));
+            // The newest of each comes first.
+            calls.entry(reply.caller()).or_insert((reply.at, drill));
         }
     }
     Ok(HelpCall::sorted(calls))
