@@ -19,11 +19,16 @@ use crate::core::message::SERVICE;
 use crate::core::query::{Answer, Query};
 use crate::core::time::Timestamp;
 use ring::digest;
+use std::fmt::Write;
 
 /// The end of the chain, to which acts are added.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     head: Head,
+    /// The last act's time, and as it is written: many acts come in one millisecond.
+    moment: Option<(Timestamp, String)>,
+    /// What the last line was written in.
+    buffer: String,
 }
 
 /// An act as its line has it.
@@ -48,13 +53,13 @@ pub struct Line<'t> {
 impl Chain {
     /// Goes on where a chain ends.
     pub fn after(head: Head) -> Chain {
-        Chain { head }
+        Chain { head, moment: None, buffer: String::new() }
     }
 
     /// Goes on where a store's chain ends.
     pub fn open(reader: &dyn Reader) -> Result<Chain, ReadError> {
         match reader.answer(&Query::ChainEnds)?.value {
-            Answer::ChainEnds(_, head) => Ok(Chain { head }),
+            Answer::ChainEnds(_, head) => Ok(Chain::after(head)),
             _ => Err(ReadError::Corrupt("it does not say where its chain of acts ends".into())),
         }
     }
@@ -67,7 +72,14 @@ impl Chain {
     /// Gives an act its place at the end.
     pub fn link(&mut self, audit: Audit) -> Link {
         let (number, prev) = (self.head.number.saturating_add(1), self.head.hash);
-        let hash = of(number, prev, &time(audit.at), &audit).hash();
+        let at = match self.moment.take() {
+            Some((at, written)) if at == audit.at => written,
+            _ => time(audit.at),
+        };
+        self.buffer.clear();
+        of(number, prev, &at, &audit).write(&mut self.buffer);
+        let hash = sha256(self.buffer.as_bytes());
+        self.moment = Some((audit.at, at));
         self.head = Head { number, hash };
         Link { number, prev, hash, audit }
     }
@@ -115,14 +127,26 @@ fn of<'t>(number: u64, prev: Hash, at: &'t str, audit: &'t Audit) -> Line<'t> {
 impl Line<'_> {
     /// Returns the bytes that are hashed.
     pub fn hashed(&self) -> String {
-        let mut out = format!("{{\"number\":{},\"prev\":\"{}\"", self.number, self.prev);
-        let texts =
-            [("at", self.at), ("who", self.who), ("act", self.act), ("on", self.on), ("reason", self.reason)];
-        for (name, text) in texts {
-            out.push_str(&format!(",\"{name}\":"));
-            quote(text, &mut out);
-        }
+        let mut out = String::new();
+        self.write(&mut out);
         out
+    }
+
+    fn write(&self, out: &mut String) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{{\"number\":{},\"prev\":\"{}\"", self.number, self.prev);
+        let texts = [
+            (",\"at\":\"", self.at),
+            ("\",\"who\":\"", self.who),
+            ("\",\"act\":\"", self.act),
+            ("\",\"on\":\"", self.on),
+            ("\",\"reason\":\"", self.reason),
+        ];
+        for (name, text) in texts {
+            out.push_str(name);
+            escape(text, out);
+        }
+        out.push('"');
     }
 
     /// Returns their SHA-256.
@@ -137,22 +161,26 @@ pub fn sha256(bytes: &[u8]) -> Hash {
     Hash(digest.as_ref().try_into().unwrap_or_default())
 }
 
-/// Writes a text as JSON, in the one form that lines have.
-fn quote(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            c if c < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
+/// Writes a text as JSON has it between quotation marks, in the one form that lines have.
+fn escape(mut text: &str, out: &mut String) {
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    // What is escaped is ASCII, so that a text may be cut before and behind it.
+    while let Some((at, byte)) = text.bytes().enumerate().find(|(_, byte)| is_escaped(*byte)) {
+        out.push_str(&text[..at]);
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            0x08 => out.push_str("\\b"),
+            b'\t' => out.push_str("\\t"),
+            b'\n' => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            b'\r' => out.push_str("\\r"),
+            control => {
+                let _ = write!(out, "\\u{control:04x}");
+            }
         }
+        text = &text[at + 1..];
     }
-    out.push('"');
+    out.push_str(text);
 }
 
 #[cfg(test)]
@@ -168,7 +196,7 @@ mod tests {
     #[test]
     fn lines_have_their_golden_bytes() {
         let mut chain = Chain::after(Head::default());
-        let lines: Vec<_> = [act("sms-main", "rain"), act("all", "قال \"قف\"\n\u{1}\\")]
+        let lines: Vec<_> = [act("sms-main", "rain"), act("all", "قال \"قف\"\n\u{1}\\"), act("\u{8}\t\u{c}\r\u{1f}", "ok")]
             .into_iter()
             .map(|audit| whole_line(&chain.link(audit)))
             .collect();
@@ -182,6 +210,7 @@ mod tests {
         let hash = lines[0].rsplit('"').nth(1).unwrap();
         assert!(lines[1].starts_with(&format!("{{\"number\":2,\"prev\":\"{hash}\",")), "{}", lines[1]);
         assert!(lines[1].contains(r#""reason":"قال \"قف\"\n\u0001\\","hash""#), "{}", lines[1]);
+        assert!(lines[2].contains(r#""on":"\b\t\f\r\u001f","reason":"ok","hash""#), "{}", lines[2]);
         for line in &lines {
             // As every JSON library that leaves letters as they are writes it.
             let parsed: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -46,7 +46,7 @@ pub const STORE_FORMAT: u32 = 9;
 const PLAIN: u8 = 0;
 
 /// A kind of row.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub(crate) enum Table {
     Message = 1,

@@ -7,12 +7,12 @@
 
 use super::tables::Place;
 use crate::store::codec::{Key, Malformed, Reader, Row, Writer, write_value};
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, HashMap, btree_map};
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// What is to become of a table's keys, in their order; `None` removes.
-pub(super) type OfPlace = BTreeMap<Key, Option<Value>>;
+/// What is to become of a key; `None` removes.
+pub(super) type Entry = (Key, Option<Value>);
 
 /// What becomes of one key: where its value lies among the rows, `None` where it is removed.
 pub(super) struct Change {
@@ -40,15 +40,24 @@ pub(super) struct Changes {
     places: BTreeMap<Place, OfPlace>,
 }
 
+/// What is to become of a table's keys, as it came: whoever writes it to the tables puts it in order, not the writer,
+/// for whom a caller waits.
+#[derive(Clone, Default)]
+struct OfPlace {
+    entries: Vec<Entry>,
+    /// Which is the latest of a key, in those tables that commits look into.
+    latest: HashMap<Key, usize>,
+}
+
 /// A value's length before it is known.
 const LENGTH: [u8; 4] = [0; 4];
 
 impl Rows {
-    /// Begins in a buffer that was used before, with so many bytes left free in front.
-    pub(super) fn behind(header: usize, mut used: Vec<u8>) -> Rows {
+    /// Begins in a buffer that was used before, with so many bytes left free in front, and room for so many changes.
+    pub(super) fn behind(header: usize, mut used: Vec<u8>, room: usize) -> Rows {
         used.clear();
         used.resize(header, 0);
-        Rows { out: Writer::over(used), changes: Vec::new() }
+        Rows { out: Writer::over(used), changes: Vec::with_capacity(room) }
     }
 
     /// Appends a row.
@@ -124,31 +133,34 @@ impl Changes {
         // Rows of one kind come in runs: the table is looked for once a run.
         let mut changes = changes.into_iter().peekable();
         while let Some(place) = changes.peek().map(|change| change.place) {
-            let keys = self.places.entry(place).or_default();
+            let of_place = self.places.entry(place).or_default();
             while let Some(Change { key, value, .. }) = changes.next_if(|change| change.place == place) {
-                keys.insert(key, value.map(|range| Value { rows: Arc::clone(rows), range }));
+                of_place.add(place, (key, value.map(|range| Value { rows: Arc::clone(rows), range })));
             }
         }
     }
 
     /// Adds later changes.
     pub(super) fn join(&mut self, later: Changes) {
-        for (place, keys) in later.places {
+        for (place, later) in later.places {
             match self.places.entry(place) {
-                btree_map::Entry::Vacant(slot) => drop(slot.insert(keys)),
-                btree_map::Entry::Occupied(mut held) => held.get_mut().extend(keys),
+                btree_map::Entry::Vacant(slot) => drop(slot.insert(later)),
+                btree_map::Entry::Occupied(mut held) => {
+                    later.entries.into_iter().for_each(|entry| held.get_mut().add(place, entry));
+                }
             }
         }
     }
 
-    /// Removes a key, where it is there.
-    pub(super) fn remove(&mut self, place: Place, key: impl Into<Key>) {
-        self.places.entry(place).or_default().insert(key.into(), None);
-    }
-
     /// Returns what becomes of a key, where anything does.
     pub(super) fn get(&self, place: Place, key: &[u8]) -> Option<&Option<Value>> {
-        self.places.get(&place).and_then(|keys| keys.get(key))
+        let of_place = self.places.get(&place)?;
+        let entry = if place.is_looked_into() {
+            of_place.latest.get(key).map(|number| &of_place.entries[*number])
+        } else {
+            of_place.entries.iter().rev().find(|(changed, _)| changed[..] == *key)
+        };
+        entry.map(|(_, value)| value)
     }
 
     /// Says whether nothing changes.
@@ -156,9 +168,26 @@ impl Changes {
         self.places.is_empty()
     }
 
-    /// Hands out each table that changes, and how.
-    pub(super) fn places(&self) -> impl Iterator<Item = (Place, &OfPlace)> {
-        self.places.iter().map(|(place, keys)| (*place, keys))
+    /// Hands out each table that changes, and how, each key once and in their order.
+    pub(super) fn places(&self) -> impl Iterator<Item = (Place, Vec<&Entry>)> {
+        self.places.iter().map(|(place, of_place)| (*place, of_place.in_order()))
+    }
+}
+
+impl OfPlace {
+    fn add(&mut self, place: Place, entry: Entry) {
+        if place.is_looked_into() {
+            self.latest.insert(entry.0.clone(), self.entries.len());
+        }
+        self.entries.push(entry);
+    }
+
+    fn in_order(&self) -> Vec<&Entry> {
+        // The later one first; the sort is stable, so that of each key the latest is kept.
+        let mut ordered: Vec<&Entry> = self.entries.iter().rev().collect();
+        ordered.sort_by(|(one, _), (other, _)| one.cmp(other));
+        ordered.dedup_by(|(earlier, _), (latest, _)| earlier == latest);
+        ordered
     }
 }
 
@@ -179,7 +208,7 @@ mod tests {
     #[test]
     fn changes_read_back_and_the_later_one_stands() {
         let (message, open) = (Place::Of(Table::Message), Place::By(Index::Open));
-        let mut rows = Rows::behind(3, Vec::new());
+        let mut rows = Rows::behind(3, Vec::new(), 0);
         rows.insert(message, b"a".as_slice(), b"1");
         rows.insert(open, b"a".as_slice(), b"");
         rows.insert(message, b"a".as_slice(), b"22");
@@ -192,6 +221,16 @@ mod tests {
         assert_eq!(found(message, b"a"), Some(Some(b"22".to_vec())));
         assert_eq!(found(open, b"a"), Some(None));
         assert_eq!(found(message, b"b"), None);
+        let written: Vec<_> = changes
+            .places()
+            .map(|(place, entries)| {
+                (place, entries.into_iter().map(|(key, value)| (key.to_vec(), value.as_deref().map(<[u8]>::to_vec))).collect())
+            })
+            .collect::<Vec<(Place, Vec<_>)>>();
+        assert_eq!(
+            written,
+            [(message, vec![(b"a".to_vec(), Some(b"22".to_vec()))]), (open, vec![(b"a".to_vec(), None)])]
+        );
         let whole = |cut: usize| read(&bytes[..cut], 3).map(|changes| changes.len());
         let lens: Vec<_> = (3..=bytes.len()).filter_map(|cut| whole(cut).ok()).collect();
         assert_eq!(lens, [0, 1, 2, 3, 4], "only where a row ends");

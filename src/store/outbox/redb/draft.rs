@@ -4,9 +4,9 @@ use super::Shared;
 use super::changes::{Change, Rows};
 use super::fault::Fault;
 use super::journal::HEADER;
-use super::tables::{Index, Meta, Place, Reading};
-use crate::store::codec::{self, Key, Row, Table, Visitor};
-use std::collections::BTreeMap;
+use super::tables::{Meta, Place, Reading};
+use crate::store::codec::{self, Key, Row, Visitor};
+use std::collections::HashMap;
 
 /// One commit in the making.
 pub(super) struct Draft<'s> {
@@ -15,7 +15,7 @@ pub(super) struct Draft<'s> {
     reading: Option<Reading>,
     rows: Rows,
     /// Which of the changes is the latest of a key, in those tables that a commit looks into.
-    latest: BTreeMap<(Place, Key), usize>,
+    latest: HashMap<(Place, Key), usize>,
     pub(super) meta: Meta,
 }
 
@@ -27,26 +27,14 @@ pub(super) struct Drafted {
     pub(super) meta: Meta,
 }
 
-/// Says whether a commit looks into this table for what it may have just changed.
-const fn is_looked_into(place: Place) -> bool {
-    matches!(
-        place,
-        Place::Of(
-            Table::Audience
-                | Table::Attempt
-                | Table::Receipt
-                | Table::Idempotency
-                | Table::Contact
-                | Table::Reply
-        ) | Place::By(Index::ProviderId | Index::ReplyId)
-    )
-}
+/// How many changes most puts make: the row, and a row of an index.
+const CHANGES: usize = 2;
 
 impl<'s> Draft<'s> {
-    /// Begins over what was committed last, in a buffer that was used before.
-    pub(super) fn begin(shared: &'s Shared, used: Vec<u8>) -> Self {
-        let (rows, meta) = (Rows::behind(HEADER, used), shared.pending.meta());
-        Draft { shared, reading: None, rows, latest: BTreeMap::new(), meta }
+    /// Begins over what was committed last, in a buffer that was used before, with so many puts to come.
+    pub(super) fn begin(shared: &'s Shared, used: Vec<u8>, puts: usize) -> Self {
+        let (rows, meta) = (Rows::behind(HEADER, used, puts.saturating_mul(CHANGES)), shared.pending.meta());
+        Draft { shared, reading: None, rows, latest: HashMap::new(), meta }
     }
 
     /// Ends; the commit has the next position.
@@ -77,9 +65,13 @@ impl<'s> Draft<'s> {
 
     /// Returns a value as this commit would leave it.
     pub(super) fn value(&mut self, place: Place, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        debug_assert!(is_looked_into(place), "{place:?} has no index");
-        if let Some(number) = self.latest.get(&(place, Key::from_slice(key))) {
-            return Ok(self.rows.value(&self.rows.changes[*number]).map(<[u8]>::to_vec));
+        let own = if place.is_looked_into() {
+            self.latest.get(&(place, Key::from_slice(key))).map(|number| &self.rows.changes[*number])
+        } else {
+            self.rows.changes.iter().rev().find(|change| change.place == place && change.key[..] == *key)
+        };
+        if let Some(own) = own {
+            return Ok(self.rows.value(own).map(<[u8]>::to_vec));
         }
         let found = self.shared.pending.find(place, key);
         if let Some(changed) = found.change {
@@ -102,7 +94,7 @@ impl<'s> Draft<'s> {
     /// Notes where the latest change stands.
     fn note(&mut self) {
         let Some(Change { place, key, .. }) = self.rows.changes.last() else { return };
-        if is_looked_into(*place) {
+        if place.is_looked_into() {
             self.latest.insert((*place, key.clone()), self.rows.changes.len() - 1);
         }
     }

@@ -183,7 +183,7 @@ impl Outbox for RedbOutbox {
         self.recover()?;
         let used = std::mem::take(&mut self.buffer);
         let drafted = self.shared.seen(guarded(|| {
-            let mut draft = Draft::begin(&self.shared, used);
+            let mut draft = Draft::begin(&self.shared, used, batch.len());
             batch.iter().try_for_each(|put| apply::put(&mut draft, put))?;
             Ok(draft.finish())
         }))?;

@@ -26,7 +26,7 @@ pub(super) type RawRow = (Vec<u8>, Vec<u8>);
 const FIRST_INDEX: u8 = 128;
 
 /// A table that is no noun's own. Stored by number in the journal: append.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[repr(u8)]
 pub(super) enum Index {
     /// The open messages.
@@ -48,7 +48,7 @@ pub(super) enum Index {
 }
 
 /// Any table of the file.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Place {
     Of(Table),
     By(Index),
@@ -68,6 +68,17 @@ impl Place {
         ];
         let nouns = Table::OUTBOX.into_iter().chain([Table::Meta]);
         nouns.map(Place::Of).chain(indexes.map(Place::By))
+    }
+
+    /// Says whether commits look into this table, for what was just changed in it. Anything can be looked up in any
+    /// table; where this says no, it takes a walk through all that is pending.
+    pub(super) const fn is_looked_into(self) -> bool {
+        matches!(
+            self,
+            Place::Of(
+                Table::Attempt | Table::Receipt | Table::Idempotency | Table::Contact | Table::Reply
+            ) | Place::By(Index::ProviderId | Index::ReplyId)
+        )
     }
 
     pub(super) const fn name(self) -> &'static str {

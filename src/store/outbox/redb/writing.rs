@@ -3,13 +3,13 @@
 //! Changes are written table by table in the order of the keys: what is new goes in as runs, which fill their pages,
 //! where row by row each new page would be split in two halves.
 
-use super::changes::{Changes, OfPlace, Value};
+use super::changes::{Changes, Entry};
 use super::fault::Fault;
 use super::tables::{Bytes, Meta, Place, RawRow, each_under};
 use crate::store::codec::{self, Key, Table};
 use crate::store::outbox::Walk;
 use redb::{Database, Durability, ReadableTable, WriteTransaction};
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::iter::Peekable;
 use std::ops::Bound;
 
@@ -17,7 +17,8 @@ use std::ops::Bound;
 pub(super) struct Writing<'t> {
     transaction: &'t WriteTransaction,
     open: BTreeMap<Place, redb::Table<'t, Bytes, Bytes>>,
-    changes: Changes,
+    /// Keys that are to be removed from tables, and are there yet.
+    removed: BTreeMap<Place, BTreeSet<Key>>,
     /// Whether anything was changed.
     touched: bool,
 }
@@ -40,8 +41,8 @@ pub(super) fn transact<T>(
     let mut transaction = database.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     transaction.set_quick_repair(true);
-    let (open, changes) = (BTreeMap::new(), Changes::default());
-    let mut tables = Writing { transaction: &transaction, open, changes, touched: false };
+    let (open, removed) = (BTreeMap::new(), BTreeMap::new());
+    let mut tables = Writing { transaction: &transaction, open, removed, touched: false };
     let value = change(&mut tables)?;
     tables.flush()?;
     let touched = tables.touched;
@@ -60,7 +61,7 @@ impl<'t> Writing<'t> {
 
     /// Writes changes.
     pub(super) fn write(&mut self, changes: &Changes) -> Result<(), Fault> {
-        changes.places().try_for_each(|(place, changes)| write(self.stored(place)?, changes))
+        changes.places().try_for_each(|(place, entries)| write(self.stored(place)?, &entries))
     }
 
     /// Writes what the store knows about itself.
@@ -71,10 +72,15 @@ impl<'t> Writing<'t> {
         Ok(())
     }
 
-    /// Writes what was changed so far, so that [`Writing::stored`] has it.
+    /// Writes what was removed so far, so that [`Writing::stored`] has it.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
-        let changes = std::mem::take(&mut self.changes);
-        self.write(&changes)
+        for (place, keys) in std::mem::take(&mut self.removed) {
+            let table = self.stored(place)?;
+            for key in keys {
+                table.remove(key.as_slice())?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns a table without the changes that are yet to be written.
@@ -95,15 +101,15 @@ impl<'t> Writing<'t> {
     /// Removes a key, where it is there.
     pub(super) fn remove(&mut self, place: Place, key: impl Into<Key>) {
         self.touched = true;
-        self.changes.remove(place, key);
+        self.removed.entry(place).or_default().insert(key.into());
     }
 
     /// Returns a value as this transaction has left it.
     pub(super) fn value(&mut self, place: Place, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        match self.changes.get(place, key) {
-            Some(changed) => Ok(changed.as_deref().map(<[u8]>::to_vec)),
-            None => Ok(self.stored(place)?.get(key)?.map(|value| value.value().to_vec())),
+        if self.removed.get(&place).is_some_and(|keys| keys.contains(key)) {
+            return Ok(None);
         }
+        Ok(self.stored(place)?.get(key)?.map(|value| value.value().to_vec()))
     }
 
     /// Returns at most `limit` rows under a prefix.
@@ -125,8 +131,8 @@ impl<'t> Writing<'t> {
 }
 
 /// Writes a table's changes in the order of their keys.
-fn write(table: &mut redb::Table<'_, Bytes, Bytes>, changes: &OfPlace) -> Result<(), Fault> {
-    let mut changes = changes.iter().peekable();
+fn write(table: &mut redb::Table<'_, Bytes, Bytes>, entries: &[&Entry]) -> Result<(), Fault> {
+    let mut changes = entries.iter().copied().peekable();
     // What follows a new key is new as well, most often, and what follows a known one is known.
     let mut expect_new = true;
     while let Some((key, value)) = changes.peek() {
@@ -146,7 +152,7 @@ fn write(table: &mut redb::Table<'_, Bytes, Bytes>, changes: &OfPlace) -> Result
 /// Writes the next changes as far as they are new keys between two that the table has. Says whether there was one.
 fn write_run<'c>(
     table: &mut redb::Table<'_, Bytes, Bytes>,
-    changes: &mut Peekable<impl Iterator<Item = (&'c Key, &'c Option<Value>)>>,
+    changes: &mut Peekable<impl Iterator<Item = &'c Entry>>,
 ) -> Result<bool, Fault> {
     let Some((first, _)) = changes.peek() else { return Ok(false) };
     let mut cursor = table.lower_bound_mut(Bound::Included(first.as_slice()))?;
