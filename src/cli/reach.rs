@@ -162,6 +162,8 @@ fn draw(reach: &Value, coloured: bool) -> String {
         &channels.collect::<Vec<_>>(),
         coloured,
     ));
+    let age = table::ago(&reach["counted_at"], &reach["at"]);
+    out.push_str(&format!("\nThe address book was counted {age} ago; the gateways are as they are now\n"));
     out
 }
 
@@ -192,7 +194,7 @@ mod tests {
         east["audience"] = "east".into();
         let shown = draw(
             &json!({
-                "counted_at": "2026-11-22T18:00:00Z", "all": reached(5, 2, 1), "audiences": [east],
+                "at": "2026-11-22T18:00:07Z", "counted_at": "2026-11-22T18:00:00Z", "all": reached(5, 2, 1), "audiences": [east],
                 "audiences_left_out": 0, "channels": [{"channel": "sms", "people": 3, "usable_gateways": 1}],
             }),
             false,
@@ -203,7 +205,8 @@ mod tests {
              everybody  5       2        1            2\n\
              east       3       0        1            2\n\n\
              CHANNEL  PEOPLE  USABLE GATEWAYS\n\
-             sms      3       1\n"
+             sms      3       1\n\n\
+             The address book was counted 7 s ago; the gateways are as they are now\n"
         );
         assert!(draw(&json!({"counted_at": null}), false).contains("being counted"));
         assert_eq!(encoded("شرق a&b"), "%D8%B4%D8%B1%D9%82%20a%26b");

@@ -196,10 +196,11 @@ mod tests {
     #[test]
     fn lines_have_their_golden_bytes() {
         let mut chain = Chain::after(Head::default());
-        let lines: Vec<_> = [act("sms-main", "rain"), act("all", "قال \"قف\"\n\u{1}\\"), act("\u{8}\t\u{c}\r\u{1f}", "ok")]
-            .into_iter()
-            .map(|audit| whole_line(&chain.link(audit)))
-            .collect();
+        let lines: Vec<_> =
+            [act("sms-main", "rain"), act("all", "قال \"قف\"\n\u{1}\\"), act("\u{8}\t\u{c}\r\u{1f}", "ok")]
+                .into_iter()
+                .map(|audit| whole_line(&chain.link(audit)))
+                .collect();
         let zeros = "0".repeat(64);
         let first = format!(
             "{{\"number\":1,\"prev\":\"{zeros}\",\"at\":\"2026-09-21T14:13:20.000Z\",\"who\":\"amal\",\

@@ -224,7 +224,13 @@ mod tests {
         let written: Vec<_> = changes
             .places()
             .map(|(place, entries)| {
-                (place, entries.into_iter().map(|(key, value)| (key.to_vec(), value.as_deref().map(<[u8]>::to_vec))).collect())
+                (
+                    place,
+                    entries
+                        .into_iter()
+                        .map(|(key, value)| (key.to_vec(), value.as_deref().map(<[u8]>::to_vec)))
+                        .collect(),
+                )
             })
             .collect::<Vec<(Place, Vec<_>)>>();
         assert_eq!(

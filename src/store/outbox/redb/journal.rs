@@ -272,7 +272,7 @@ mod tests {
     }
 
     fn rows(len: usize) -> Vec<u8> {
-        let mut rows = Rows::behind(HEADER, Vec::new());
+        let mut rows = Rows::behind(HEADER, Vec::new(), 0);
         rows.insert(Place::Of(Table::Audit), b"key".as_slice(), &vec![1; len]);
         rows.finish().0
     }

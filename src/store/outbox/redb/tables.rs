@@ -75,9 +75,8 @@ impl Place {
     pub(super) const fn is_looked_into(self) -> bool {
         matches!(
             self,
-            Place::Of(
-                Table::Attempt | Table::Receipt | Table::Idempotency | Table::Contact | Table::Reply
-            ) | Place::By(Index::ProviderId | Index::ReplyId)
+            Place::Of(Table::Attempt | Table::Receipt | Table::Idempotency | Table::Contact | Table::Reply)
+                | Place::By(Index::ProviderId | Index::ReplyId)
         )
     }
 
