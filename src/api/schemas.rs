@@ -15,6 +15,7 @@ use super::messages::REASON_CHARS_MAX;
 use super::problem::Kind;
 use super::tokens::TOKEN_NAME_CHARS_MAX;
 use crate::core::channel::Channel;
+use crate::core::hearsay::Word;
 use crate::core::message::{LANGUAGES_MAX, Severity, Status, Urgency};
 use crate::core::outcome::DeliveryResult;
 use crate::core::query::Role;
@@ -411,7 +412,8 @@ fn pictures() -> Value {
         }))),
         "Probe": whole(json!({
             "name": text(), "layer": text(), "reached": or_null(text()),
-            "verdict": words(["fine", "limited", "noted", "failed"]), "reason": to("Why"), "at": at(), "took_ms": count(),
+            "verdict": words(["fine", "limited", "noted", "failed", "says", "silent"]), "reason": to("Why"), "at": at(), "took_ms": count(),
+            "says": or_null(whole(json!({"word": words(Word::ALL.map(Word::name)), "title": text()}))),
             "phases": list(whole(json!({"layer": text(), "took_us": count()}))), "valid": {"type": "boolean"},
         })),
         "Gateway": whole(json!({

@@ -76,18 +76,17 @@ pub(crate) fn gateway(gateway: &GatewayView) -> Value {
 }
 
 fn probe(probe: &ProbeView) -> Value {
-    let verdict = match probe.verdict {
-        Verdict::Fine => "fine",
-        Verdict::Limited(_) => "limited",
-        Verdict::Noted(_) => "noted",
-        Verdict::Failed(_) => "failed",
+    let says = match &probe.verdict {
+        Verdict::Says(told) => json!({"word": told.word().name(), "title": told.title()}),
+        _ => Value::Null,
     };
     json!({
         "name": probe.name,
         "layer": probe.layer.name(),
         "reached": probe.reached.map(Layer::name),
-        "verdict": verdict,
+        "verdict": probe.verdict.name(),
         "reason": reason(probe.verdict.reason()),
+        "says": says,
         "at": time(probe.at),
         "took_ms": probe.took.ms(),
         "phases": probe.phases.iter()

@@ -5,6 +5,8 @@ use super::{Done, Failure};
 use crate::adapter;
 use crate::core::channel::GatewayId;
 use crate::core::evidence::{Layer, ProbeReport, Verdict};
+use crate::core::hearsay::{Told, Word};
+use crate::core::outcome::Reason;
 use crate::diag::{Diagnostics, did_you_mean};
 use crate::probe::{self, Context};
 use crate::settings::Settings;
@@ -63,6 +65,49 @@ fn refused(diags: Diagnostics) -> Failure {
 
 /// Draws the reports for people.
 fn draw(reports: &[ProbeReport], coloured: bool) -> String {
+    let (hearsay, seen): (Vec<_>, Vec<_>) =
+        reports.iter().cloned().partition(|report| report.verdict.is_hearsay());
+    let mut drawn = if seen.is_empty() { String::new() } else { draw_seen(&seen, coloured) };
+    if !hearsay.is_empty() {
+        let heads = ["PAGE", "THE PROVIDER SAYS"];
+        let rows: Vec<_> = hearsay.iter().map(hearsay_row).collect();
+        drawn.push_str(if seen.is_empty() { "" } else { "\n" });
+        drawn.push_str(&lay_out(&heads, &rows, coloured));
+    }
+    drawn
+}
+
+/// Draws what a provider's page says: no check of ours, so it stands apart from them.
+fn hearsay_row(report: &ProbeReport) -> Vec<Cell> {
+    let (says, tone) = match &report.verdict {
+        Verdict::Says(told) if told.word() == Word::Fine => (said(told), Tone::Good),
+        Verdict::Says(told) => (said(told), Tone::Doubt),
+        verdict => {
+            let reason = verdict.reason().map_or("", Reason::name).replace('_', " ");
+            (format!("nothing: its page cannot be read ({reason})"), Tone::Plain)
+        }
+    };
+    vec![Cell(report.probe.clone(), Tone::Plain), Cell(says, tone)]
+}
+
+/// Says a provider's word, with its title in quotation marks and isolated, since it may run from the other side.
+pub(super) fn said(told: &Told) -> String {
+    let word = match told.word() {
+        Word::Fine => "all is well",
+        Word::Planned => "maintenance is planned",
+        Word::Maintenance => "maintenance is going on",
+        Word::Degraded => "degraded",
+        Word::Partial => "partial outage",
+        Word::Major => "major outage",
+    };
+    match told.title() {
+        "" => word.to_owned(),
+        title => format!("{word}: \u{201c}\u{2068}{title}\u{2069}\u{201d}"),
+    }
+}
+
+/// Draws what we saw ourselves.
+fn draw_seen(reports: &[ProbeReport], coloured: bool) -> String {
     let mut heads = vec!["PROBE", "RESULT", "REACHED", "FAILED AT", "REASON"];
     let layers: Vec<_> = Layer::ALL.into_iter().filter(|layer| took(reports, *layer)).collect();
     let names: Vec<_> = layers.iter().map(|layer| layer.name().to_uppercase()).collect();
@@ -79,16 +124,16 @@ fn took(reports: &[ProbeReport], layer: Layer) -> bool {
 fn row(report: &ProbeReport, layers: &[Layer]) -> Vec<Cell> {
     let plain = |text: String| Cell(text, Tone::Plain);
     let layer = |layer: Option<Layer>| plain(layer.map_or(String::new(), |layer| layer.name().into()));
-    let (result, tone) = match report.verdict {
-        Verdict::Fine => ("fine", Tone::Good),
-        Verdict::Limited(_) => ("limited", Tone::Doubt),
-        Verdict::Noted(_) => ("noted", Tone::Doubt),
-        Verdict::Failed(_) => ("failed", Tone::Bad),
+    let tone = match report.verdict {
+        Verdict::Fine => Tone::Good,
+        Verdict::Limited(_) | Verdict::Noted(_) => Tone::Doubt,
+        Verdict::Failed(_) => Tone::Bad,
+        Verdict::Says(_) | Verdict::Silent(_) => Tone::Plain,
     };
     let reason = report.verdict.reason().map_or(String::new(), |reason| reason.name().replace('_', " "));
     let mut cells = vec![
         plain(report.probe.clone()),
-        Cell(result.into(), tone),
+        Cell(report.verdict.name().into(), tone),
         layer(report.reached),
         layer(report.failed_at()),
         plain(reason),
@@ -116,11 +161,10 @@ fn to_json(gateway: &str, reports: &[ProbeReport]) -> Value {
             json!({
                 "probe": report.probe,
                 "aims_at": report.aims_at.name(),
-                "result": match report.verdict {
-                    Verdict::Fine => "fine",
-                    Verdict::Limited(_) => "limited",
-                    Verdict::Noted(_) => "noted",
-                    Verdict::Failed(_) => "failed",
+                "result": report.verdict.name(),
+                "says": match &report.verdict {
+                    Verdict::Says(told) => json!({ "word": told.word().name(), "title": told.title() }),
+                    _ => Value::Null,
                 },
                 "reached": report.reached.map(Layer::name),
                 "failed_at": report.failed_at().map(Layer::name),
@@ -138,7 +182,6 @@ fn to_json(gateway: &str, reports: &[ProbeReport]) -> Value {
 mod tests {
     use super::*;
     use crate::core::evidence::Phase;
-    use crate::core::outcome::Reason;
     use crate::core::time::Span;
 
     fn reports() -> Vec<ProbeReport> {
@@ -170,6 +213,31 @@ mod tests {
                         web      fine    http                             0.2 ms  11.5 ms  12 ms\n\
                         account  failed           tcp        tcp refused  0.1 ms           12 ms\n";
         assert_eq!(draw(&reports(), false), expected, "\n{}", draw(&reports(), false));
+    }
+
+    #[test]
+    fn what_the_provider_says_stands_apart() {
+        let hearsay = |probe: &str, verdict| ProbeReport {
+            probe: probe.into(),
+            aims_at: Layer::Http,
+            verdict,
+            phases: vec![],
+            ..reports().remove(0)
+        };
+        let pages = [
+            hearsay("page", Verdict::Says(Told::new(Word::Major, "\u{202e}تأخر\u{1b}[2J"))),
+            hearsay("feed", Verdict::Silent(Reason::DnsTimeout)),
+        ];
+        let expected = "PAGE  THE PROVIDER SAYS\n\
+                        page  major outage: \u{201c}\u{2068}تأخر [2J\u{2069}\u{201d}\n\
+                        feed  nothing: its page cannot be read (dns timeout)\n";
+        assert_eq!(draw(&pages, false), expected);
+        let both = [reports(), pages.to_vec()].concat();
+        assert_eq!(draw(&both, false), format!("{}\n{expected}", draw(&reports(), false)));
+        assert_eq!(
+            to_json("g", &both)["probes"][2]["says"],
+            json!({ "word": "major_outage", "title": "تأخر [2J" })
+        );
     }
 
     #[test]

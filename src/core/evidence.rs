@@ -1,6 +1,7 @@
 //! What is seen of a gateway: the results of probes, and the layers they reach.
 
 use super::channel::GatewayId;
+use super::hearsay::Told;
 use super::outcome::Reason;
 use super::time::Span;
 use std::fmt;
@@ -41,6 +42,10 @@ pub enum Verdict {
     Noted(Reason),
     /// It failed at the layer after the deepest one reached.
     Failed(Reason),
+    /// No check of ours: the provider's own status page says so. Hardly weighed.
+    Says(Told),
+    /// No check of ours either: the provider's status page could not be read, which says nothing of the gateway.
+    Silent(Reason),
 }
 
 /// The result of one probe of one gateway.
@@ -121,13 +126,33 @@ impl Verdict {
     /// Returns the reason, where it is not plainly fine.
     pub const fn reason(&self) -> Option<Reason> {
         match self {
-            Verdict::Fine => None,
-            Verdict::Limited(reason) | Verdict::Noted(reason) | Verdict::Failed(reason) => Some(*reason),
+            Verdict::Fine | Verdict::Says(_) => None,
+            Verdict::Limited(reason)
+            | Verdict::Noted(reason)
+            | Verdict::Failed(reason)
+            | Verdict::Silent(reason) => Some(*reason),
         }
     }
 
     /// Says whether the probe failed.
     pub const fn failed(&self) -> bool {
         matches!(self, Verdict::Failed(_))
+    }
+
+    /// Says whether it is not what we saw but what the provider says, or does not say.
+    pub const fn is_hearsay(&self) -> bool {
+        matches!(self, Verdict::Says(_) | Verdict::Silent(_))
+    }
+
+    /// Returns the word used in JSON and by the commands.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Verdict::Fine => "fine",
+            Verdict::Limited(_) => "limited",
+            Verdict::Noted(_) => "noted",
+            Verdict::Failed(_) => "failed",
+            Verdict::Says(_) => "says",
+            Verdict::Silent(_) => "silent",
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod erasure;
 pub mod evidence;
 pub mod forecast;
 pub mod gateway;
+pub mod hearsay;
 pub mod ids;
 pub mod input;
 pub mod message;

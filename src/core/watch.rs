@@ -133,7 +133,7 @@ impl Core {
         let may_declare = self.may_accuse(id);
         let Some(g) = self.fleet.get_mut(id) else { return };
         let changed = g.cell.judge(dwell, may_declare, now);
-        let hurry = g.cell.worst() >= DOUBT || matches!(g.cell.state(), State::Down | State::Recovering);
+        let hurry = g.cell.suspicion() >= DOUBT || matches!(g.cell.state(), State::Down | State::Recovering);
         if std::mem::replace(&mut g.hurried, hurry) != hurry {
             let pace = if hurry { Pace::Doubt } else { Pace::Normal };
             self.effects.push_back(Effect::ProbePace { gateway: id, pace });

@@ -29,6 +29,7 @@ mod source;
 mod table;
 mod units;
 mod value;
+pub(crate) mod xml;
 
 pub(crate) use article::article;
 pub use diagnostic::{At, Diagnostic, Diagnostics, Level};

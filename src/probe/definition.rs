@@ -3,7 +3,7 @@
 //! ```toml
 //! [[probe]]
 //! name     = "account"              # unique for each gateway: it is a metric's label
-//! kind     = "api"                  # dns, tcp, tls, http, api, smpp, smtp
+//! kind     = "api"                  # dns, tcp, tls, http, api, smpp, smtp; statuspage, rss, page
 //! adapter  = "whatsapp-cloud"       # or gateway = "whatsapp-main", or channel = "whatsapp"
 //! where    = { like = "kannel", status_url = true }    # of those, where a setting is this word, or is there at all
 //! interval = "60s"
@@ -14,7 +14,7 @@
 //! ```
 //! `{word}` stands for the gateway's own setting of that name, secrets included; `defaults` are for what it leaves out.
 //!
-//! Limits: intervals from 100 ms to a day, time-outs from 10 ms to a minute.
+//! Limits: intervals from 100 ms, of a provider's status page from a minute, to a day; time-outs from 10 ms to a minute.
 
 use super::expect::words_of_reasons;
 use super::target::{Target, Text, Unset};
@@ -33,6 +33,10 @@ use std::sync::Arc;
 const INTERVAL: Span = Span::from_secs(15);
 /// How often while there is doubt. Cites: the evidence meter's state of suspicion asks for a probe every 2 s.
 const IN_DOUBT: Span = Span::from_secs(2);
+/// How often a provider's status page is read unless its file says otherwise: people write it, minutes late.
+const FEED_INTERVAL: Span = Span::from_mins(2);
+/// Whose page it is wants it asked no more often, in doubt neither.
+const FEED_INTERVAL_MIN: Span = Span::from_secs(60);
 /// More often would measure ourselves.
 const INTERVAL_MIN: Span = Span::from_ms(100);
 /// Evidence older than a day is none.
@@ -173,17 +177,20 @@ impl Definition {
         }
         let wanted = wanted(&mut table, diags);
         let provided = provided(&mut table, diags);
-        let interval = interval(&mut table, "interval", diags).unwrap_or(INTERVAL);
-        let in_doubt = interval_in_doubt(&mut table, interval, diags);
+        let words: Vec<_> = KINDS.iter().map(|kind| (kind.name, kind)).collect();
+        let says_kind = table.key("kind").is_some();
+        let kind = table.choice("kind", &words, diags);
+        let rest = Rest::of(kind.as_ref().is_some_and(|kind| kind.value.is_feed));
+        let interval = rest.interval(&mut table, diags);
+        let in_doubt = rest.in_doubt(&mut table, interval, diags);
         let limits = limits(&mut table, diags);
         let defaults = table.string_map("defaults", diags);
         let defaults = defaults.into_iter().map(|(key, text)| (key, text.value)).collect();
-        if table.key("kind").is_none() {
+        if !says_kind {
             table.missing("kind", diags);
             return None;
         }
-        let words: Vec<_> = KINDS.iter().map(|kind| (kind.name, kind)).collect();
-        let kind = table.choice("kind", &words, diags)?.value;
+        let kind = kind?.value;
         let blueprint = (kind.parse)(&mut Reader { table: &mut table, diags });
         table.finish(diags);
         Some(Definition {
@@ -259,26 +266,41 @@ fn provided(table: &mut Table, diags: &mut Diagnostics) -> Vec<(String, Provided
     provided
 }
 
-fn interval(table: &mut Table, key: &'static str, diags: &mut Diagnostics) -> Option<Span> {
-    table.span_in(key, INTERVAL_MIN..=INTERVAL_MAX, diags).map(|span| span.value)
+/// How often a kind of probe runs: usually, in doubt, and at most.
+struct Rest {
+    usual: Span,
+    in_doubt: Span,
+    least: Span,
 }
 
-/// Reads how often it runs in doubt; never more seldom than otherwise.
-fn interval_in_doubt(table: &mut Table, interval: Span, diags: &mut Diagnostics) -> Span {
-    let Some(span) = table.span_in("in_doubt", INTERVAL_MIN..=INTERVAL_MAX, diags) else {
-        return IN_DOUBT.min(interval);
-    };
-    if span.value > interval {
-        diags.push(
-            Diagnostic::error(
-                "out-of-range",
-                format!("`in_doubt` of {} is above its interval", table.called()),
-            )
-            .at(&span.place, "doubt must not slow it down")
-            .help(format!("write {interval} or less, or leave it out")),
-        );
+impl Rest {
+    fn of(is_feed: bool) -> Rest {
+        match is_feed {
+            true => Rest { usual: FEED_INTERVAL, in_doubt: FEED_INTERVAL_MIN, least: FEED_INTERVAL_MIN },
+            false => Rest { usual: INTERVAL, in_doubt: IN_DOUBT, least: INTERVAL_MIN },
+        }
     }
-    span.value.min(interval)
+
+    fn interval(&self, table: &mut Table, diags: &mut Diagnostics) -> Span {
+        let said = table.span_in("interval", self.least..=INTERVAL_MAX, diags);
+        said.map_or(self.usual, |span| span.value)
+    }
+
+    /// Reads how often it runs in doubt; never more seldom than otherwise.
+    fn in_doubt(&self, table: &mut Table, interval: Span, diags: &mut Diagnostics) -> Span {
+        let Some(span) = table.span_in("in_doubt", self.least..=INTERVAL_MAX, diags) else {
+            return self.in_doubt.min(interval);
+        };
+        if span.value > interval {
+            let message = format!("`in_doubt` of {} is above its interval", table.called());
+            diags.push(
+                Diagnostic::error("out-of-range", message)
+                    .at(&span.place, "doubt must not slow it down")
+                    .help(format!("write {interval} or less, or leave it out")),
+            );
+        }
+        span.value.min(interval)
+    }
 }
 
 fn limits(table: &mut Table, diags: &mut Diagnostics) -> Limits {
@@ -383,6 +405,7 @@ impl Definition {
             gateway_name: target.name.clone(),
             name: self.name.value.clone(),
             aims_at: self.kind.aims_at,
+            is_feed: self.kind.is_feed,
             interval: self.interval,
             in_doubt: self.in_doubt,
             limits: self.limits,
@@ -435,6 +458,11 @@ impl<'a> Reader<'a> {
     /// Reads a text without placeholders.
     pub(crate) fn string(&mut self, key: &'static str) -> Option<Spanned<String>> {
         self.table.string(key, self.diags)
+    }
+
+    /// Reads an array of texts without placeholders; none where it is left out.
+    pub(crate) fn strings(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        self.table.strings(key, self.diags).map_or_else(Vec::new, |texts| texts.value)
     }
 
     /// Reads true or false.

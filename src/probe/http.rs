@@ -9,7 +9,7 @@ use super::context::Context;
 use super::definition::{Reader, Unbuildable};
 use super::drive::{Driver, drive, look};
 use super::expect::{Answer, Expect};
-use super::place::{Address, Road};
+use super::place::{Address, Road, Wire};
 use super::target::{Escape, Target, Text};
 use super::trace::{Limits, Trace};
 use super::{Blueprint, Doing, Probe};
@@ -33,10 +33,10 @@ use std::time::{Duration, Instant, SystemTime};
 /// The most of an answer's body that is read. The largest that a ready probe reads is below 4 KiB.
 pub const BODY_MAX: usize = 256 * 1024;
 /// Cites: Meta's description of the Graph API wants `name/1.2.3`.
-const AGENT: &str = concat!("wasl/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("wasl/", env!("CARGO_PKG_VERSION"));
 
 /// An open HTTP/1.1 connection.
-struct Line {
+pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// What moves the bytes; `None` once the connection is closed.
     driver: Option<Driver>,
@@ -260,7 +260,7 @@ impl HttpProbe {
     /// Reads the answer to its end, and judges. An answer that breaks off is none, whatever its status.
     async fn judge(&self, line: &mut Line, response: Response<Incoming>) -> Result<Verdict, Reason> {
         let (head, body) = response.into_parts();
-        let body = match line.read(body).await? {
+        let body = match line.read(body, BODY_MAX).await? {
             Some(body) => body,
             // A page that is longer than it needs to be is no fault where nobody looks at it.
             None if !self.expect.reads_body() => Bytes::new(),
@@ -292,7 +292,7 @@ fn left(limit: Span, spent: Duration) -> Span {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a condition compares a provider's time with ours")]
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
@@ -321,26 +321,31 @@ impl Line {
     /// Opens a connection to speak HTTP over. Nothing is sent yet.
     async fn open(road: &Road, context: &Context, trace: &mut Trace) -> Result<Line, Reason> {
         let wire = road.open(context, trace).await?;
+        Line::over(wire, road.tls.is_some()).await
+    }
+
+    /// Speaks HTTP over an open connection, inside TLS or not. Nothing is sent yet.
+    pub(super) async fn over(wire: Box<dyn Wire>, secure: bool) -> Result<Line, Reason> {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(64 * 1024);
         let shaken = builder.handshake(TokioIo::new(wire)).await;
         let (sender, mut connection) = shaken.map_err(|error| reason(&error))?;
-        let driver: Driver = match road.tls {
+        let driver: Driver = match secure {
             // TLS takes its leave; over plain TCP, closing the socket says the same at one call less.
-            Some(_) => Box::pin(connection),
-            None => Box::pin(poll_fn(move |cx| connection.poll_without_shutdown(cx))),
+            true => Box::pin(connection),
+            false => Box::pin(poll_fn(move |cx| connection.poll_without_shutdown(cx))),
         };
         Ok(Line { sender, driver: Some(driver) })
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Reason> {
+    pub(super) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Reason> {
         let Line { sender, driver } = self;
         drive(driver, sender.send_request(request)).await.map_err(|error| reason(&error))
     }
 
-    /// Reads a body to its end; `None`: it is longer than [`BODY_MAX`].
-    async fn read(&mut self, body: Incoming) -> Result<Option<Bytes>, Reason> {
-        match drive(&mut self.driver, Limited::new(body, BODY_MAX).collect()).await {
+    /// Reads a body to its end; `None`: it is longer than `most` bytes.
+    pub(super) async fn read(&mut self, body: Incoming, most: usize) -> Result<Option<Bytes>, Reason> {
+        match drive(&mut self.driver, Limited::new(body, most).collect()).await {
             Ok(body) => Ok(Some(body.to_bytes())),
             Err(error) => match error.downcast_ref::<hyper::Error>() {
                 Some(error) => Err(reason(error)),

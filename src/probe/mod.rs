@@ -21,6 +21,7 @@ mod definition;
 mod dns;
 mod drive;
 mod expect;
+mod feed;
 pub mod http;
 mod place;
 mod race;
@@ -80,18 +81,23 @@ pub struct Kind {
     pub name: &'static str,
     /// The layer that it is for.
     pub aims_at: Layer,
+    /// Whether it asks what the provider says of itself, rather than looks for itself.
+    pub is_feed: bool,
     parse: fn(&mut Reader<'_>) -> Option<Box<dyn Blueprint>>,
 }
 
 /// Every kind of probe.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "dns", aims_at: Layer::Dns, parse: dns::parse },
-    Kind { name: "tcp", aims_at: Layer::Tcp, parse: tcp::parse },
-    Kind { name: "tls", aims_at: Layer::Tls, parse: tls::parse },
-    Kind { name: "http", aims_at: Layer::Http, parse: http::parse },
-    Kind { name: "api", aims_at: Layer::Api, parse: api::parse },
-    Kind { name: "smpp", aims_at: Layer::Api, parse: smpp::parse },
-    Kind { name: "smtp", aims_at: Layer::Api, parse: smtp::parse },
+    Kind { name: "dns", aims_at: Layer::Dns, is_feed: false, parse: dns::parse },
+    Kind { name: "tcp", aims_at: Layer::Tcp, is_feed: false, parse: tcp::parse },
+    Kind { name: "tls", aims_at: Layer::Tls, is_feed: false, parse: tls::parse },
+    Kind { name: "http", aims_at: Layer::Http, is_feed: false, parse: http::parse },
+    Kind { name: "api", aims_at: Layer::Api, is_feed: false, parse: api::parse },
+    Kind { name: "smpp", aims_at: Layer::Api, is_feed: false, parse: smpp::parse },
+    Kind { name: "smtp", aims_at: Layer::Api, is_feed: false, parse: smtp::parse },
+    Kind { name: "statuspage", aims_at: Layer::Http, is_feed: true, parse: feed::statuspage },
+    Kind { name: "rss", aims_at: Layer::Http, is_feed: true, parse: feed::rss },
+    Kind { name: "page", aims_at: Layer::Http, is_feed: true, parse: feed::page },
 ];
 
 /// A probe with all that is needed to run it and to report.
@@ -109,6 +115,7 @@ pub struct Ready {
     /// How often it runs while the gateway is in doubt.
     pub in_doubt: Span,
     limits: Limits,
+    is_feed: bool,
     probe: Box<dyn Probe>,
 }
 
@@ -143,8 +150,15 @@ impl Ready {
         // A kept connection that fails is tried afresh: twice the whole is the most that honest work takes.
         let whole = self.limits.whole().times(2) + Span::from_secs(1);
         let result = tokio::time::timeout(whole.to_std(), self.probe.run(context, &mut trace)).await;
-        let verdict = result.unwrap_or(Err(Reason::Timeout)).unwrap_or_else(failure);
+        let result = result.unwrap_or(Err(Reason::Timeout));
+        let verdict = result.unwrap_or_else(|reason| match self.is_feed {
+            // That a provider's page is away says nothing of the provider: it often lies elsewhere, on purpose.
+            true => Verdict::Silent(reason),
+            false => failure(reason),
+        });
         let traced = trace.end();
+        // The page's certificate is not the gateway's.
+        let certificate_until = traced.certificate_until.filter(|_| !self.is_feed);
         let report = ProbeReport {
             gateway: self.gateway,
             probe: self.name.clone(),
@@ -155,7 +169,7 @@ impl Ready {
             took: traced.took,
             interval: self.interval,
         };
-        Finding { report, certificate_until: traced.certificate_until }
+        Finding { report, certificate_until }
     }
 }
 

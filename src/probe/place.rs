@@ -77,6 +77,28 @@ impl Road {
     /// Goes down to the deepest layer of the road: an open connection.
     pub(crate) async fn open(&self, context: &Context, trace: &mut Trace) -> Result<Box<dyn Wire>, Reason> {
         let stream = self.place.open(context, trace, &self.limits).await?;
+        self.secure(stream, trace).await
+    }
+
+    /// Goes down the same road, to none of the host's addresses but those that are `allowed`: what was asked of the name is
+    /// what is connected to, so that a name cannot change its mind between the two.
+    pub(crate) async fn open_within(
+        &self,
+        context: &Context,
+        trace: &mut Trace,
+        allowed: impl Fn(IpAddr) -> bool,
+    ) -> Result<Box<dyn Wire>, Reason> {
+        let mut addresses = self.place.find(context, trace, &self.limits).await?;
+        addresses.retain(|address| allowed(*address));
+        if addresses.is_empty() {
+            return Err(Reason::Configuration);
+        }
+        let opened = tcp::connect(&addresses, self.place.port);
+        let stream = trace.phase(Layer::Tcp, self.limits.connect, Reason::TcpTimeout, opened).await?;
+        self.secure(stream, trace).await
+    }
+
+    async fn secure(&self, stream: TcpStream, trace: &mut Trace) -> Result<Box<dyn Wire>, Reason> {
         match &self.tls {
             None => Ok(Box::new(stream)),
             Some(handshake) => Ok(Box::new(handshake.shake(stream, trace, &self.limits).await?)),

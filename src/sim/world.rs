@@ -11,6 +11,7 @@ use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::{Effect, Order, Reply};
 use crate::core::evidence::{Layer, ProbeReport, UplinkRound, Verdict};
 use crate::core::gateway::{GatewayConfig, Receipts};
+use crate::core::hearsay::{Told, Word};
 use crate::core::ids::{AttemptId, MessageId};
 use crate::core::input::{Accept, Asked, Command, Input, Ticket};
 use crate::core::message::{Recipient, Severity, Status, Urgency};
@@ -338,7 +339,16 @@ impl World {
             took: Span::from_ms(20),
             interval: Span::from_secs(15),
         };
+        // Its provider's page says now this, now that, whatever is the case; it draws nothing from the seed.
+        let word = Word::ALL[(self.now.ms().unsigned_abs() as usize / 7_000 + place) % Word::ALL.len()];
+        let page = ProbeReport {
+            probe: "page".into(),
+            aims_at: Layer::Http,
+            verdict: Verdict::Says(Told::new(word, "")),
+            ..report.clone()
+        };
         self.core.handle(Input::Probe(report), self.now);
+        self.core.handle(Input::Probe(page), self.now);
     }
 
     /// One turn of the shell: tick, make durable, then release; or die at any of its seams.

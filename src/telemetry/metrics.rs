@@ -392,7 +392,8 @@ impl Metrics {
             self.gateway_state.with_label_values(&[name, channel, state.name()]).set(is);
         }
         self.gateway_health.with_label_values(&[name, channel]).set(gateway.health);
-        for probe in &gateway.probes {
+        // What a provider says of itself is no success of a probe and no failure: a green page must not look like one.
+        for probe in gateway.probes.iter().filter(|probe| !probe.verdict.is_hearsay()) {
             let labels = [name, probe.name.as_str()];
             let fine = f64::from(u8::from(!probe.verdict.failed()));
             self.probe_success.with_label_values(&labels).set(fine);

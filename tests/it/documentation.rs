@@ -204,7 +204,8 @@ fn read_all(folder: &Path) -> Diagnostics {
             "[[probe]]\nkind = \"{kind}\"\ntimeouts = {{}}\nbasic = {{}}\n[probe.expect]\nbody = {{}}\n[[probe.unless]]\n"
         )
     };
-    let probes: String = ["dns", "tcp", "tls", "http", "api", "smpp", "smtp"].map(probe).concat();
+    let probes: String =
+        ["dns", "tcp", "tls", "http", "api", "smpp", "smtp", "statuspage", "rss", "page"].map(probe).concat();
     drop(probe::parse(&Source::new("probes.toml", probes.as_str()), &mut diags));
     let rules = folder.join("policies");
     fs::create_dir_all(&rules).expect("made");

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasl::api::{ApiConfig, router};
 use wasl::core::channel::Channel;
+use wasl::core::evidence::{Layer, Verdict};
+use wasl::core::hearsay::{self, Word};
 use wasl::core::ids::{AttemptId, DeliveryId};
 use wasl::core::input::Command;
 use wasl::core::message::{Message, Recipient, Severity, Status, Urgency};
@@ -22,6 +24,7 @@ use wasl::core::policy::OnUnknown;
 use wasl::core::query::{Contact, DeliveryStory, Role};
 use wasl::core::record::{Attempt, Delivery, Plan, Progress, Ranked, Repeat, Settled, Standing};
 use wasl::core::time::Span;
+use wasl::core::view::ProbeView;
 use wasl::web::locale::Zone;
 
 /// Every page, as a person comes to it.
@@ -328,6 +331,37 @@ async fn a_gateway_shows_its_layers_evidence_and_history() {
     assert!(told.contains("o-2"), "its outages");
     assert!(!told.contains("Telegram is"), "what happened to others is not its story: {told}");
     assert_eq!(house.get("/gateways/nobody").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_a_provider_says_is_shown_apart_from_what_we_saw() {
+    let mut view = stand_in::meta_is_gone();
+    let told = hearsay::Told::new(Word::Major, "<b onload=x> \u{202e}\u{7}تأخر في الرسائل");
+    let page = |name: &str, verdict| ProbeView {
+        name: name.into(),
+        at: ago(120),
+        phases: Vec::new(),
+        ..stand_in::probe(Layer::Http, Some(Layer::Http), verdict)
+    };
+    view.gateways[0].name = "sms-x".into();
+    view.gateways[0].probes =
+        vec![page("x-says", Verdict::Says(told)), page("y-says", Verdict::Silent(Reason::DnsTimeout))];
+    let house = House::new(StandIn::new(view), true);
+    for (language, parts) in [
+        ("en", ["What the provider says of itself", "major outage", "its page cannot be read", "2 min"]),
+        ("ar", ["ما يقوله المزوّد عن نفسه", "انقطاع كبير", "تعذّرت قراءة صفحته", "2"]),
+    ] {
+        let told = house.get(&format!("/gateways/sms-x?lang={language}")).await.body;
+        for part in parts {
+            assert!(told.contains(part), "{part} is not there: {told}");
+        }
+        let quoted = "<q><bdi dir=\"auto\">&lt;b onload=x&gt; تأخر في الرسائل</bdi></q>";
+        assert!(told.contains(quoted), "{told}");
+        assert!(
+            !told.contains("<th scope=\"row\"><bdi class=\"name\" dir=\"ltr\">x-says"),
+            "not among our own"
+        );
+    }
 }
 
 #[tokio::test]

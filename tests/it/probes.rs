@@ -5,6 +5,7 @@ mod command;
 mod kinds;
 mod layers;
 mod running;
+mod says;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -7,4 +7,5 @@ pub mod puts;
 pub mod road;
 pub mod seeded;
 pub mod skip;
+pub mod status_page;
 pub mod tables;

@@ -3,8 +3,10 @@
 use super::finding::Finding;
 use crate::adapter;
 use crate::cli::Failure;
+use crate::cli::probe::said;
 use crate::core::channel::GatewayId;
 use crate::core::evidence::{Layer, ProbeReport, UplinkRound, Verdict};
+use crate::core::hearsay::Word;
 use crate::core::outcome::Reason;
 use crate::diag::Diagnostics;
 use crate::probe::uplink::Uplink;
@@ -85,18 +87,22 @@ fn line(round: &UplinkRound) -> Finding {
 fn told(gateway: &GatewaySettings, reports: &[&ProbeReport]) -> Vec<Finding> {
     const CHECK: &str = "gateway";
     let name = &gateway.config.name;
+    let (hearsay, reports): (Vec<_>, Vec<_>) =
+        reports.iter().copied().partition(|report| report.verdict.is_hearsay());
+    let hearsay = hearsay.into_iter().filter_map(|report| heard(name, report));
     if reports.is_empty() {
-        return vec![Finding::unasked(
+        let unasked = Finding::unasked(
             CHECK,
             format!("{name} has no probe: nobody knows of its trouble before something is sent"),
             "add one to a file in probes/, for this gateway or its kind; without that folder the ready ones are used",
-        )];
+        );
+        return [unasked].into_iter().chain(hearsay).collect();
     }
     // What several probes found alike is told once.
     let mut alike: BTreeMap<_, Vec<&str>> = BTreeMap::new();
-    for report in reports {
+    for report in &reports {
         let (reason, is_fault) = match report.verdict {
-            Verdict::Fine => continue,
+            Verdict::Fine | Verdict::Says(_) | Verdict::Silent(_) => continue,
             Verdict::Failed(reason) => (reason, true),
             Verdict::Limited(reason) | Verdict::Noted(reason) => (reason, false),
         };
@@ -105,7 +111,8 @@ fn told(gateway: &GatewaySettings, reports: &[&ProbeReport]) -> Vec<Finding> {
     }
     if alike.is_empty() {
         let probes: Vec<_> = reports.iter().map(|report| &*report.probe).collect();
-        return vec![Finding::fine(CHECK, format!("{name} answers: {}", probes.join(", ")))];
+        let fine = Finding::fine(CHECK, format!("{name} answers: {}", probes.join(", ")));
+        return [fine].into_iter().chain(hearsay).collect();
     }
     let finding = |((is_fault, layer, reason), probes): ((bool, &str, Reason), Vec<&str>)| {
         let at = if layer.is_empty() { String::new() } else { format!(" at {layer}") };
@@ -113,7 +120,30 @@ fn told(gateway: &GatewaySettings, reports: &[&ProbeReport]) -> Vec<Finding> {
         let remedy = remedy(gateway, reason);
         if is_fault { Finding::fault(CHECK, what, remedy) } else { Finding::warning(CHECK, what, remedy) }
     };
-    alike.into_iter().map(finding).collect()
+    alike.into_iter().map(finding).chain(hearsay).collect()
+}
+
+/// Says what a provider's own page says, where it is not that all is well.
+fn heard(name: &str, report: &ProbeReport) -> Option<Finding> {
+    const CHECK: &str = "provider";
+    let page = &report.probe;
+    match &report.verdict {
+        Verdict::Says(told) if told.word() == Word::Fine => None,
+        Verdict::Says(told) => Some(Finding::warning(
+            CHECK,
+            format!("{name}: the provider says of itself ({page}): {}", said(told)),
+            "what the other checks say of this gateway counts for more; have another way ready",
+        )),
+        verdict => Some(Finding::warning(
+            CHECK,
+            format!("{name}: the provider's page ({page}) cannot be read: {}", reason_of(verdict)),
+            "nothing depends on it; look at its `url`, `component` and `private` in probes/, or take it out",
+        )),
+    }
+}
+
+fn reason_of(verdict: &Verdict) -> String {
+    verdict.reason().map_or(String::new(), |reason| reason.name().replace('_', " "))
 }
 
 /// Says what a person can do about a reason.

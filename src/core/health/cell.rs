@@ -5,6 +5,7 @@
 
 use super::needle::{CEILING, DECLARE, DOUBT, FAILED, FINE, FLAKY_FAILED, FLAKY_FINE, Needle};
 use crate::core::evidence::{Layer, ProbeReport, Verdict};
+use crate::core::hearsay::Hearsay;
 use crate::core::outcome::{Fault, Outcome, Reason};
 use crate::core::record::Needles;
 use crate::core::time::{Span, Timestamp};
@@ -49,6 +50,8 @@ pub(crate) struct Cell {
     attempts_failed: u32,
     /// A cause that needs no statistics: set down at once.
     certain: Option<Refuser>,
+    /// What its provider says of itself.
+    hearsay: Hearsay,
 }
 
 /// Who was told that our credentials are refused.
@@ -100,6 +103,7 @@ impl Cell {
             history: vec![(now, State::Unknown)],
             attempts_failed: 0,
             certain: None,
+            hearsay: Hearsay::default(),
         }
     }
 
@@ -130,10 +134,14 @@ impl Cell {
     /// Takes a probe's result. `void`: our own line is down, so that it says nothing about the gateway.
     pub(crate) fn probe(&mut self, report: &ProbeReport, void: bool, now: Timestamp) {
         self.keep_probe(report, now);
-        if void || matches!(report.verdict, Verdict::Noted(_)) {
+        let valid = Span::from_ms(report.interval.ms() * VALID_INTERVALS).max(VALID_MIN);
+        if let Verdict::Says(told) = &report.verdict {
+            // A page is read over the very line that is judged: where it was read, its word counts.
+            self.hearsay.hear(&report.probe, told.word(), now + valid);
+        }
+        if void || matches!(report.verdict, Verdict::Noted(_)) || report.verdict.is_hearsay() {
             return;
         }
-        let valid = Span::from_ms(report.interval.ms() * VALID_INTERVALS).max(VALID_MIN);
         self.valid_until = self.valid_until.max(now + valid);
         match &report.verdict {
             Verdict::Failed(reason) => {
@@ -151,7 +159,7 @@ impl Cell {
                 let most = LIMITED_MOST.max(self.flaky.value());
                 self.flaky.set((self.flaky.value() + FLAKY_FAILED).min(most), now);
             }
-            Verdict::Noted(_) => {}
+            Verdict::Noted(_) | Verdict::Says(_) | Verdict::Silent(_) => {}
             Verdict::Fine => {
                 match &self.certain {
                     // The very check that was refused is let in: that is refuted, whatever made it so.
@@ -247,10 +255,10 @@ impl Cell {
     /// Judges the state anew. `may_declare`: no verdict is opened while the line is down or just back.
     pub(crate) fn judge(&mut self, dwell: Span, may_declare: bool, now: Timestamp) -> Option<Changed> {
         let from = self.state;
-        let worst = self.worst();
-        let doubt = worst >= DOUBT;
-        let declared =
-            may_declare && (self.certain.is_some() || self.all().iter().any(|n| n.declares(dwell, now)));
+        self.hearsay.forget(now);
+        let doubt = self.suspicion() >= DOUBT;
+        let dwelt = self.leaning().iter().any(|(needle, lean)| needle.declares(*lean, dwell, now));
+        let declared = may_declare && (self.certain.is_some() || dwelt);
         let to = match (self.fallen, doubt, declared) {
             (true, true, _) => State::Down,
             (true, false, _) if from == State::Recovering && self.good() >= RETURN_AFTER => State::Up,
@@ -283,15 +291,28 @@ impl Cell {
     pub(crate) fn next_judgement(&self, dwell: Span) -> Option<Timestamp> {
         let declare = match self.fallen {
             true => None,
-            false => self.all().iter().filter_map(|n| n.declares_at(dwell)).min(),
+            false => self.leaning().iter().filter_map(|(n, lean)| n.declares_at(*lean, dwell)).min(),
         };
         let lapse = (self.state == State::Up).then_some(self.valid_until + Span::from_ms(1));
-        declare.into_iter().chain(lapse).min()
+        declare.into_iter().chain(lapse).chain(self.hearsay.lapses_at()).min()
     }
 
     /// Returns the worst needle, in hundredths of a deciban.
     pub(crate) fn worst(&self) -> i32 {
         self.all().iter().map(|n| n.value()).max().unwrap_or(0)
+    }
+
+    /// Returns the worst needle with what its provider says against it. One that has fallen comes back by what we see alone:
+    /// pages are slow to turn green.
+    pub(crate) fn suspicion(&self) -> i32 {
+        self.worst() + if self.fallen { 0 } else { self.hearsay.lean() }
+    }
+
+    /// Returns each needle with what leans on it when an outage is declared. Nothing leans on *flaky*: what "limited" may
+    /// not bring about alone, the same provider's page is not to bring about with it.
+    fn leaning(&self) -> [(&Needle, i32); 3] {
+        let lean = self.hearsay.lean();
+        [(&self.dead, lean), (&self.refused, lean), (&self.flaky, 0)]
     }
 
     /// Returns the three needles: dead, refused, flaky.
@@ -306,7 +327,7 @@ impl Cell {
 
     /// Returns the odds that a send works now, as a share: 0.99 with calm needles, one half at the edge of doubt.
     pub(crate) fn health(&self) -> f64 {
-        let decibans = f64::from(self.worst() - DOUBT) / 100.0;
+        let decibans = f64::from(self.suspicion() - DOUBT) / 100.0;
         1.0 / (1.0 + 10f64.powf(decibans / 10.0))
     }
 
@@ -322,7 +343,7 @@ impl Cell {
 
     /// Says whether anything is known of it.
     pub(crate) fn seen(&self) -> bool {
-        !self.probes.is_empty() || self.worst() > 0
+        self.probes.iter().any(|(probe, _)| !probe.verdict.is_hearsay()) || self.worst() > 0
     }
 
     pub(crate) fn state(&self) -> State {

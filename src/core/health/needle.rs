@@ -53,14 +53,14 @@ impl Needle {
         }
     }
 
-    /// Says whether it is to be declared: high, in doubt for the whole dwell, and not falling.
-    pub(crate) fn declares(&self, dwell: Span, now: Timestamp) -> bool {
-        self.declares_at(dwell).is_some_and(|at| at <= now)
+    /// Says whether it is to be declared: high with what leans on it, in doubt of itself for the whole dwell, and not falling.
+    pub(crate) fn declares(&self, lean: i32, dwell: Span, now: Timestamp) -> bool {
+        self.declares_at(lean, dwell).is_some_and(|at| at <= now)
     }
 
     /// Returns when it will be declared if nothing more is seen.
-    pub(crate) fn declares_at(&self, dwell: Span) -> Option<Timestamp> {
-        if self.value < DECLARE {
+    pub(crate) fn declares_at(&self, lean: i32, dwell: Span) -> Option<Timestamp> {
+        if self.value + lean < DECLARE {
             return None;
         }
         let dwelt = self.doubt_since? + dwell;
@@ -84,8 +84,8 @@ mod tests {
             needle.add(FAILED, at(secs));
         }
         assert_eq!(needle.value(), DECLARE);
-        assert!(!needle.declares(dwell, at(19)));
-        assert!(needle.declares(dwell, at(20)));
+        assert!(!needle.declares(0, dwell, at(19)));
+        assert!(needle.declares(0, dwell, at(20)));
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         let mut needle = Needle::default();
         (0..5).for_each(|s| needle.add(FAILED, at(s)));
         needle.add(FINE, at(30));
-        assert!(!needle.declares(Span::from_secs(20), at(33)));
-        assert!(needle.declares(Span::from_secs(20), at(35)));
+        assert!(!needle.declares(0, Span::from_secs(20), at(33)));
+        assert!(needle.declares(0, Span::from_secs(20), at(35)));
     }
 }

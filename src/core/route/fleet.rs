@@ -190,7 +190,7 @@ impl Fleet {
             () if self.is_void(id) => Standing::UplinkDown,
             () if g.cell.state() == State::Down => Standing::Down,
             () if g.looks_down(true, now) => Standing::Drill,
-            () if g.cell.worst() >= DOUBT || g.cell.state() == State::Recovering => Standing::Doubtful,
+            () if g.cell.suspicion() >= DOUBT || g.cell.state() == State::Recovering => Standing::Doubtful,
             () => Standing::Eligible,
         }
     }
@@ -257,7 +257,7 @@ impl Fleet {
             Confirm::Delivered | Confirm::Acknowledged => g.config.receipts == Receipts::None,
             Confirm::Read => g.config.receipts < Receipts::Read,
         };
-        let doubt = g.cell.worst() / RANK_STEP + i32::from(g.cell.state() == State::Unknown);
+        let doubt = g.cell.suspicion() / RANK_STEP + i32::from(g.cell.state() == State::Unknown);
         // A price in millionths of the currency's unit: whole numbers compare the same everywhere.
         Some((mute, doubt, (g.config.cost * 1e6) as i64, id))
     }

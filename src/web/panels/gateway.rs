@@ -81,8 +81,9 @@ pub(super) fn draw_layers(scene: &Scene<'_>) -> Drawn {
 fn layers(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
     let locale = scene.locale;
     let columns = ["probe", "probe-found", "probe-when", "probe-took"];
+    let own: Vec<_> = gateway.probes.iter().filter(|probe| !probe.verdict.is_hearsay()).collect();
     html! {
-        @if gateway.probes.is_empty() { p.none { (locale.word("probes-none")) } }
+        @if own.is_empty() { p.none { (locale.word("probes-none")) } }
         @else {
             div.scroll tabindex="0" role="region" aria-label=(locale.word("gateway-layers")) {
                 table {
@@ -92,7 +93,7 @@ fn layers(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
                             @for layer in Layer::ALL { th.layer scope="col" { (locale.layer(layer)) } }
                         }
                     }
-                    tbody { @for probe in &gateway.probes { (probe_row(scene, probe)) } }
+                    tbody { @for probe in own { (probe_row(scene, probe)) } }
                 }
             }
         }
@@ -102,7 +103,7 @@ fn layers(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
 fn probe_row(scene: &Scene<'_>, probe: &ProbeView) -> Markup {
     let locale = scene.locale;
     let (state, word) = match (&probe.verdict, probe.valid) {
-        (_, false) => (State::Unknown, "probe-old"),
+        (_, false) | (Verdict::Says(_) | Verdict::Silent(_), _) => (State::Unknown, "probe-old"),
         (Verdict::Fine, _) => (State::Up, "probe-fine"),
         (Verdict::Limited(_), _) => (State::Degraded, "probe-limited"),
         (Verdict::Noted(_), _) => (State::Degraded, "probe-noted"),
@@ -185,6 +186,7 @@ fn evidence(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
                 @for probe in lost { bdi.name dir="ltr" { (probe.name) } " " }
             }
         }
+        (super::hearsay::draw(scene, gateway))
     }
 }
 

@@ -173,7 +173,7 @@ enum Mark {
 
 fn layer_mark(scene: &Scene<'_>, gateway: &GatewayView, layer: Layer) -> Markup {
     let locale = scene.locale;
-    let found = gateway.probes.iter().filter_map(|probe| {
+    let found = gateway.probes.iter().filter(|probe| !probe.verdict.is_hearsay()).filter_map(|probe| {
         let mark = match &probe.verdict {
             _ if !probe.phases.iter().any(|p| p.layer == layer) && failed_at(probe) != Some(layer) => {
                 return None;

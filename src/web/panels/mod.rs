@@ -7,6 +7,7 @@ mod banners;
 mod gateway;
 mod gateways;
 mod happened;
+mod hearsay;
 mod open;
 mod outages;
 mod queue;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::core::channel::GatewayId;
+use crate::core::hearsay::{Told, Word};
 
 const DWELL: Span = Span::from_secs(20);
 
@@ -164,4 +165,120 @@ fn what_is_seen_while_our_line_is_down_is_void_and_old_evidence_lapses() {
     assert_eq!(cell.worst(), 0);
     cell.judge(DWELL, true, at(100_000));
     assert_eq!(cell.state(), State::Unknown);
+}
+
+/// What a provider's page says, every two minutes.
+fn page(word: Word) -> ProbeReport {
+    ProbeReport {
+        probe: "status-page".into(),
+        aims_at: Layer::Http,
+        verdict: Verdict::Says(Told::new(word, "whatever")),
+        interval: Span::from_mins(2),
+        ..probe(Verdict::Fine)
+    }
+}
+
+fn fails() -> ProbeReport {
+    probe(Verdict::Failed(Reason::TcpTimeout))
+}
+
+#[test]
+fn a_page_alone_neither_doubts_nor_declares_nor_vouches() {
+    for word in Word::ALL {
+        let mut cell = Cell::new(at(0));
+        for minute in 1..600 {
+            for name in ["a", "b", "c", "d"] {
+                cell.probe(&ProbeReport { probe: name.into(), ..page(word) }, false, at(minute * 60_000));
+            }
+            cell.judge(DWELL, true, at(minute * 60_000));
+            assert_eq!(cell.state(), State::Unknown, "{word}: nothing was seen");
+        }
+        assert_eq!((cell.worst(), cell.seen(), cell.onset(), cell.reason()), (0, false, None, None));
+        assert!(cell.suspicion() < DOUBT && cell.history().len() == 1);
+        cell.probe(&probe(Verdict::Fine), false, at(36_000_000));
+        cell.judge(DWELL, true, at(36_000_000));
+        assert_eq!(cell.state(), State::Up, "{word}");
+    }
+}
+
+/// A road that fails and comes back by turns: not enough to be declared for what we see of it. Says how it ends.
+fn wavers(word: Option<Word>) -> State {
+    let mut cell = Cell::new(at(0));
+    for (second, is_fine) in [false, false, true, false, true, false].into_iter().enumerate() {
+        let now = at(second as i64 * 2_000);
+        if let Some(word) = word {
+            cell.probe(&page(word), false, now);
+        }
+        cell.probe(&if is_fine { probe(Verdict::Fine) } else { fails() }, false, now);
+        cell.judge(DWELL, true, now);
+    }
+    for second in 12..60 {
+        cell.judge(DWELL, true, at(second * 1_000));
+    }
+    cell.state()
+}
+
+#[test]
+fn a_bad_word_tips_our_own_weak_evidence_sooner_and_a_good_one_offsets_none() {
+    assert_eq!((wavers(None), wavers(Some(Word::Major))), (State::Degraded, State::Down));
+    for green in [Word::Fine, Word::Planned, Word::Maintenance] {
+        assert_eq!(wavers(Some(green)), State::Degraded, "{green}");
+    }
+    let mut cell = Cell::new(at(0));
+    for second in 0..30 {
+        cell.probe(&fails(), false, at(second * 1_000));
+        cell.probe(&page(Word::Fine), false, at(second * 1_000));
+        cell.judge(DWELL, true, at(second * 1_000));
+    }
+    assert_eq!((cell.state(), cell.worst()), (State::Down, CEILING));
+}
+
+#[test]
+fn a_page_that_falls_silent_loses_its_effect_after_a_time() {
+    let mut cell = Cell::new(at(0));
+    cell.probe(&page(Word::Major), false, at(0));
+    cell.probe(&fails(), false, at(0));
+    cell.probe(&probe(Verdict::Fine), false, at(1_000));
+    cell.probe(&probe(Verdict::Limited(Reason::Throttled)), false, at(2_000));
+    cell.judge(DWELL, true, at(2_000));
+    assert_eq!(cell.state(), State::Degraded);
+    let silent = ProbeReport { verdict: Verdict::Silent(Reason::DnsTimeout), ..page(Word::Fine) };
+    let own = cell.worst();
+    for minute in 1..10 {
+        cell.probe(&silent, false, at(minute * 60_000));
+        cell.judge(DWELL, true, at(minute * 60_000));
+        let expected = if minute <= 6 { own + 10_00 } else { own };
+        assert_eq!(cell.suspicion(), expected, "{minute}");
+    }
+    // Without any word either, at the time that was named.
+    let mut cell = Cell::new(at(0));
+    cell.probe(&page(Word::Partial), false, at(1_000));
+    cell.judge(DWELL, true, at(1_000));
+    let lapses = cell.next_judgement(DWELL);
+    assert_eq!(lapses, Some(at(361_001)));
+    cell.judge(DWELL, true, at(361_001));
+    assert_eq!((cell.suspicion(), cell.next_judgement(DWELL)), (0, None));
+}
+
+#[test]
+fn a_page_neither_makes_an_outage_of_limited_nor_keeps_one_from_its_end() {
+    let mut cell = Cell::new(at(0));
+    for second in 0..600 {
+        cell.probe(&page(Word::Major), false, at(second * 1_000));
+        cell.probe(&probe(Verdict::Limited(Reason::Throttled)), false, at(second * 1_000));
+        cell.judge(DWELL, true, at(second * 1_000));
+    }
+    assert_eq!(cell.state(), State::Degraded);
+    let mut cell = Cell::new(at(0));
+    for second in 0..30 {
+        cell.probe(&fails(), false, at(second * 1_000));
+        cell.judge(DWELL, true, at(second * 1_000));
+    }
+    assert_eq!(cell.state(), State::Down);
+    for second in 30..60 {
+        cell.probe(&page(Word::Major), false, at(second * 1_000));
+        cell.probe(&probe(Verdict::Fine), false, at(second * 1_000));
+        cell.judge(DWELL, true, at(second * 1_000));
+    }
+    assert_eq!(cell.state(), State::Up);
 }
