@@ -4,6 +4,9 @@
 //! we see ourselves. A bad word is added to what our own probes and sends say, while it is fresh; a good word takes back
 //! the page's own bad one and nothing else.
 //!
+//! Among gateways that a rule permits alike, one of which a bad word is fresh comes last: that costs nothing where the word is wrong,
+//! but for the price of another gateway.
+//!
 //! Limits: [`MOST`] for all pages of a gateway together, [`PAGES_MAX`] pages, [`TITLE_CHARS_MAX`] characters of a title.
 //!
 //! Invariant: hearsay alone never brings a gateway into doubt, so it never opens an outage; it never lowers a needle.

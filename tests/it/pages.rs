@@ -362,6 +362,14 @@ async fn what_a_provider_says_is_shown_apart_from_what_we_saw() {
             "not among our own"
         );
     }
+    let told = house.get("/v1/gateways").await.body;
+    let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+    let gateways = told["gateways"].as_array().expect("a list");
+    let gateway = gateways.iter().find(|gateway| gateway["name"] == "sms-x").expect("it is there");
+    let [x, y] = [&gateway["probes"][0], &gateway["probes"][1]];
+    assert_eq!((&x["verdict"], &x["says"]["word"]), (&"says".into(), &"major_outage".into()), "{gateway}");
+    assert_eq!(x["says"]["title"], "<b onload=x> تأخر في الرسائل");
+    assert_eq!((&y["verdict"], &y["reason"]["name"]), (&"silent".into(), &"dns_timeout".into()));
 }
 
 #[tokio::test]

@@ -179,3 +179,30 @@ fn remedy(gateway: &GatewaySettings, reason: Reason) -> String {
     };
     what + &again
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::hearsay::Told;
+    use crate::core::time::Span;
+
+    #[test]
+    fn what_the_provider_says_is_a_warning_and_never_a_fault() {
+        let report = |verdict| ProbeReport {
+            gateway: GatewayId(0),
+            probe: "page".into(),
+            aims_at: Layer::Http,
+            reached: None,
+            verdict,
+            phases: vec![],
+            took: Span::from_ms(1),
+            interval: Span::from_mins(2),
+        };
+        let told = |verdict| heard("sms", &report(verdict)).map(|finding| format!("{finding:?}"));
+        assert_eq!(told(Verdict::Says(Told::new(Word::Fine, ""))), None);
+        let bad = told(Verdict::Says(Told::new(Word::Partial, "Delays"))).expect("a finding");
+        assert!(bad.contains("partial outage") && bad.contains("Delays") && bad.contains("Warning"), "{bad}");
+        let silent = told(Verdict::Silent(Reason::DnsTimeout)).expect("a finding");
+        assert!(silent.contains("dns timeout") && silent.contains("Warning"), "{silent}");
+    }
+}

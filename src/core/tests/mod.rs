@@ -4,6 +4,7 @@ mod attempts;
 mod commands;
 mod drills;
 mod forecasts;
+mod hearsay;
 mod messages;
 mod outages;
 mod receipts;
