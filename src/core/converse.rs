@@ -69,7 +69,7 @@ impl Core {
             quoted: of.as_ref().is_some_and(|of| of.quoted),
             incident: of.as_ref().and_then(|of| of.message.incident.clone()),
         };
-        let (who, stranger) = (kept.caller(), KeptReply { of: None, ..kept.clone() }.caller());
+        let (who, stranger) = (kept.caller(), kept.stranger());
         self.store(Record::Reply(kept));
         let message = of.as_ref().map(|of| of.message.id);
         let drill = of.as_ref().is_some_and(|of| of.message.status.is_drill());

@@ -152,6 +152,9 @@ pub enum Caller {
 pub const HELP_FOR: Span = Span::from_hours(72);
 /// How many calls for help are known by name at once; what is beyond is counted with the oldest ones gone.
 pub const HELP_MAX: usize = 100_000;
+/// How many replies that all is well are looked at when a store is loaded, the newest first, for callers who answered no known
+/// message: half a second's worth of a start. A call that one beyond it would have closed is raised once more.
+pub const SAFE_LOOKS_MAX: usize = 200_000;
 
 /// How many opted-out addresses are honoured: 17 bytes each in memory.
 pub const OPT_OUTS_MAX: usize = 1_000_000;
@@ -240,8 +243,13 @@ impl KeptReply {
     pub fn caller(&self) -> Caller {
         match self.of {
             Some(attempt) => Caller::Of(attempt.delivery),
-            None => Caller::Stranger(digest(&[self.channel.name().as_bytes(), self.from.as_bytes()])),
+            None => self.stranger(),
         }
+    }
+
+    /// Tells who said it where it answers no known message.
+    pub fn stranger(&self) -> Caller {
+        Caller::Stranger(digest(&[self.channel.name().as_bytes(), self.from.as_bytes()]))
     }
 
     /// Returns its place among all.

@@ -5,13 +5,14 @@
 //! still ends. It costs the writer nothing but that the file cannot use again what it frees meanwhile: it grows by what
 //! changes while a backup is read, and uses that room again afterwards.
 //!
-//! Limits: [`PARTS_WAITING`] parts of [`PART_BYTES`] are in memory; [`STILL_MAX`] without progress ends it.
+//! Limits: [`PARTS_WAITING`] parts of [`PART_BYTES`] are in memory; [`STILL_MAX`] without progress ends it, and so does
+//! [`WAIT_MAX`] of waiting in all.
 
 use crate::api::service::{Part, Trouble};
 use crate::store::outbox::{Reader, frames};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, TryAcquireError, mpsc, watch};
 
@@ -21,6 +22,9 @@ const PART_BYTES: usize = 64 << 10;
 const PARTS_WAITING: usize = 4;
 /// How long nobody may take a part. Longer than a disk's or a network's hiccup.
 const STILL_MAX: Duration = Duration::from_secs(60);
+/// How long all its parts together may wait for whoever reads: who takes a byte now and then would hold the pages of that
+/// moment for days, while the file grows. Cites: 4 GiB over a line of 10 Mbit/s.
+const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 /// When another should come back while one runs, in seconds.
 const RETRY_AFTER_SECS: u32 = 60;
 
@@ -31,12 +35,18 @@ pub(crate) struct Backups {
     room: Arc<Semaphore>,
     /// Set once the service stops.
     stop: watch::Sender<bool>,
+    wait_max: Duration,
 }
 
 impl Backups {
     /// Makes them from a store.
     pub(crate) fn new(reader: Arc<dyn Reader>) -> Backups {
-        Backups { reader, room: Arc::new(Semaphore::new(1)), stop: watch::Sender::new(false) }
+        Backups {
+            reader,
+            room: Arc::new(Semaphore::new(1)),
+            stop: watch::Sender::new(false),
+            wait_max: WAIT_MAX,
+        }
     }
 
     /// Begins one. Its last part comes before the queue ends, and names its end; see [`frames`]. One that could not be
@@ -48,10 +58,11 @@ impl Backups {
             TryAcquireError::Closed => Trouble::Stopping,
         })?;
         let (parts, taken) = mpsc::channel(PARTS_WAITING);
+        let patience = self.wait_max;
         let (reader, tasks, stop) = (Arc::clone(&self.reader), Handle::current(), self.stop.subscribe());
         tokio::task::spawn_blocking(move || {
             let _room = room;
-            let mut out = Parts { parts, tasks, stop, part: Vec::with_capacity(PART_BYTES) };
+            let mut out = Parts { parts, tasks, stop, patience, part: Vec::with_capacity(PART_BYTES) };
             let written = frames::export(&*reader, &mut out).map_err(io::Error::other);
             if let Err(error) = written.and_then(|_| out.hand_on()) {
                 tracing::warn!(%error, "a backup was not finished");
@@ -74,6 +85,8 @@ struct Parts {
     parts: mpsc::Sender<Part>,
     tasks: Handle,
     stop: watch::Receiver<bool>,
+    /// How much longer its parts may wait.
+    patience: Duration,
     part: Vec<u8>,
 }
 
@@ -84,18 +97,21 @@ impl Parts {
     }
 
     fn put(&mut self, part: Part) -> io::Result<()> {
-        let Parts { parts, stop, .. } = self;
+        let Parts { parts, stop, patience, .. } = self;
+        let (began, most) = (Instant::now(), STILL_MAX.min(*patience));
         let putting = async {
             tokio::select! {
-                taken = tokio::time::timeout(STILL_MAX, parts.send(part)) => match taken {
+                taken = tokio::time::timeout(most, parts.send(part)) => match taken {
                     Ok(Ok(())) => Ok(()),
                     Ok(Err(_)) => Err(io::Error::new(io::ErrorKind::BrokenPipe, "whoever asked for it has gone")),
-                    Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "nobody took the next part for a minute")),
+                    Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "whoever reads it takes it too slowly")),
                 },
                 _ = stop.wait_for(|stop| *stop) => Err(io::Error::other("the service is stopping")),
             }
         };
-        self.tasks.block_on(putting)
+        let put = self.tasks.block_on(putting);
+        *patience = patience.saturating_sub(began.elapsed());
+        put
     }
 }
 
@@ -161,6 +177,21 @@ mod tests {
     async fn again(backups: &Backups) -> mpsc::Receiver<Part> {
         drop(backups.room.acquire().await.unwrap());
         backups.begin().unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn who_reads_slowly_holds_no_moment_for_ever() {
+        let outbox = long();
+        let most = Duration::from_millis(50);
+        let backups = Backups { wait_max: most, ..Backups::new(outbox.reader()) };
+        let mut taken = backups.begin().unwrap();
+        // Each part waits for less than a minute, and all of them for too long.
+        drop(backups.room.acquire().await.unwrap());
+        let mut all = Vec::new();
+        while let Some(Ok(part)) = taken.recv().await {
+            all.extend(part);
+        }
+        assert!(frames::check(&mut &all[..]).is_err(), "it passes for none");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -6,6 +6,8 @@
 //! outbox.journal      the latest second of it: both files belong together
 //! outbox.made         says that an outbox was made here
 //! reachability/       what may be lost; beside it reachability.count and, after trouble, reachability.bad-*
+//! outbox.unswept      writing the outbox anew after an erasure takes too long for a start: `redb::sweep` has the rules
+//! outbox.sweep        put there by hand: the next start may take as long as it needs for that
 //! reserve             room kept for settling
 //! restoring           half of a backup is in it: nobody but a restore opens it
 //! ```
@@ -13,11 +15,13 @@
 //! fails and says so.
 
 use super::OpenError;
-use super::outbox::redb::RedbOutbox;
+use super::outbox::redb::{RedbOutbox, sweep};
 use super::space;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 const LOCK: &str = "lock";
 const OUTBOX: &str = "outbox.redb";
@@ -27,6 +31,11 @@ const OUTBOX_FILES: [&str; 4] = [OUTBOX, JOURNAL, "outbox.redb.new", "outbox.jou
 const MADE: &str = "outbox.made";
 const RESTORING: &str = "restoring";
 const RESERVE: &str = "reserve";
+
+/// How often a lock that is taken is asked for again, and how long to wait in between: half a second in all. `wasl doctor`
+/// looks within a microsecond whether a process has the folder, and must not keep a service from its start.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
 
 /// The folder, locked for this process until dropped.
 #[derive(Debug)]
@@ -49,7 +58,7 @@ impl Folder {
             .truncate(false)
             .open(&lock_path)
             .map_err(unavailable)?;
-        match lock.try_lock() {
+        match patiently(&lock, thread::park_timeout) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(OpenError::Locked { path: path.to_owned(), holder: number(&lock_path) });
@@ -165,6 +174,17 @@ pub fn holder(path: &Path) -> io::Result<Option<Option<u32>>> {
     }
 }
 
+/// Takes the lock; where it is taken, tries again for a moment: [`holder`] has it for an instant.
+fn patiently(lock: &File, pause: impl Fn(Duration)) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => pause(LOCK_PAUSE),
+            taken => return taken,
+        }
+    }
+    lock.try_lock()
+}
+
 /// Reads the number of the process that has the lock.
 fn number(lock: &Path) -> Option<u32> {
     fs::read_to_string(lock).ok().and_then(|pid| pid.trim().parse().ok())
@@ -178,6 +198,14 @@ pub fn is_half_restored(path: &Path) -> bool {
 /// Returns when the outbox of a store was written last, by the time of its files.
 pub fn written_at(path: &Path) -> Option<std::time::SystemTime> {
     [OUTBOX, JOURNAL].iter().filter_map(|name| fs::metadata(path.join(name)).ok()?.modified().ok()).max()
+}
+
+/// Says whether a store waits to be written anew after an erasure, for longer than a start may take; by the path of the file
+/// that says so, and of the one that allows it.
+pub fn unswept(path: &Path) -> Option<(PathBuf, PathBuf)> {
+    let outbox = path.join(OUTBOX);
+    let late = outbox.with_extension(sweep::LATE);
+    late.exists().then(|| (late, outbox.with_extension(sweep::ALLOWED)))
 }
 
 /// Makes an empty file that says something by being there, durably.
@@ -203,4 +231,23 @@ fn make(path: &Path) -> io::Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path)?;
     space::sync_folder_of(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    #[test]
+    fn who_only_looks_keeps_no_service_from_its_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || File::options().write(true).create(true).truncate(false).open(folder.path().join(LOCK));
+        let (looks, lock) = (RefCell::new(open().ok()), open().unwrap());
+        looks.borrow().as_ref().unwrap().lock_shared().unwrap();
+        assert!(patiently(&lock, |_| drop(looks.take())).is_ok(), "it has gone by the second look");
+        assert!(
+            matches!(patiently(&open().unwrap(), |_| {}), Err(TryLockError::WouldBlock)),
+            "who stays is told of"
+        );
+    }
 }

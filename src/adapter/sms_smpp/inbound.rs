@@ -7,8 +7,8 @@
 //! A number that is not certainly international stays as it came: no message is found by it, for as another country's it
 //! might be somebody else's.
 //!
-//! Invariant: no part is acknowledged before its words are on disk, and no part is dropped. A text of which a part is
-//! missing says so ([`CUT`]): it is never read as "safe".
+//! Invariant: no part is acknowledged before its words are on disk, and no part is dropped or replaced. A text of which a part
+//! is missing says so ([`CUT`]): it is never read as "safe".
 
 use super::pdu::{Address, Delivered, Say};
 use crate::adapter::hook::e164;
@@ -92,18 +92,24 @@ impl Joining {
             return Ok(vec![self.reply(from, words, vec![unit])]);
         };
         let key = (from, part.reference, part.total);
+        // References come again soon, on telephones that count to 256 or begin anew: other words for a part that is there are
+        // another text's. The same words are the SMSC's repetition, of a unit that was not acknowledged yet.
+        let known = self.groups.get(&key).and_then(|group| group.pieces.get(&part.number));
+        let is_another = known.is_some_and(|known| *known != words);
+        let cut_short = if is_another { self.end(&key) } else { None };
         let group = self.groups.entry(key.clone());
         let group = group.or_insert(Group { pieces: BTreeMap::new(), units: Vec::new(), since: now });
         group.pieces.insert(part.number, words);
         group.units.push(unit);
-        if group.pieces.len() >= usize::from(part.total) {
-            return Ok(self.end(&key).into_iter().collect());
-        }
-        if self.groups.len() > GROUPS_MAX {
+        let over = if group.pieces.len() >= usize::from(part.total) {
+            self.end(&key)
+        } else if self.groups.len() > GROUPS_MAX {
             let oldest = self.groups.iter().min_by_key(|(_, group)| group.since).map(|(key, _)| key.clone());
-            return Ok(oldest.and_then(|key| self.end(&key)).into_iter().collect());
-        }
-        Ok(Vec::new())
+            oldest.and_then(|key| self.end(&key))
+        } else {
+            None
+        };
+        Ok(cut_short.into_iter().chain(over).collect())
     }
 
     /// Returns what has waited for its other parts long enough.
@@ -312,6 +318,24 @@ mod tests {
         check(&[part(1, 2, "STOP")], "STOP […]", ReplyKind::Plain);
         check(&[part(1, 2, "help")], "help […]", ReplyKind::NeedHelp);
         check(&[part(1, 2, "2")], "2 […]", ReplyKind::NeedHelp);
+    }
+
+    #[test]
+    fn a_reference_that_comes_again_takes_no_word_of_the_text_before() {
+        let now = Instant::now();
+        let part = |number: u8, text: &str| Delivered {
+            part: Some(Part { reference: 9, total: 2, number }),
+            ..message(text)
+        };
+        let mut joining = Joining::new();
+        let from = || "+970599000001".to_owned();
+        assert_eq!(push(&mut joining, &part(1, "help, we are "), now), []);
+        assert_eq!(push(&mut joining, &part(1, "help, we are "), now), [], "the SMSC says it once more");
+        let first = push(&mut joining, &part(1, "all is "), now);
+        assert_eq!(first, [(from(), words("help, we are  […]"), 2)], "what came, and that it is not all");
+        let second = push(&mut joining, &part(2, "well"), now);
+        assert_eq!(second, [(from(), words("all is well"), 2)], "the units of the other text are not in it");
+        assert!(joining.groups.is_empty());
     }
 
     #[test]

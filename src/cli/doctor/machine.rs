@@ -58,6 +58,20 @@ pub(super) fn store(settings: &Settings) -> (Vec<Finding>, Option<InUse>) {
             ),
         ));
     }
+    if let Some((late, allowed)) = folder::unswept(path) {
+        found.push(Finding::warning(
+            CHECK,
+            format!(
+                "{shown} was not written anew after somebody was erased, since it takes too long for a start ({} says so): what was \
+                 erased may lie in its free pages",
+                late.display()
+            ),
+            format!(
+                "when the service may be away for some minutes: touch {}, and start it again as its owner",
+                quoted(&allowed)
+            ),
+        ));
+    }
     let in_use = match folder::holder(path) {
         Ok(in_use) => in_use,
         Err(error) => {

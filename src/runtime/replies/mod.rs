@@ -8,6 +8,9 @@
 //! at most: each look at the store brings to its tables what is on the way there, which a mass alert should not pay for
 //! once a reply.
 //!
+//! What one sender writes beyond what [`queue`] takes of one is dropped: told in the log, without the address, and on record,
+//! at once and then every [`TELL_EVERY`] with a count.
+//!
 //! Invariant: a reply is taken once it is on disk, and of one person one at a time: the second is read knowing the first.
 //! Who writes much waits for that alone, and nobody else does.
 
@@ -26,10 +29,10 @@ use self::queue::Queue;
 use crate::core::channel::GatewayId;
 use crate::core::input::Input;
 use crate::core::reply::Reply;
-use crate::core::time::Span;
+use crate::core::time::{Span, Timestamp};
 use crate::runtime::clock::Clock;
 use crate::runtime::gateways::Gateways;
-use crate::runtime::inbox::{Inbox, Incoming};
+use crate::runtime::inbox::{Inbox, Incoming, Noted};
 use crate::runtime::reads::Reads;
 use crate::store::outbox::Reader;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +53,8 @@ const QUEUED_MAX: usize = 5_000;
 const TAKEN_MAX: usize = 500;
 /// The least time between two looks at the store.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The least time between two words about dropped replies: a flood of them would be one of acts on record.
+const TELL_EVERY: Span = Span::from_secs(60);
 /// How long to wait for a store that cannot be read before trying again.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
@@ -106,12 +111,15 @@ impl Replies {
 
 impl Desk {
     async fn run(self, mut brought: mpsc::Receiver<Brought>) {
-        let mut queue = Queue::default();
+        let (mut queue, mut told_at) = (Queue::default(), None);
         loop {
             if queue.is_empty() {
-                match brought.recv().await {
-                    Some(first) => self.admit(&mut queue, first),
-                    None => return,
+                // What is left to tell of a flood that is over does not wait for the next reply.
+                let patience = if queue.has_dropped() { TELL_EVERY.to_std() } else { Duration::MAX };
+                match tokio::time::timeout(patience, brought.recv()).await {
+                    Ok(Some(first)) => self.admit(&mut queue, first),
+                    Ok(None) => return,
+                    Err(_) => {}
                 }
             }
             while queue.len() < QUEUED_MAX
@@ -119,6 +127,7 @@ impl Desk {
             {
                 self.admit(&mut queue, next);
             }
+            self.tell_of_dropped(&mut queue, &mut told_at);
             if self.put_some(&mut queue).await.is_err() {
                 return;
             }
@@ -129,6 +138,26 @@ impl Desk {
     fn admit(&self, queue: &mut Queue, Brought { replies, told }: Brought) {
         let heard = replies.into_iter().filter_map(|(gateway, reply)| self.heard(gateway, reply));
         queue.admit(heard.collect(), told);
+    }
+
+    fn tell_of_dropped(&self, queue: &mut Queue, told_at: &mut Option<Timestamp>) {
+        let now = self.clock.now();
+        let is_early = told_at.is_some_and(|told: Timestamp| told + TELL_EVERY > now);
+        if !queue.has_dropped() || is_early {
+            return;
+        }
+        *told_at = Some(now);
+        for (gateway, count) in queue.take_dropped() {
+            tracing::warn!(
+                gateway,
+                count,
+                "replies were dropped: somebody sends more than is taken of one sender; calls for help were taken"
+            );
+            let reason = format!("{count} replies, beyond what is taken of one sender");
+            let noted = Noted { act: "drop_replies", on: gateway, reason };
+            // Where the core is gone, so is the record.
+            let _ = self.inbox.put_now(Incoming::Note(noted));
+        }
     }
 
     fn heard(&self, gateway: GatewayId, reply: Reply) -> Option<Heard> {

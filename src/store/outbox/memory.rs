@@ -4,6 +4,7 @@
 //! a mistake of the codec or of the engine on disk.
 
 mod erase;
+mod help;
 
 use super::{AsOf, Asking, CommitError, Health, Outbox, PolicyVersion, Position, Put, ReadError, Reader};
 use super::{Retained, Retention, Walk, latest};
@@ -19,9 +20,7 @@ use crate::core::query::{ReplyScope, TokenRecord};
 use crate::core::record::{
     AddressDigest, Attempt, Delivery, Loaded, LoadedMessage, Outage, Overlay, Plan, Progress, Record,
 };
-use crate::core::reply::{
-    HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, OPT_OUTS_MAX, ReplyKey, ReplyKind,
-};
+use crate::core::reply::{KeptReply, LastAnswer, OPT_OUTS_MAX, ReplyKey};
 use crate::core::time::Timestamp;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -538,23 +537,6 @@ impl Rows {
         (self.replies.values().cloned().map(Record::Reply))
             .chain(self.answers.values().copied().map(Record::Answer))
             .chain(opt_outs)
-    }
-
-    /// Returns who needs help and has not said otherwise; of several calls of one the newest.
-    fn help(&self) -> Vec<HelpCall> {
-        let first = ReplyKey { at: self.clock - HELP_FOR, digest: 0 };
-        let calls = self.replies.range(first..).rev().map(|(_, reply)| reply);
-        let calls = calls.filter(|reply| reply.kind == ReplyKind::NeedHelp).take(HELP_MAX);
-        let still = |reply: &&KeptReply| {
-            let answer = reply.of.and_then(|attempt| self.answers.get(&attempt.delivery));
-            answer.is_none_or(|answer| answer.kind == ReplyKind::NeedHelp)
-        };
-        let drill = |reply: &KeptReply| {
-            let message = reply.of.and_then(|attempt| self.messages.get(&attempt.delivery.message));
-            message.is_some_and(|message| message.status.is_drill())
-        };
-        let call = |reply: &KeptReply| (reply.caller(), (reply.at, drill(reply)));
-        HelpCall::sorted(calls.filter(still).map(call).collect::<Vec<_>>().into_iter().rev().collect())
     }
 
     /// Returns every row as a put, a message before what refers to it.

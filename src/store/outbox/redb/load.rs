@@ -6,7 +6,10 @@ use crate::core::ids::{DeliveryId, MessageId};
 use crate::core::message::Message;
 use crate::core::query::ReplyScope;
 use crate::core::record::{Attempt, Delivery, Loaded, LoadedMessage, Outage, Progress};
-use crate::core::reply::{HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, ReplyKind};
+use crate::core::reply::{
+    Caller, HELP_FOR, HELP_MAX, HelpCall, KeptReply, LastAnswer, ReplyKind, SAFE_LOOKS_MAX,
+};
+use crate::core::time::Timestamp;
 use crate::store::codec::{self, OverlayRow, ReceiptRow, Table, decode};
 use crate::store::outbox::Walk;
 use std::collections::BTreeMap;
@@ -42,6 +45,7 @@ fn help(reading: &Reading) -> Result<Vec<HelpCall>, Fault> {
     let first = [&prefix[..], &codec::time_key(reading.meta.clock - HELP_FOR)].concat();
     let end = [&prefix[..], &[0xFF; 16]].concat();
     let (mut calls, mut drills) = (BTreeMap::new(), BTreeMap::new());
+    let mut oldest_stranger = None;
     for row in index.range::<&[u8]>(&first[..]..&end[..])?.rev().take(HELP_MAX) {
         let (key, _) = row?;
         let reply: KeptReply = super::tables::get(&replies, &key.value()[prefix.len()..])?
@@ -57,11 +61,48 @@ fn help(reading: &Reading) -> Result<Vec<HelpCall>, Fault> {
                 Some(attempt) => is_drill(reading, attempt.delivery.message, &mut drills)?,
                 None => false,
             };
+            if reply.of.is_none() {
+                oldest_stranger = Some(reply.at);
+            }
             // The newest of each comes first.
             calls.entry(reply.caller()).or_insert((reply.at, drill));
         }
     }
+    if let Some(since) = oldest_stranger {
+        leave_out_safe_strangers(reading, since, &mut calls, &mut drills)?;
+    }
     Ok(HelpCall::sorted(calls))
+}
+
+/// Leaves out the calls in answer to no known message whose callers have said since that they are safe, in answer to a message
+/// that is no exercise or to none.
+fn leave_out_safe_strangers(
+    reading: &Reading,
+    since: Timestamp,
+    calls: &mut BTreeMap<Caller, (Timestamp, bool)>,
+    drills: &mut BTreeMap<MessageId, bool>,
+) -> Result<(), Fault> {
+    let (replies, index) = (reading.of(Table::Reply)?, reading.by(Index::ReplyBy)?);
+    let prefix = replies_prefix(&ReplyScope::All, Some(ReplyKind::Safe));
+    let first = [&prefix[..], &codec::time_key(since)].concat();
+    let end = [&prefix[..], &[0xFF; 16]].concat();
+    for row in index.range::<&[u8]>(&first[..]..&end[..])?.rev().take(SAFE_LOOKS_MAX) {
+        let (key, _) = row?;
+        let reply: KeptReply = super::tables::get(&replies, &key.value()[prefix.len()..])?
+            .ok_or(Fault::Missing(Table::Reply.name()))?;
+        let stranger = reply.stranger();
+        if calls.get(&stranger).is_none_or(|(called, _)| *called >= reply.at) {
+            continue;
+        }
+        let drill = match reply.of {
+            Some(attempt) => is_drill(reading, attempt.delivery.message, drills)?,
+            None => false,
+        };
+        if !drill {
+            calls.remove(&stranger);
+        }
+    }
+    Ok(())
 }
 
 /// Says whether a message is an exercise; one that is no longer kept is taken for meant.
@@ -133,4 +174,59 @@ fn last_plan(reading: &Reading, id: MessageId) -> Result<u32, Fault> {
         None => 0,
     };
     Ok(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::channel::Channel;
+    use crate::core::record::Record;
+    use crate::core::reply::Said;
+    use crate::store::outbox::memory::MemoryOutbox;
+    use crate::store::outbox::redb::RedbOutbox;
+    use crate::store::outbox::{Outbox, Put};
+
+    fn said(from: &str, ms: i64, kind: ReplyKind) -> KeptReply {
+        KeptReply {
+            at: Timestamp::from_ms(1_800_000_000_000 + ms),
+            gateway: "wa".into(),
+            channel: Channel::Whatsapp,
+            from: from.into(),
+            said: Said::text("x"),
+            id: format!("{from}-{ms}"),
+            sent_at: None,
+            kind,
+            of: None,
+            quoted: false,
+            incident: None,
+        }
+    }
+
+    #[test]
+    fn a_stranger_who_is_safe_since_calls_no_more_after_a_start() {
+        use ReplyKind::{Acknowledged, NeedHelp, Safe};
+        let rows = [
+            said("is safe since", 1, NeedHelp),
+            said("is safe since", 5, Safe),
+            said("calls again", 1, NeedHelp),
+            said("calls again", 3, Safe),
+            said("calls again", 6, NeedHelp),
+            said("was safe before", 2, Safe),
+            said("was safe before", 4, NeedHelp),
+            said("has read it", 1, NeedHelp),
+            said("has read it", 7, Acknowledged),
+        ];
+        let puts: Vec<Put> = rows.iter().cloned().map(|reply| Put::Record(Record::Reply(reply))).collect();
+        let mut expected =
+            [&rows[4], &rows[6], &rows[7]].map(|r| HelpCall { since: r.at, who: r.caller(), drill: false });
+        expected.sort_unstable();
+        let folder = tempfile::tempdir().unwrap();
+        let mut on_disk = RedbOutbox::open(&folder.path().join("outbox.redb")).unwrap();
+        let mut in_memory = MemoryOutbox::new();
+        let outboxes: [&mut dyn Outbox; 2] = [&mut on_disk, &mut in_memory];
+        for outbox in outboxes {
+            outbox.commit(&puts).unwrap();
+            assert_eq!(outbox.load().unwrap().help, expected);
+        }
+    }
 }

@@ -32,7 +32,7 @@ mod load;
 mod pending;
 mod read;
 mod retain;
-mod sweep;
+pub(in crate::store) mod sweep;
 mod tables;
 mod writing;
 
@@ -93,7 +93,7 @@ impl RedbOutbox {
     /// Opens the outbox at `path`, with its journal beside it; makes both where there is none. A new file gets its name
     /// once it is whole, so that a crash in between leaves no half of one.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        open_files(path).map_err(|fault| fault.opening(path))
+        open_files(path, sweep::COPY_MAX).map_err(|fault| fault.opening(path))
     }
 
     /// Opens the outbox on any back ends, without a thread; makes it where there is none. `tables` is called again
@@ -381,8 +381,8 @@ const CLOSED: &str = "it was closed after an error, and is opened again with the
 
 // === files ===
 
-/// Opens the files, and starts the thread that drains.
-fn open_files(path: &Path) -> Result<RedbOutbox, Fault> {
+/// Opens the files, and starts the thread that drains. Writing them anew after an erasure may take `start_max`.
+fn open_files(path: &Path, start_max: Duration) -> Result<RedbOutbox, Fault> {
     let beside = path.with_extension("journal");
     if !path.try_exists()? {
         make(path, &beside)?;
@@ -408,20 +408,10 @@ fn open_files(path: &Path) -> Result<RedbOutbox, Fault> {
     }
     let medium = FileBackend::new(open_file(&beside)?)?;
     let mut outbox = RedbOutbox::join(shared, Box::new(medium), JOURNAL_BYTES)?;
-    if sweep::is_due(&outbox.shared)? {
-        match sweep::copy(&outbox.shared, path) {
-            Ok(fresh) => {
-                drop(outbox);
-                sweep::replace(&fresh, path, &beside)?;
-                return open_files(path);
-            }
-            // The store is whole; only what was erased may still lie in its free pages.
-            Err(fault) => tracing::warn!(
-                error = %CommitError::from(fault),
-                "the store was not written anew after an erasure, and the next start tries again: what was erased may lie in its free \
-                 pages until then; it needs room for a second copy"
-            ),
-        }
+    if let Some(fresh) = sweep::try_copy(&outbox.shared, path, start_max)? {
+        drop(outbox);
+        sweep::replace(&fresh, path, &beside)?;
+        return open_files(path, start_max);
     }
     let shared = Arc::clone(&outbox.shared);
     let drainer = thread::Builder::new().name("outbox-drain".into());
