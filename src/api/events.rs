@@ -4,7 +4,7 @@ use super::App;
 use super::call::{Answer, Call};
 use super::ring::{After, Place};
 use super::show;
-use super::stream::{self, Next, Source, event};
+use super::stream::{self, Bytes, Next, Source, event};
 use axum::http::HeaderName;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Source for Reader {
             let ring = self.app.service.events();
             let after = match tokio::time::timeout(KEEP_ALIVE, ring.after(place, CHUNK_EVENTS)).await {
                 Ok(after) => after,
-                Err(_) => return Some((":\n\n".to_owned(), self)),
+                Err(_) => return Some((Bytes::from_static(b":\n\n"), self)),
             };
             match after {
                 After::Closed => None,
@@ -49,7 +49,7 @@ impl Source for Reader {
                         event(&mut chunk, name, Some(&place), &body.to_string());
                         at = place;
                     }
-                    Some((chunk, Reader { at: Some(at), ..self }))
+                    Some((chunk.into(), Reader { at: Some(at), ..self }))
                 }
             }
         })
@@ -58,12 +58,12 @@ impl Source for Reader {
 
 impl Reader {
     /// Tells the reader to forget what he knows, and gives him the whole picture.
-    fn start_anew(self) -> (String, Reader) {
+    fn start_anew(self) -> (Bytes, Reader) {
         let view = self.app.service.view();
         let place = self.app.service.events().since(view.at);
         let mut chunk = String::new();
         event(&mut chunk, "reset", None, "{}");
         event(&mut chunk, "snapshot", Some(&place), &show::view(&view).to_string());
-        (chunk, Reader { at: Some(place), ..self })
+        (chunk.into(), Reader { at: Some(place), ..self })
     }
 }

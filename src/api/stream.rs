@@ -8,7 +8,8 @@ use super::problem::{Kind, Problem};
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use hyper::body::{Body as HttpBody, Bytes, Frame};
+pub(crate) use hyper::body::Bytes;
+use hyper::body::{Body as HttpBody, Frame};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::future::Future;
@@ -16,8 +17,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// The next chunk, with what gives the one after it; `None`: the stream ends.
-pub(crate) type Next<S> = Pin<Box<dyn Future<Output = Option<(String, S)>> + Send>>;
+/// The next chunk, which others may share, with what gives the one after it; `None`: the stream ends.
+pub(crate) type Next<S> = Pin<Box<dyn Future<Output = Option<(Bytes, S)>> + Send>>;
 
 /// What gives a stream its chunks.
 pub(crate) trait Source: Sized + Send + 'static {
@@ -41,7 +42,7 @@ impl<S: Source> HttpBody for Stream<S> {
         self.next.as_mut().poll(context).map(|next| {
             let (chunk, source) = next?;
             self.next = source.next();
-            Some(Ok(Frame::data(Bytes::from(chunk))))
+            Some(Ok(Frame::data(chunk)))
         })
     }
 }

@@ -1,7 +1,8 @@
 //! The panels as they change: server-sent events for the pages.
 //!
 //! Panels are rendered only while somebody watches, at most every 250 ms, once per page and language, and shared by all
-//! who watch it. A slow client gets the newest when it is ready for it; nothing queues.
+//! who watch it: what changed between two renderings is written once, and each page is sent the same bytes. A slow
+//! client gets the newest when it is ready for it; nothing queues.
 //!
 //! Limit: [`FRAMES_MAX`] pages are kept rendered in each language.
 
@@ -13,7 +14,7 @@ use super::sheet::Sheet;
 use crate::api::App;
 use crate::api::call::{Answer, Call, not_found};
 use crate::api::service::Service;
-use crate::api::stream::{self, Next, Source, event};
+use crate::api::stream::{self, Bytes, Next, Source, event};
 use crate::core::time::{Span, Timestamp};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -40,6 +41,29 @@ pub(crate) struct Frame {
     /// Each panel, with the number of the rendering that last changed it.
     pub(crate) panels: Vec<(u64, String)>,
     number: u64,
+    /// The number of the rendering before this one.
+    before: u64,
+    /// The panels that changed since that one, as they are sent to all who have it.
+    patch: Bytes,
+}
+
+impl Frame {
+    /// Writes the panels that changed since the rendering of this number.
+    fn since(&self, number: u64) -> Bytes {
+        if number == self.before {
+            return self.patch.clone();
+        }
+        changed(&self.panels, number)
+    }
+}
+
+/// Writes the panels that changed since the rendering of this number.
+fn changed(panels: &[(u64, String)], number: u64) -> Bytes {
+    let mut chunk = String::new();
+    for (_, html) in panels.iter().filter(|(changed, _)| *changed > number) {
+        event(&mut chunk, "panel", None, html);
+    }
+    chunk.into()
 }
 
 /// Renders panels, once for all.
@@ -91,12 +115,16 @@ impl Studio {
                 _ => (number, html),
             }
         });
+        let panels: Vec<_> = panels.collect();
+        let since = before.as_ref().map_or(0, |before| before.number);
         let frame = Arc::new(Frame {
             turn: view.turn,
             at: now,
             drawn: Instant::now(),
-            panels: panels.collect(),
+            patch: changed(&panels, since),
+            panels,
             number,
+            before: since,
         });
         if before.is_none() && frames.by_sheet.len() >= FRAMES_MAX {
             let oldest = frames.by_sheet.iter().min_by_key(|(_, frame)| frame.drawn);
@@ -131,6 +159,7 @@ pub(crate) async fn open(app: Arc<App>, call: Call) -> Answer {
         sent: 0,
         turn: 0,
         beat_at: now,
+        own: None,
     };
     stream::open(&app, watcher)
 }
@@ -149,25 +178,42 @@ struct Watcher {
     sent: u64,
     turn: u64,
     beat_at: Instant,
+    /// What is this page's own and follows the chunk that was sent last.
+    own: Option<Bytes>,
 }
 
 impl Source for Watcher {
     fn next(mut self) -> Next<Self> {
         Box::pin(async move {
+            if let Some(own) = self.own.take() {
+                return Some((own, self));
+            }
             loop {
                 let beat = tokio::select! {
                     () = self.app.service.events().closed() => return None,
                     () = tokio::time::sleep_until(self.beat_at) => true,
                     () = self.newer() => false,
                 };
-                let mut chunk = String::new();
-                self.panels(&mut chunk);
-                self.of_message(&mut chunk, beat).await;
+                let opens = self.sent == 0;
+                let panels = self.panels();
+                let mut own = String::new();
+                self.of_message(&mut own, beat).await;
                 if beat {
-                    self.beat(&mut chunk);
+                    self.beat(&mut own);
                 }
-                if !chunk.is_empty() {
-                    return Some((chunk, self));
+                match (panels.is_empty(), own.is_empty()) {
+                    (true, true) => {}
+                    (true, false) => return Some((own.into(), self)),
+                    (false, true) => return Some((panels, self)),
+                    // Whoever opens the page hears at once that it is live.
+                    (false, false) if opens => {
+                        return Some(([&panels, own.as_bytes()].concat().into(), self));
+                    }
+                    (false, false) => {
+                        // What all share is not copied to put this page's own beside it.
+                        self.own = Some(own.into());
+                        return Some((panels, self));
+                    }
                 }
             }
         })
@@ -180,17 +226,13 @@ impl Watcher {
         self.app.service.next_view(self.turn).await;
     }
 
-    /// Writes the panels that changed since the last chunk.
-    fn panels(&mut self, chunk: &mut String) {
+    /// Returns the panels that changed since the last chunk.
+    fn panels(&mut self) -> Bytes {
         let service = &*self.app.service;
         let frame = self.app.studio.frame(service, &self.app.config.zone, self.locale, &self.sheet);
-        if self.sent != frame.number {
-            for (_, html) in frame.panels.iter().filter(|(number, _)| *number > self.sent) {
-                event(chunk, "panel", None, html);
-            }
-            self.sent = frame.number;
-        }
-        self.turn = frame.turn;
+        let newer = if self.sent == frame.number { Bytes::new() } else { frame.since(self.sent) };
+        (self.sent, self.turn) = (frame.number, frame.turn);
+        newer
     }
 
     /// Writes what changed of the message. A store that does not answer leaves the page as it is, and the next reading

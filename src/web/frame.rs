@@ -3,6 +3,7 @@
 use super::assets::url;
 use super::feed::BEAT;
 use super::locale::{Arg, Locale, rich};
+use super::panels::shapes;
 use crate::api::App;
 use crate::api::access::cookie;
 use crate::api::call::Call;
@@ -147,9 +148,9 @@ impl Frame<'_> {
                     @let address = format!("/feed?lang={}&of={}", locale.tag(), encoded(of));
                     body data-feed=(address) data-beat=(beat_ms)
                         data-as-of=(locale.word("as-of")) data-stale-since=(locale.word("stale-since"))
-                        data-stale=(locale.word("stale")) data-paused=(locale.word("paused")) { (body) }
+                        data-stale=(locale.word("stale")) data-paused=(locale.word("paused")) { (shapes()) (body) }
                 } @else {
-                    body { (body) }
+                    body { (shapes()) (body) }
                 }
             }
         }

@@ -309,8 +309,8 @@ fn counted(locale: Locale, value: &FluentValue<'_>) -> Option<String> {
     }
 }
 
-/// A length of time without isolates: its parts are of one language.
-fn unisolated(text: &str) -> String {
+/// Takes the isolates out of a text whose parts are of one language.
+pub(crate) fn unisolated(text: &str) -> String {
     text.chars().filter(|c| !matches!(*c, ISOLATE | POP)).collect()
 }
 
@@ -346,11 +346,6 @@ fn visible(c: char) -> char {
         '\u{202a}'..='\u{202e}' | '\u{2066}' | '\u{2067}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => '\u{fffd}',
         _ => c,
     }
-}
-
-/// Returns a message as plain text, its isolates kept: they work in attributes too.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(visible).collect()
 }
 
 #[cfg(test)]

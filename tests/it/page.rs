@@ -131,6 +131,22 @@ async fn the_page_in_arabic_runs_from_the_other_side_and_isolates_what_does_not(
 }
 
 #[tokio::test]
+async fn the_first_page_stays_small_with_as_many_gateways_as_there_may_be() {
+    for lang in ["en", "ar", "ar-u-nu-arab"] {
+        let mut view = stand_in::meta_is_gone();
+        view.gateways = view.gateways.iter().cycle().take(64).cloned().collect();
+        for (gateway, id) in view.gateways.iter_mut().zip(0..) {
+            gateway.id = GatewayId(id);
+            gateway.name = format!("{}-{id}", gateway.name);
+        }
+        let mut service = day();
+        service.view = Arc::new(view);
+        let (_, html) = get(service, &format!("/?lang={lang}")).await;
+        assert!(html.len() < 100_000, "{} bytes in {lang}", html.len());
+    }
+}
+
+#[tokio::test]
 async fn numbers_may_be_arabic_and_times_of_day_stay_latin() {
     let (_, html) = get(day(), "/?lang=ar-u-nu-arab").await;
     assert!(html.contains("<bdi>٣٨</bdi>") && html.contains("19:05:07"), "digits");

@@ -449,7 +449,7 @@ sheet-everybody = { $n ->
   }
 sheet-audience = جمهور { $name }
 sheet-personal = بيانات شخصية: احفظ الورقة معك وأتلفها بعد استعمالها.
-sheet-left-out = عدد من لم تتسع لهم الورقة { $n }: أعد ورقة لهم بالخيار --audience.
+sheet-left-out = عدد من لم تتسع لهم الورقة { $n }: اطبع ورقة أخرى لهم بالخيار --audience.
 sheet-group = منطقة { $region }، فريق { $sector }، لغة { $language }
 sheet-no-region = غير معروفة
 sheet-no-sector = غير معروف

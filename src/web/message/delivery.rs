@@ -78,7 +78,7 @@ fn summary(scene: &Scene<'_>, story: &DeliveryStory) -> Markup {
         span.number dir="ltr" { "#" (story.id.index) } " "
         @match settled {
             Some(settled) => {
-                span.state { (shape_of(settled.result).shape()) span.word { (locale.result(settled.result)) } }
+                span.state { (shape_of(settled.result).shape()) (locale.result(settled.result)) }
                 @if let Some(channel) = settled.channel { " " span { (locale.channel(channel)) } }
             }
             None => {
@@ -87,7 +87,7 @@ fn summary(scene: &Scene<'_>, story: &DeliveryStory) -> Markup {
                     (_, true) => (State::Unknown, "standing-waiting"),
                     _ => (State::Recovering, "result-open"),
                 };
-                span.state { (Shown::State(state).shape()) span.word { (locale.word(word)) } }
+                span.state { (Shown::State(state).shape()) (locale.word(word)) }
             }
         }
         " "

@@ -116,7 +116,7 @@ fn probe_row(scene: &Scene<'_>, probe: &ProbeView) -> Markup {
                 span.quiet { (locale.layer(probe.layer)) }
             }
             td {
-                span.state { (Shown::State(state).shape()) span.word { (locale.word(word)) } }
+                span.state { (Shown::State(state).shape()) (locale.word(word)) }
                 @if let Some(reason) = probe.verdict.reason() { span.note { (locale.reason(reason)) } }
             }
             td { (scene.time(probe.at)) " " span.quiet { (scene.ago(probe.at)) } }

@@ -1,13 +1,15 @@
 //! The matrix: each gateway's state by word, shape and colour, its odds, how deep its probes get, its history.
 
 use super::{Drawn, Scene, Shown};
+use crate::api::show;
 use crate::core::evidence::{Layer, Verdict};
 use crate::core::gateway::Receipts;
 use crate::core::record::OverlayKind;
 use crate::core::time::{Span, Timestamp};
 use crate::core::view::{GatewayView, State};
-use crate::web::locale::{Arg, rich};
+use crate::web::locale::{Arg, Locale, rich, unisolated};
 use maud::{Markup, html};
+use std::fmt::Write;
 
 /// The windows that the history strip may show: the shortest that holds all there is.
 const WINDOWS: [Span; 3] = [Span::from_mins(10), Span::from_hours(1), Span::from_hours(6)];
@@ -68,45 +70,46 @@ fn head(scene: &Scene<'_>, window: Span) -> Markup {
         tr {
             th scope="col" { (locale.word("gateway")) }
             th scope="col" { (locale.word("state")) }
-            th.odds scope="col" title=(locale.word("odds-hint")) { (locale.word("odds")) }
+            th scope="col" title=(locale.word("odds-hint")) { (locale.word("odds")) }
             @for layer in Layer::ALL {
-                th.layer scope="col" title=(locale.word("layers-hint")) { (locale.layer(layer)) }
+                th scope="col" title=(locale.word("layers-hint")) { (locale.layer(layer)) }
             }
-            th.count scope="col" { (locale.word("flying")) }
-            th.count scope="col" { (locale.word("unconfirmed-short")) }
+            th scope="col" { (locale.word("flying")) }
+            th scope="col" { (locale.word("unconfirmed-short")) }
             th.history scope="col" {
                 (locale.word("history")) " "
                 span.quiet { (rich(&locale.say("history-window", &[("window", Arg::text(locale.span(window)))]))) }
+                (ends(scene))
             }
         }
     }
 }
 
+/// Draws one gateway. There may be many, and each is sent to every open page: the cells have no classes of their own, the
+/// style sheet knows them by their place.
 fn row(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
     let locale = scene.locale;
     let shown = Shown::of(gateway);
     html! {
-        tr.gone[!gateway.configured] {
+        tr class=[(!gateway.configured).then_some("gone")] {
             th scope="row" {
                 (scene.gateway_link(&gateway.name)) " "
                 span.quiet { (locale.channel(gateway.channel)) }
             }
-            td.state-cell {
+            td {
                 (shown.draw(locale)) " "
-                span.quiet { (since(scene, gateway.since)) }
+                time.quiet datetime=(show::time(gateway.since)) data-tick {
+                    (locale.span(scene.now.since(gateway.since)))
+                }
                 @for note in notes(scene, gateway, shown) { span.note { (rich(&note)) } }
             }
-            td.odds { (odds(scene, gateway)) }
-            @for layer in Layer::ALL { td.layer { (layer_mark(scene, gateway, layer)) } }
-            td.count { bdi { (locale.number(gateway.in_flight.into())) } }
-            td.count { bdi { (locale.number(gateway.unconfirmed.into())) } }
-            td.history { (strip(scene, gateway, window)) }
+            td { (odds(scene, gateway)) }
+            @for layer in Layer::ALL { td { (layer_mark(scene, gateway, layer)) } }
+            td { bdi { (locale.number(gateway.in_flight.into())) } }
+            td { bdi { (locale.number(gateway.unconfirmed.into())) } }
+            td { (states(scene, gateway, window)) }
         }
     }
-}
-
-fn since(scene: &Scene<'_>, at: Timestamp) -> Markup {
-    html! { (scene.age(at)) }
 }
 
 /// What is to be said of a gateway beside its state.
@@ -151,13 +154,10 @@ pub(super) fn odds(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
     if gateway.state == State::Unknown {
         return html! { "–" };
     }
-    let width = (gateway.health.clamp(0.0, 1.0) * 40.0).round();
+    let width = format!("{}%", (gateway.health.clamp(0.0, 1.0) * 100.0).round());
     html! {
         bdi { (scene.locale.percent(gateway.health)) }
-        svg.bar viewBox="0 0 40 4" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-            rect.ground width="40" height="4" {}
-            rect class=(format!("fill {}", gateway.state.name())) width=(width) height="4" {}
-        }
+        svg.gauge aria-hidden="true" { rect class=(gateway.state.name()) width=(width) height="100%" {} }
     }
 }
 
@@ -206,12 +206,9 @@ fn layer_mark(scene: &Scene<'_>, gateway: &GatewayView, layer: Layer) -> Markup 
             (Some(Shown::State(state).shape()), locale.say(id, &args(reason, at)))
         }
     };
-    html! {
-        span.mark-cell title=(crate::web::locale::plain(&text)) {
-            @match shape { Some(shape) => (shape), None => span.none aria-hidden="true" { "·" } }
-            span.sr { (rich(&text)) }
-        }
-    }
+    // Nothing in these words runs the other way in English: all of them are ours.
+    let text = if locale == Locale::En { unisolated(&text) } else { text };
+    html! { @if let Some(shape) = shape { (shape) } span { (rich(&text)) } }
 }
 
 /// Returns the layer at which a probe failed: the one after the deepest that it reached.
@@ -230,29 +227,42 @@ pub(super) fn window(scene: &Scene<'_>) -> Span {
     WINDOWS.into_iter().find(|window| *window >= age).unwrap_or(WINDOWS[WINDOWS.len() - 1])
 }
 
-/// Draws the states over the window, from earlier to now, in both languages: "before" is on the same side as in
-/// Grafana. States differ in height, so that they are told apart without colour.
+/// Draws the states over the window, with the words at its ends.
 pub(super) fn strip(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
+    html! { span.strip dir="ltr" { (states(scene, gateway, window)) (ends(scene)) } }
+}
+
+/// From earlier to now.
+fn ends(scene: &Scene<'_>) -> Markup {
+    let locale = scene.locale;
+    html! {
+        span.ends dir="ltr" aria-hidden="true" {
+            span lang=(locale.language()) { (locale.word("earlier")) }
+            span lang=(locale.language()) { (locale.word("now-word")) }
+        }
+    }
+}
+
+/// Draws the states over the window, from earlier to now, in both languages: "before" is on the same side as in
+/// Grafana. States differ in height, so that they are told apart without colour. Each state is one path.
+fn states(scene: &Scene<'_>, gateway: &GatewayView, window: Span) -> Markup {
     let begin = scene.now - window;
     let place = |at: Timestamp| (at.since(begin).ms() * STRIP / window.ms().max(1)).clamp(0, STRIP);
     let ends = gateway.history.iter().skip(1).map(|(at, _)| *at).chain([scene.now]);
-    let bars = gateway.history.iter().zip(ends).filter(|(_, end)| *end > begin).map(|((at, state), end)| {
-        let (from, to) = (place(*at), place(end));
-        (from, (to - from).max(1), *state)
-    });
-    let locale = scene.locale;
+    let bars = gateway.history.iter().zip(ends).filter(|(_, end)| *end > begin);
+    let mut paths = State::ALL.map(|state| (state, String::new()));
+    for ((at, state), end) in bars {
+        let (from, height) = (place(*at), bar_height(*state));
+        let width = (place(end) - from).max(1);
+        if let Some((_, path)) = paths.iter_mut().find(|(of, _)| of == state) {
+            // Writing to a string cannot fail.
+            let _ = write!(path, "M{from} 16v-{height}h{width}v{height}");
+        }
+    }
     html! {
-        span.strip dir="ltr" {
-            svg viewBox=(format!("0 0 {STRIP} 16")) preserveAspectRatio="none" aria-hidden="true" focusable="false" {
-                rect.ground y="15" width=(STRIP) height="1" {}
-                @for (from, width, state) in bars {
-                    @let height = bar_height(state);
-                    rect class=(state.name()) x=(from) y=(16 - height) width=(width) height=(height) {}
-                }
-            }
-            span.ends aria-hidden="true" {
-                span lang=(locale.language()) { (locale.word("earlier")) }
-                span lang=(locale.language()) { (locale.word("now-word")) }
+        svg.states viewBox=(format!("0 0 {STRIP} 16")) preserveAspectRatio="none" aria-hidden="true" {
+            @for (state, path) in paths.iter().filter(|(_, path)| !path.is_empty()) {
+                path class=(state.name()) d=(path) {}
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What happened: the last failovers and why, changes of state, acts of operators.
 
 use super::outages::named;
-use super::{Drawn, Scene, Shown};
+use super::{Drawn, Scene, Shown, shape};
 use crate::api::ring::{Line, What};
 use crate::core::effect::{Event, OverlayAct};
 use crate::core::message::SERVICE;
@@ -61,11 +61,7 @@ fn story(scene: &Scene<'_>, concerns: impl Fn(&Line) -> bool) -> Drawn {
 
 /// The shape of a failover: from one line to another.
 fn turn_shape() -> Markup {
-    html! {
-        svg.shape.turn viewBox="0 0 16 16" aria-hidden="true" focusable="false" {
-            path.line d="M1.5 4.5h4c4 0 2.5 7 6.5 7h2M11.5 8.5l3 3-3 3" {}
-        }
-    }
+    shape("turn")
 }
 
 /// Tells a line in words; `None`: it is not for the page.
@@ -84,7 +80,7 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
         }
         What::Event(event) => event,
     };
-    let shape = |state| Shown::State(state).shape();
+    let drawn = |state| Shown::State(state).shape();
     let age = |span| Arg::text(locale.span_after(span));
     Some(match &**event {
         Event::State { gateway, to, reason, layer, .. } => {
@@ -100,26 +96,26 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
             };
             args.extend(reason.map(|reason| ("why", Arg::text(locale.reason(reason)))));
             args.extend(layer.map(|layer| ("layer", Arg::text(locale.layer(layer)))));
-            (shape(*to), locale.say(id, &args))
+            (drawn(*to), locale.say(id, &args))
         }
         Event::OutageOpened { of, cause, detection, .. } => {
             let why = Arg::text(locale.reason(*cause));
             let args = [("what", Arg::text(named(locale, of))), ("why", why), ("age", age(*detection))];
-            (shape(State::Down), locale.say("happened-outage-opened", &args))
+            (drawn(State::Down), locale.say("happened-outage-opened", &args))
         }
         Event::OutageClosed { of, lasted, .. } => {
             let args = [("what", Arg::text(named(locale, of))), ("age", age(*lasted))];
-            (shape(State::Up), locale.say("happened-outage-closed", &args))
+            (drawn(State::Up), locale.say("happened-outage-closed", &args))
         }
         Event::DeadlineMissed { message, deliveries, .. } => {
             let args =
                 [("n", Arg::Count(u64::from(*deliveries))), ("message", Arg::text(message.to_string()))];
-            (shape(State::Degraded), locale.say("happened-deadline", &args))
+            (drawn(State::Degraded), locale.say("happened-deadline", &args))
         }
         Event::Uplink { uplink, up } => {
             let (state, id) =
                 if *up { (State::Up, "happened-uplink-up") } else { (State::Down, "happened-uplink-down") };
-            (shape(state), locale.say(id, &[("name", Arg::text(&**uplink))]))
+            (drawn(state), locale.say(id, &[("name", Arg::text(&**uplink))]))
         }
         Event::Overlay { gateway, act, who } => {
             let what = gateway
@@ -140,13 +136,13 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
             let people = Arg::Count(u64::from(*people));
             let (state, id) =
                 if *drill { (State::Unknown, "help-drill") } else { (State::Down, "happened-help") };
-            (shape(state), locale.say(id, &[("people", people)]))
+            (drawn(state), locale.say(id, &[("people", people)]))
         }
         Event::ClockJumped { by } => {
-            (shape(State::Unknown), locale.say("happened-clock", &[("by", age(*by))]))
+            (drawn(State::Unknown), locale.say("happened-clock", &[("by", age(*by))]))
         }
         Event::PolicyInForce { hash } => {
-            (shape(State::Up), locale.say("happened-policy", &[("hash", Arg::text(&**hash))]))
+            (drawn(State::Up), locale.say("happened-policy", &[("hash", Arg::text(&**hash))]))
         }
         Event::Accepted { .. }
         | Event::Answered { .. }

@@ -272,7 +272,7 @@ impl Shown {
 
     /// Draws its word beside its shape.
     pub(super) fn draw(self, locale: Locale) -> Markup {
-        html! { span.state { (self.shape()) span.word { (self.word(locale)) } } }
+        html! { span.state { (self.shape()) (self.word(locale)) } }
     }
 
     pub(super) fn word(self, locale: Locale) -> String {
@@ -281,19 +281,35 @@ impl Shown {
 
     /// Draws its shape: told apart without colour.
     pub(super) fn shape(self) -> Markup {
-        let class = format!("shape {}", self.name());
-        let body = match self {
-            Shown::State(State::Up) => html! { circle cx="8" cy="8" r="6" {} },
-            Shown::State(State::Degraded) => html! { path d="M8 1.8 14.6 14H1.4z" {} },
-            Shown::State(State::Down) => html! { rect x="2" y="2" width="12" height="12" {} },
-            Shown::State(State::Recovering) => html! { path.line d="M3 13 12.5 3.5M5.5 3h7.5v7.5" {} },
-            Shown::State(State::Unknown) => {
-                html! { path.line d="M5 5.6C5 3.6 6.3 2.6 8 2.6s3 1 3 2.8c0 2.4-3 2.5-3 4.8M8 13.2v.4" {} }
+        shape(self.name())
+    }
+}
+
+/// Draws a shape by its name: one of [`shapes`].
+fn shape(name: &str) -> Markup {
+    html! { svg class=(format!("shape {name}")) aria-hidden="true" { use href=(format!("#s-{name}")) {} } }
+}
+
+/// Draws every shape once for the whole page, unseen: where one stands, it is named.
+pub(super) fn shapes() -> Markup {
+    let line = |id: &str, path: &str| {
+        html! {
+            symbol id=(id) viewBox="0 0 16 16" {
+                path fill="none" stroke-width="2.4" stroke-linecap="round" d=(path) {}
             }
-            Shown::Maintenance => html! { path.line d="M5.5 2.5v11M10.5 2.5v11" {} },
-            Shown::Held => html! { circle.ring cx="8" cy="8" r="6" {} path.line d="M4 12 12 4" {} },
-        };
-        html! { svg class=(class) viewBox="0 0 16 16" aria-hidden="true" focusable="false" { (body) } }
+        }
+    };
+    html! {
+        svg.shapes width="0" height="0" aria-hidden="true" {
+            symbol id="s-up" viewBox="0 0 16 16" { circle cx="8" cy="8" r="6" {} }
+            symbol id="s-degraded" viewBox="0 0 16 16" { path d="M8 1.8 14.6 14H1.4z" {} }
+            symbol id="s-down" viewBox="0 0 16 16" { rect x="2" y="2" width="12" height="12" {} }
+            (line("s-recovering", "M3 13 12.5 3.5M5.5 3h7.5v7.5"))
+            (line("s-unknown", "M5 5.6C5 3.6 6.3 2.6 8 2.6s3 1 3 2.8c0 2.4-3 2.5-3 4.8M8 13.2v.4"))
+            (line("s-maintenance", "M5.5 2.5v11M10.5 2.5v11"))
+            (line("s-held", "M8 2a6 6 0 1 0 0 12a6 6 0 1 0 0-12M4 12 12 4"))
+            (line("s-turn", "M1.5 4.5h4c4 0 2.5 7 6.5 7h2M11.5 8.5l3 3-3 3"))
+        }
     }
 }
 

@@ -89,7 +89,7 @@ fn row(scene: &Scene<'_>, outage: &Outage) -> Markup {
                 }
                 " " bdi.quiet dir="ltr" { (outage.id) }
             }
-            td { span.state { (shown.shape()) span.word { (locale.word(word)) } } }
+            td { span.state { (shown.shape()) (locale.word(word)) } }
             td {
                 (locale.reason(outage.cause))
                 @if let Some(layer) = outage.layer { " " span.quiet { "(" (locale.layer(layer)) ")" } }
