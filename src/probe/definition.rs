@@ -339,18 +339,20 @@ pub fn resolve(
     }
     let mut ready = Vec::new();
     for target in targets {
-        let mut names = BTreeSet::new();
+        let (mut names, mut is_looked_at) = (BTreeSet::new(), false);
         for definition in definitions.iter().filter(|definition| definition.wants(target)) {
             if !names.insert(definition.name()) {
                 diags.push(definition.twice(target));
                 continue;
             }
+            // What its provider says is no look at it.
+            is_looked_at |= !definition.kind.is_feed;
             match definition.build(target, context) {
                 Ok(probe) => ready.push(Arc::new(probe)),
                 Err(why) => diags.push(definition.unbuildable(target, &why)),
             }
         }
-        if names.is_empty() {
+        if !is_looked_at {
             diags.push(
                 Diagnostic::warning("unprobed", format!("no probe is for the gateway `{}`", target.name))
                     .help("without one, only its sends tell how it is; add one to a file in `probes/`"),

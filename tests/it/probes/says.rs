@@ -6,6 +6,20 @@ use crate::support::status_page::{Does, StatusPage};
 use crate::support::tables::{Table, file};
 use wasl::core::hearsay::Word;
 
+/// Builds the probes of a gateway that nothing else looks at, which is worth a warning and no more.
+fn set(toml: &str, target: &Target, context: &Context) -> ProbeSet {
+    let mut diags = Diagnostics::default();
+    let definitions = parse(&Source::new("probes/t.toml", toml), &mut diags);
+    let set = resolve(&definitions, std::slice::from_ref(target), &adapters(), context, &mut diags);
+    assert_eq!(diags.errors(), 0, "{}", diags.render());
+    assert!(diags.render().contains("no probe is for the gateway `g`"), "{}", diags.render());
+    set
+}
+
+async fn one(toml: &str, target: &Target, context: &Arc<Context>) -> ProbeReport {
+    once(&set(toml, target, context), G, context).await.remove(0)
+}
+
 fn probe(kind: &str, url: &str, more: &str) -> String {
     format!(
         "[[probe]]\nname = \"page\"\nkind = \"{kind}\"\ngateway = \"g\"\nurl = \"{url}\"\n\
