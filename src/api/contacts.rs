@@ -79,6 +79,7 @@ pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
     }
     let mut contacts = check_all(rows)?;
     let checked = contacts.len();
+    let _one = app.service.importing().await;
     let left_out = if again { Vec::new() } else { leave_out_erased(&app, &mut contacts).await? };
     if dry_run {
         let mut told = json!({"stored": 0, "checked": checked, "left_out": left_out});
@@ -93,17 +94,32 @@ pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
     Ok(json(StatusCode::OK, &json!({"stored": stored, "checked": checked, "left_out": left_out})))
 }
 
-/// Takes the rows out whose person was erased and has not been brought back, and names them: a list that is imported again must
-/// not undo an erasure by itself.
+/// Takes the rows out whose person was erased and has not been brought back, and names them, and takes such a person out where it
+/// is somebody's deputy: a list that is imported again must not undo an erasure by itself.
 async fn leave_out_erased(app: &App, contacts: &mut Vec<Contact>) -> Result<Vec<String>, Problem> {
     let mut left_out = BTreeSet::new();
-    for contact in contacts.iter().filter(|contact| app.service.erased(&contact.id).is_some()) {
-        if !matches!(app.service.read(Query::Contact(contact.id.clone())).await?, Found::Contacts(_)) {
+    for contact in contacts.iter() {
+        if is_gone(app, &contact.id).await? {
             left_out.insert(contact.id.clone());
         }
     }
     contacts.retain(|contact| !left_out.contains(&contact.id));
+    for contact in contacts.iter_mut() {
+        if let Some(deputy) = contact.deputy.as_deref()
+            && is_gone(app, deputy).await?
+        {
+            contact.deputy = None;
+        }
+    }
     Ok(left_out.into_iter().collect())
+}
+
+/// Says whether somebody was erased and has not been brought back.
+async fn is_gone(app: &App, id: &str) -> Result<bool, Problem> {
+    if app.service.erased(id).is_none() {
+        return Ok(false);
+    }
+    Ok(!matches!(app.service.read(Query::Contact(id.to_owned())).await?, Found::Contacts(_)))
 }
 
 #[derive(Deserialize)]
@@ -128,7 +144,7 @@ pub(crate) async fn erase(app: Arc<App>, mut call: Call) -> Answer {
     let (deliveries, replies) = (done.deliveries, done.replies);
     Ok(json(
         StatusCode::OK,
-        &json!({"erased": done.pseudonym, "at": show_time(done.at), "deliveries": deliveries, "replies": replies}),
+        &json!({"erased": done.pseudonym, "at": show_time(done.at), "deliveries": deliveries, "replies": replies, "calls_for_help": done.calls}),
     ))
 }
 

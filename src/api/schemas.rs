@@ -569,7 +569,7 @@ fn lists() -> Value {
                 "shut": list(json!({"type": "string"})),
             }))), "next": next()})),
         ]},
-        "ContactErased": whole(json!({"erased": {"type": "string"}, "at": at(), "deliveries": count(), "replies": count()})),
+        "ContactErased": whole(json!({"erased": {"type": "string"}, "at": at(), "deliveries": count(), "replies": count(), "calls_for_help": count()})),
         "CallTree": whole(json!({
             "at": at(), "everybody": {"type": "boolean"}, "audience": {"type": ["string", "null"]}, "left_out": count(),
             "without_number": count(), "people": list(whole(json!({

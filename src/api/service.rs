@@ -18,6 +18,7 @@ use crate::core::view::View;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 use tokio::sync::mpsc::Receiver;
 
 /// A future that the service hands out.
@@ -100,6 +101,8 @@ pub struct Erasing {
     pub deliveries: u64,
     /// How many replies there were.
     pub replies: u64,
+    /// How many calls for help of late there were; what was open of them is closed.
+    pub calls: u64,
 }
 
 /// Whether the service can be relied on.
@@ -177,6 +180,9 @@ pub trait Service: Send + Sync {
     fn backup(&self) -> Result<Receiver<Part>, Trouble>;
     /// Erases the person with this id; answers once it is on disk. `None` where nobody has or had it.
     fn erase(&self, who: String, id: String, reason: String) -> Doing<'_, Result<Option<Erasing>, Trouble>>;
+    /// Waits until no other import is under way, and keeps others, and the last step of an erasure, from beginning: who was erased
+    /// since an import looked must not come back by it.
+    fn importing(&self) -> Doing<'_, OwnedMutexGuard<()>>;
     /// Says when the person with this id was erased.
     fn erased(&self, id: &str) -> Option<Timestamp>;
     /// Finds the token with this SHA-256.

@@ -172,6 +172,12 @@ fn erase(args: &Erase) -> Done {
     }
     let deliveries = table::count(&done["deliveries"], "delivery", "deliveries");
     let replies = table::count(&done["replies"], "reply", "replies");
+    if done["calls_for_help"].as_u64().is_some_and(|calls| calls > 0) {
+        let calls = table::count(&done["calls_for_help"], "call", "calls");
+        table::print(&format!(
+            "This person has called for help of late ({calls}): Wasl shows it no more. See to it yourself if it was not over.\n"
+        ));
+    }
     table::print(&format!(
         "Erased, with what {deliveries} and {replies} held; on record as {}.\n\
          The store's files are written anew at its next start: until then bytes may lie in pages that are free.\n\

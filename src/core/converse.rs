@@ -89,8 +89,13 @@ impl Core {
                 self.raise(who, drill, whom);
             }
             // Who plays that all is well takes back no call that was meant.
-            ReplyKind::Safe if drill => self.help.close(who),
-            ReplyKind::Safe => [who, stranger].into_iter().for_each(|caller| self.help.close(caller)),
+            ReplyKind::Safe if drill => {
+                self.help.close(who);
+            }
+            ReplyKind::Safe => {
+                self.help.close(who);
+                self.help.close(stranger);
+            }
             ReplyKind::Plain | ReplyKind::Acknowledged => {}
         }
         if let Some(of) = of.filter(|_| kind.is_answer()) {

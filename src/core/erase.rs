@@ -2,9 +2,10 @@
 
 use super::Core;
 use super::ids::DeliveryId;
-use super::message::{CHUNK_RECIPIENTS, Recipient};
+use super::message::{CHUNK_RECIPIENTS, Recipient, SERVICE};
 use super::outbox::message::SETTLED;
 use super::outcome::{DeliveryResult, Reason};
+use super::reply::Caller;
 use super::slab::{Handle, NONE};
 use std::sync::Arc;
 
@@ -28,6 +29,22 @@ impl Core {
                 }
                 Some(row) => self.end_erased(row),
             }
+        }
+    }
+
+    /// Closes what an erased person called for help: nobody could be found by it, and after the next start nothing would know of
+    /// it. What was open is on record.
+    pub(super) fn close_calls_of_erased(
+        &mut self,
+        pseudonym: &str,
+        deliveries: &[DeliveryId],
+        calls: &[Caller],
+    ) {
+        let callers = deliveries.iter().copied().map(Caller::Of).chain(calls.iter().copied());
+        let closed = callers.filter(|caller| self.help.close(*caller)).count();
+        if closed > 0 {
+            let reason = format!("erased; calls for help that were open: {closed}");
+            self.audit(SERVICE, "close_help", pseudonym.to_owned(), reason);
         }
     }
 

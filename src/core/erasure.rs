@@ -6,7 +6,7 @@
 
 use super::ids::DeliveryId;
 use super::message::Recipient;
-use super::reply::ReplyKey;
+use super::reply::{Caller, ReplyKey};
 use super::time::Timestamp;
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub const ERASED_MAX: usize = 1_000_000;
 pub type PersonDigest = [u8; 16];
 
 /// What to take out; all of it becomes durable together.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Erasure {
     /// The contact to remove, where it is there.
     pub contact: Option<String>,
@@ -29,6 +29,12 @@ pub struct Erasure {
     pub deliveries: Vec<DeliveryId>,
     /// What this person said.
     pub replies: Vec<ReplyKey>,
+    /// By which calls for help of this person are known; they are closed, and that is on record. Not stored.
+    pub calls: Vec<Caller>,
+    /// The person's id, where others name it as their deputy's.
+    pub deputy: Option<String>,
+    /// The contacts whose deputy it is taken from.
+    pub deputy_of: Vec<String>,
 }
 
 /// What is kept about erasures.

@@ -121,10 +121,10 @@ impl Help {
         self.told.values().filter(|told| told.fresh > 0).map(|told| told.at + TELL_EVERY).min()
     }
 
-    /// Closes a caller's call.
-    pub(super) fn close(&mut self, who: Caller) {
-        self.actual.close(who);
-        self.drill.close(who);
+    /// Closes a caller's call. Says whether one was open.
+    pub(super) fn close(&mut self, who: Caller) -> bool {
+        let (actual, drill) = (self.actual.close(who), self.drill.close(who));
+        actual || drill
     }
 
     fn of(&mut self, drill: bool) -> &mut Calls {
@@ -143,8 +143,8 @@ impl Help {
 }
 
 impl Calls {
-    fn close(&mut self, who: Caller) {
-        let Some(since) = self.since.remove(&who) else { return };
+    fn close(&mut self, who: Caller) -> bool {
+        let Some(since) = self.since.remove(&who) else { return false };
         self.by_age.remove(&(since, who));
         if let Some(count) = self.of.get_mut(&who.message()) {
             *count = count.saturating_sub(1);
@@ -152,6 +152,7 @@ impl Calls {
                 self.of.remove(&who.message());
             }
         }
+        true
     }
 
     /// Opens a call. Says whether it was not open.

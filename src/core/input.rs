@@ -8,7 +8,7 @@ use super::message::{Message, Recipient, Severity, Status, Template, Urgency};
 use super::outcome::{Outcome, Reason, Receipt};
 use super::policy::Policy;
 use super::record::{AddressDigest, Progress};
-use super::reply::{Asks, Reply, ReplyKind};
+use super::reply::{Asks, Caller, Reply, ReplyKind};
 use super::time::{Span, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +62,8 @@ pub enum Input {
         pseudonym: String,
         /// The deliveries that were for this person.
         deliveries: Vec<DeliveryId>,
+        /// By which calls for help of this person are known.
+        calls: Vec<Caller>,
     },
     /// A standing connection of an adapter (an SMPP bind, an event stream) came up or went down.
     Link {

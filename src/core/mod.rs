@@ -261,7 +261,10 @@ impl Core {
             Input::Outcome { attempt, outcome, took } => self.answered(attempt, outcome, took),
             Input::Receipt { gateway, receipt } => self.receipt(gateway, receipt),
             Input::Reply(spoken) => self.replied(*spoken),
-            Input::Erase { pseudonym, deliveries } => self.erase(&pseudonym, &deliveries),
+            Input::Erase { pseudonym, deliveries, calls } => {
+                self.erase(&pseudonym, &deliveries);
+                self.close_calls_of_erased(&pseudonym, &deliveries, &calls);
+            }
             Input::Asked { attempt, answer } => self.asked(attempt, answer),
             Input::Audience { message, chunk, people } => self.audience(message, chunk, people),
             Input::Link { gateway, down } => self.link(gateway, down),

@@ -6,7 +6,8 @@
 //!
 //! What is somebody's: a delivery of this contact, or one that was addressed by hand to an address of theirs. Whoever shares an
 //! address with them as a contact of their own keeps what is theirs. That an address opted out stays known, by its digest, and is
-//! honoured if it comes back.
+//! honoured if it comes back. What is open of their calls for help is closed, on record, and said to whoever erases them: nobody
+//! could be found by it. Whose deputy they were has none.
 //!
 //! Limits: [`PART`] deliveries and replies become durable together; one erasure runs at a time.
 
@@ -16,7 +17,7 @@ use crate::core::erasure::{ERASED_MAX, Erased, Erasure, PSEUDONYM, PersonDigest}
 use crate::core::ids::DeliveryId;
 use crate::core::message::{CHUNK_RECIPIENTS, Recipient};
 use crate::core::query::{Answer, Query, ROWS_MAX, ReplyScope};
-use crate::core::reply::{KeptReply, ReplyKey};
+use crate::core::reply::{Caller, HELP_FOR, KeptReply, ReplyKey, ReplyKind};
 use crate::core::time::{Span, Timestamp};
 use crate::runtime::inbox::Incoming;
 use crate::runtime::service::{Front, on_disk};
@@ -58,6 +59,8 @@ struct Whose {
 struct Found {
     deliveries: BTreeSet<DeliveryId>,
     replies: Vec<ReplyKey>,
+    /// Who of it called for help.
+    calls: BTreeSet<Caller>,
 }
 
 impl ErasedPeople {
@@ -150,17 +153,30 @@ impl Front {
         let addresses = contact.map(|contact| contact.person.addresses).unwrap_or_default();
         let whose = Whose { id: id.clone(), addresses };
         let began = self.clock.now();
-        let mut erasing = Erasing { pseudonym: pseudonym.clone(), at: began, deliveries: 0, replies: 0 };
+        let mut erasing =
+            Erasing { pseudonym: pseudonym.clone(), at: began, deliveries: 0, replies: 0, calls: 0 };
         self.take_out(&who, &whose, None, &mut erasing).await?;
-        let erasure = Erasure { contact: Some(id), pseudonym, deliveries: vec![], replies: vec![] };
+        let erasure = Erasure { contact: Some(id), pseudonym, ..Erasure::default() };
         let kept = [Erased::Secret(secret), Erased::Person { digest, at: began }];
-        self.put_erasure(&who, erasure, Some(Done { kept, reason })).await?;
+        {
+            // An import that began before has ended, and the next one sees who was erased.
+            let _one = self.importing.lock().await;
+            self.put_erasure(&who, erasure, Some(Done { kept, reason })).await?;
+        }
         // A message that was accepted meanwhile may have frozen the person once more.
         // What was on its way to the core is before this in its queue, and what comes later is looked at by `leave_out_erased`.
         let (told, durable) = oneshot::channel();
         self.put(Incoming::Barrier(told)).await?;
         on_disk(durable).await?;
         self.take_out(&who, &whose, Some(began - LOOK_BACK), &mut erasing).await?;
+        self.take_out_deputy(&who, &whose.id, &erasing.pseudonym).await?;
+        if erasing.calls > 0 {
+            tracing::warn!(
+                person = erasing.pseudonym,
+                calls = erasing.calls,
+                "somebody was erased who has called for help of late: it is shown no more; see to it without Wasl"
+            );
+        }
         Ok(Some(erasing))
     }
 
@@ -194,14 +210,16 @@ impl Front {
     ) -> Result<(), Trouble> {
         let wanted = whose.clone();
         let by_name = erasing.pseudonym.clone();
-        let found = self.reads.run(move |reader| find(reader, &wanted, &by_name, since)).await?;
+        let calls_since = self.clock.now() - HELP_FOR;
+        let look = move |reader: &dyn Reader| find(reader, &wanted, &by_name, since, calls_since);
+        let found = self.reads.run(look).await?;
         let deliveries: Vec<DeliveryId> = found.deliveries.into_iter().collect();
         let pseudonym = &erasing.pseudonym;
         let erasure = |deliveries: &[DeliveryId], replies: &[ReplyKey]| Erasure {
-            contact: None,
             pseudonym: pseudonym.clone(),
             deliveries: deliveries.to_vec(),
             replies: replies.to_vec(),
+            ..Erasure::default()
         };
         for part in deliveries.chunks(PART) {
             self.put_erasure(who, erasure(part, &[]), None).await?;
@@ -209,8 +227,26 @@ impl Front {
         for part in found.replies.chunks(PART) {
             self.put_erasure(who, erasure(&[], part), None).await?;
         }
+        let calls: Vec<Caller> = found.calls.into_iter().collect();
+        for part in calls.chunks(PART) {
+            let closing = Erasure { calls: part.to_vec(), ..erasure(&[], &[]) };
+            self.put_erasure(who, closing, None).await?;
+        }
+        erasing.calls += calls.len() as u64;
         erasing.deliveries += deliveries.len() as u64;
         erasing.replies += found.replies.len() as u64;
+        Ok(())
+    }
+
+    /// Takes a person's id out of the contacts whose deputy it is.
+    async fn take_out_deputy(&self, who: &str, id: &str, pseudonym: &str) -> Result<(), Trouble> {
+        let deputy = id.to_owned();
+        let wards = self.reads.run(move |reader| wards(reader, &deputy)).await?;
+        for part in wards.chunks(PART) {
+            let (pseudonym, deputy) = (pseudonym.to_owned(), Some(id.to_owned()));
+            let erasure = Erasure { pseudonym, deputy, deputy_of: part.to_vec(), ..Erasure::default() };
+            self.put_erasure(who, erasure, None).await?;
+        }
         Ok(())
     }
 
@@ -225,6 +261,7 @@ fn find(
     whose: &Whose,
     pseudonym: &str,
     since: Option<Timestamp>,
+    calls_since: Timestamp,
 ) -> Result<Found, ReadError> {
     let (mut found, mut before) = (Found::default(), None);
     'messages: loop {
@@ -247,14 +284,31 @@ fn find(
             break;
         }
     }
-    find_replies(reader, whose, pseudonym, &mut found)?;
+    find_replies(reader, whose, pseudonym, calls_since, &mut found)?;
     Ok(found)
+}
+
+/// Finds the contacts whose deputy somebody is.
+fn wards(reader: &dyn Reader, deputy: &str) -> Result<Vec<String>, ReadError> {
+    let (mut wards, mut after) = (Vec::new(), None);
+    loop {
+        let asked = Query::Contacts { after, limit: ROWS_MAX };
+        let Answer::Contacts(page) = reader.answer(&asked)?.value else { return Ok(wards) };
+        let is_last = page.len() < ROWS_MAX;
+        after = page.last().map(|contact| contact.id.clone());
+        let of = page.into_iter().filter(|contact| contact.deputy.as_deref() == Some(deputy));
+        wards.extend(of.map(|contact| contact.id));
+        if is_last {
+            return Ok(wards);
+        }
+    }
 }
 
 fn find_replies(
     reader: &dyn Reader,
     whose: &Whose,
     pseudonym: &str,
+    calls_since: Timestamp,
     found: &mut Found,
 ) -> Result<(), ReadError> {
     let mut before = None;
@@ -266,6 +320,9 @@ fn find_replies(
         for reply in page {
             if is_said_by(reader, whose, pseudonym, found, &reply)? {
                 found.replies.push(reply.key());
+                if reply.kind == ReplyKind::NeedHelp && reply.at >= calls_since {
+                    found.calls.insert(reply.caller());
+                }
             }
         }
         if is_last {

@@ -35,6 +35,7 @@ use crate::telemetry::metrics::{Metrics, Scrape};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{oneshot, watch};
@@ -76,6 +77,8 @@ pub(crate) struct Front {
     pub(crate) erased: Arc<ErasedPeople>,
     /// Held by whoever erases somebody.
     pub(crate) erasing: tokio::sync::Mutex<()>,
+    /// Held while contacts are compared with who was erased and put, and while somebody's contact is taken out.
+    pub(crate) importing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Front {
@@ -228,6 +231,10 @@ impl Service for Front {
 
     fn erase(&self, who: String, id: String, reason: String) -> Doing<'_, Result<Option<Erasing>, Trouble>> {
         Box::pin(self.erase_person(who, id, reason))
+    }
+
+    fn importing(&self) -> Doing<'_, OwnedMutexGuard<()>> {
+        Box::pin(Arc::clone(&self.importing).lock_owned())
     }
 
     fn erased(&self, id: &str) -> Option<Timestamp> {

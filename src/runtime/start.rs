@@ -231,6 +231,7 @@ impl Wasl {
             silence,
             erased,
             erasing: tokio::sync::Mutex::new(()),
+            importing: Arc::default(),
         });
         Ok(Running {
             front,

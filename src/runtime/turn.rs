@@ -8,6 +8,7 @@
 use crate::api::service::Change;
 use crate::core::Core;
 use crate::core::effect::{Effect, Event};
+use crate::core::erasure::Erasure;
 use crate::core::gateway::GatewayConfig;
 use crate::core::input::Input;
 use crate::core::record::Needles;
@@ -113,9 +114,8 @@ impl Turns {
                 Incoming::Change { who, change, waiter } => match self.names.admit(&change) {
                     Ok(()) => {
                         if let Change::Erase { erasure, .. } = &change {
-                            let (pseudonym, deliveries) =
-                                (erasure.pseudonym.clone(), erasure.deliveries.clone());
-                            self.core.handle(Input::Erase { pseudonym, deliveries }, now);
+                            let Erasure { pseudonym, deliveries, calls, .. } = erasure.as_ref().clone();
+                            self.core.handle(Input::Erase { pseudonym, deliveries, calls }, now);
                         }
                         group.change(now, who, change, waiter);
                     }

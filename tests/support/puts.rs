@@ -435,8 +435,17 @@ fn erased(keys: Keys) -> impl Strategy<Value = Erased> {
 
 fn erasure(keys: Keys) -> impl Strategy<Value = Erasure> {
     let replies = vec((time(), any::<u64>()).prop_map(|(at, digest)| ReplyKey { at, digest }), 0..2);
-    (option::of(name(keys)), text(), vec(delivery_id(keys), 0..3), replies).prop_map(
-        |(contact, pseudonym, deliveries, replies)| Erasure { contact, pseudonym, deliveries, replies },
+    let deputies = (option::of(text()), vec(name(keys), 0..2));
+    (option::of(name(keys)), text(), vec(delivery_id(keys), 0..3), replies, deputies).prop_map(
+        |(contact, pseudonym, deliveries, replies, (deputy, deputy_of))| Erasure {
+            contact,
+            pseudonym,
+            deliveries,
+            replies,
+            calls: vec![],
+            deputy,
+            deputy_of,
+        },
     )
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedMutexGuard, Semaphore};
 use wasl::adapter::{HookAnswer, HookRequest};
 use wasl::api::ring::EventRing;
 use wasl::api::service::{
@@ -228,8 +228,12 @@ impl Service for StandIn {
         let known = self.contacts.iter().any(|contact| contact.id == id);
         let change = Change::Act { act: "erase", on: id, reason };
         self.changes.lock().unwrap().push((who, change));
-        let done = Erasing { pseudonym: "erased:00".into(), at: NOW, deliveries: 2, replies: 1 };
+        let done = Erasing { pseudonym: "erased:00".into(), at: NOW, deliveries: 2, replies: 1, calls: 0 };
         ready(Ok(known.then_some(done)))
+    }
+
+    fn importing(&self) -> Doing<'_, OwnedMutexGuard<()>> {
+        Box::pin(Arc::new(tokio::sync::Mutex::new(())).lock_owned())
     }
 
     fn erased(&self, id: &str) -> Option<Timestamp> {

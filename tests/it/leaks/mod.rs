@@ -192,6 +192,10 @@ async fn through_the_hooks(ear: &mut Ear<'_>) {
         |token: &str| format!("/hooks/wa?hub.mode=subscribe&hub.challenge=7&hub.verify_token={token}");
     ear.call("GET", &shake(VERIFY_TOKEN), &no_header, "").await;
     ear.call("GET", &shake(ACCESS_TOKEN), &no_header, "").await;
+    for secret in [BOX_REPLIES, VERIFY_TOKEN] {
+        let said = format!("/hooks/box-nobody/{secret}?from=%2B{}&text=hello&id=1&at=1", &NUMBER[1..]);
+        ear.call("GET", &said, &no_header, "").await;
+    }
     let press = json!({"update_id": 1, "callback_query": {"id": "1", "data": CHAT, "from": {"id": CHAT}}});
     for secret in [WEBHOOK_SECRET, APP_SECRET] {
         let headers = [("x-telegram-bot-api-secret-token", secret), ("content-type", "application/json")];

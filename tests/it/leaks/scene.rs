@@ -20,6 +20,7 @@ const SMSC_PASSWORD: &str = "pl4ntPw9";
 pub(super) const AUTH_TOKEN: &str = "plantedTwilio4f7a91c3e5b2";
 const BOX_PASSWORD: &str = "planted-box-77d0a1e5";
 const BOX_HOOK: &str = "planted-box-hook-40f1d9c2";
+pub(super) const BOX_REPLIES: &str = "planted-box-replies-93be07a1";
 const MAIL_PASSWORD: &str = "planted-mail-51aa7e";
 const HOOK_KEY: &str = "planted-hook-Zk83jd02";
 const SIGNING_SECRET: &str = "whsec_cGxhbnRlZCBzZWNyZXQgb2Ygd2ViaG9va3M=";
@@ -48,6 +49,7 @@ pub(super) fn everything_planted() -> Vec<Planted> {
         ("the auth token", Kind::Secret, AUTH_TOKEN),
         ("the SMS box's password", Kind::Secret, BOX_PASSWORD),
         ("the SMS box's hook", Kind::Secret, BOX_HOOK),
+        ("the SMS box's replies", Kind::Secret, BOX_REPLIES),
         ("the mail password", Kind::Secret, MAIL_PASSWORD),
         ("the hook's key", Kind::Secret, HOOK_KEY),
         ("the signing secret", Kind::Secret, SIGNING_SECRET),
@@ -124,6 +126,8 @@ pub(super) fn mistakes() -> Vec<(String, String)> {
         both(box_, format!("password = \"{BOX_PASSWORD}")),
         both(box_, format!("pasword = \"{BOX_PASSWORD}\"")),
         both(box_, format!("hook_secrt = \"{BOX_HOOK}\"")),
+        both(box_, format!("reply_secrt = \"{BOX_REPLIES}\"")),
+        both(box_, format!("reply_secret = [\"{BOX_REPLIES}\"]")),
         both(box_, format!("request.headers = {{ authorization = \"Bearer {BOX_PASSWORD}\", x = [1] }}")),
         both(box_, format!("request.form.password = \"{BOX_PASSWORD}{{no_such}}\"")),
         both(box_, format!("status_url = [\"http://h/status?password={BOX_PASSWORD}\"]")),
@@ -215,7 +219,7 @@ impl Scene {
     pub(super) fn echo(&self) -> String {
         format!(
             "{NUMBER} {CHAT} {MAILBOX} said {ENGLISH} with {ACCESS_TOKEN} {BOT_TOKEN} {SMSC_PASSWORD} {MAIL_PASSWORD} \
-             {AUTH_TOKEN} {REFERENCE} {HOOK_KEY} {SIGNING_SECRET} {BOX_PASSWORD} {BOX_HOOK}"
+             {AUTH_TOKEN} {REFERENCE} {HOOK_KEY} {SIGNING_SECRET} {BOX_PASSWORD} {BOX_HOOK} {BOX_REPLIES}"
         )
     }
 
@@ -244,7 +248,8 @@ impl Scene {
             self.mail("mail-no-tls", "required"),
             Table::sms_http("box-nobody", "kannel", format_args!("http://{}", self.nobody))
                 .text("password", BOX_PASSWORD)
-                .text("hook_secret", BOX_HOOK),
+                .text("hook_secret", BOX_HOOK)
+                .text("reply_secret", BOX_REPLIES),
             Table::webhook("hook-nobody", hook).text("secret", SIGNING_SECRET),
         ];
         let good = [

@@ -59,6 +59,15 @@ async fn said(service: &Arc<dyn Service>) -> usize {
     }
 }
 
+/// Waits until so many people call for help.
+async fn calling(service: &Arc<dyn Service>, people: u32) {
+    let began = std::time::Instant::now();
+    while service.view().help.people != people {
+        assert!(began.elapsed() < PATIENCE, "{people} should call: {:?}", service.view().help);
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 fn cancelled(story: &wasl::core::query::DeliveryStory) -> bool {
     story
         .delivery
@@ -75,7 +84,8 @@ async fn whoever_is_erased_is_gone_to_the_last_byte_and_the_record_says_who_did_
     let lineup = || vec![gateway(Channel::Sms, &adapter)];
     let running = start(lineup(), RedbOutbox::open(&path).unwrap());
     let service = running.service();
-    let (amal, said_a) = (contact("c-17", "Amal Plantedname", AMAL), contact("c-18", "Said Keptname", SAID));
+    let said_a = Contact { deputy: Some("c-17".into()), ..contact("c-18", "Said Keptname", SAID) };
+    let amal = contact("c-17", "Amal Plantedname", AMAL);
     service.change("desk".into(), Change::Contacts(vec![amal.clone(), said_a.clone()])).await.unwrap();
     let by_hand = Recipient { contact: None, ..recipient(&amal) };
     let first = accept(&service, flood(vec![recipient(&amal), recipient(&said_a)])).await;
@@ -85,7 +95,9 @@ async fn whoever_is_erased_is_gone_to_the_last_byte_and_the_record_says_who_did_
     delivery(&service, second, taken).await;
     say(&service, "r-1", "plantedwords of mine").await;
     say(&service, "r-2", "STOP").await;
-    assert_eq!((said(&service).await, service.opted_out()[Channel::Sms as usize]), (2, 1));
+    say(&service, "r-3", "help").await;
+    assert_eq!((said(&service).await, service.opted_out()[Channel::Sms as usize]), (3, 1));
+    calling(&service, 1).await;
     let hold = Command::Hold { gateway: Some(GatewayId(0)), reason: "billing".into() };
     service.command("desk".into(), hold).await.unwrap();
     let waiting = accept(&service, flood(vec![recipient(&amal)])).await;
@@ -94,7 +106,8 @@ async fn whoever_is_erased_is_gone_to_the_last_byte_and_the_record_says_who_did_
     assert_eq!(service.erase("amal-desk".into(), "c-99".into(), "x".into()).await, Ok(None));
     let reason = format!("asked for it from {AMAL}");
     let done = service.erase("amal-desk".into(), "c-17".into(), reason).await.unwrap().unwrap();
-    assert_eq!((done.deliveries, done.replies), (3, 2), "{done:?}");
+    assert_eq!((done.deliveries, done.replies, done.calls), (3, 3, 1), "{done:?}");
+    calling(&service, 0).await;
     assert!(done.pseudonym.starts_with("erased:") && service.erased("c-17").is_some());
     delivery(&service, waiting, cancelled).await;
     assert!(!ended(&service, waiting).await.open);
@@ -160,7 +173,34 @@ async fn check_record(service: &Arc<dyn Service>, pseudonym: &str) {
     assert_eq!(erased.len(), 2, "one act each");
     assert_eq!((erased[0].who.as_str(), erased[0].on.as_str()), ("amal-desk", pseudonym));
     assert_eq!(erased[0].reason, "asked for it from …");
+    let closed: Vec<_> = acts.iter().map(|link| &link.audit).filter(|act| act.act == "close_help").collect();
+    assert_eq!((closed.len(), closed[0].on.as_str()), (1, pseudonym), "a call for help ends with a word");
     assert!(acts.iter().all(|link| !format!("{:?}", link.audit).contains("c-17")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_that_is_under_way_brings_nobody_back_who_is_erased_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let adapter = Scripted::new([]);
+    let outbox = RedbOutbox::open(&folder.path().join("outbox.redb")).unwrap();
+    let running = start(vec![gateway(Channel::Sms, &adapter)], outbox);
+    let service = running.service();
+    let amal = contact("c-17", "Amal", AMAL);
+    service.change("desk".into(), Change::Contacts(vec![amal.clone()])).await.unwrap();
+    // The import has looked, and nobody was erased yet.
+    let importing = service.importing().await;
+    assert!(service.erased("c-17").is_none());
+    let eraser = Arc::clone(&service);
+    let mut erasing =
+        tokio::spawn(async move { eraser.erase("amal-desk".into(), "c-17".into(), "asked".into()).await });
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut erasing).await;
+    assert!(early.is_err() && service.erased("c-17").is_none(), "the contact goes after the import");
+    service.change("desk".into(), Change::Contacts(vec![amal])).await.unwrap();
+    drop(importing);
+    assert!(erasing.await.unwrap().unwrap().is_some());
+    assert!(matches!(service.read(Query::Contact("c-17".into())).await.unwrap(), Answer::Nothing));
+    drop(service);
+    running.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -181,7 +221,7 @@ async fn what_waits_for_somebody_who_was_erased_before_a_start_ends_after_it() {
         contact: Some("c-1".into()),
         pseudonym: "erased:01".into(),
         deliveries: vec![DeliveryId::new(message, 0)],
-        replies: vec![],
+        ..Erasure::default()
     };
     outbox.commit(&[Put::Erase(Box::new(erasure))]).unwrap();
     drop(outbox);

@@ -31,6 +31,13 @@ impl Rows {
                 }
             }
         }
+        for id in &erasure.deputy_of {
+            if let Some(contact) = self.contacts.get_mut(id)
+                && contact.deputy == erasure.deputy
+            {
+                contact.deputy = None;
+            }
+        }
         for reply in erasure.replies.iter().filter_map(|key| self.replies.remove(key)) {
             self.reply_ids.remove(&(reply.gateway, reply.id));
         }

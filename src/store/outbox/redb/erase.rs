@@ -8,6 +8,7 @@ use crate::core::erasure::Erasure;
 use crate::core::ids::{AttemptId, DeliveryId};
 use crate::core::message::{CHUNK_RECIPIENTS, Recipient};
 use crate::core::outcome::Outcome;
+use crate::core::query::Contact;
 use crate::core::record::Attempt;
 use crate::core::reply::{KeptReply, ReplyKey};
 use crate::store::codec::{AudienceChunk, Table, attempt_key, numbered_key, reply_key};
@@ -27,7 +28,21 @@ pub(super) fn erase(draft: &mut Draft<'_>, erasure: &Erasure) -> Result<(), Faul
         take_out_of_audience(draft, *id, &erasure.pseudonym)?;
         forget_provider_ids(draft, *id)?;
     }
+    for id in &erasure.deputy_of {
+        take_out_deputy(draft, id, erasure.deputy.as_deref())?;
+    }
     erasure.replies.iter().try_for_each(|key| remove_reply(draft, *key))
+}
+
+/// Takes a deputy out of a contact, where it is still this one.
+fn take_out_deputy(draft: &mut Draft<'_>, id: &str, deputy: Option<&str>) -> Result<(), Fault> {
+    if let Some(mut contact) = draft.get::<Contact>(id.as_bytes())?
+        && contact.deputy.as_deref() == deputy
+    {
+        contact.deputy = None;
+        draft.put(&contact);
+    }
+    Ok(())
 }
 
 fn take_out_of_audience(draft: &mut Draft<'_>, id: DeliveryId, pseudonym: &str) -> Result<(), Fault> {

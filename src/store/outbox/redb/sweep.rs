@@ -173,12 +173,8 @@ mod tests {
         let path = folder.path().join("outbox.redb");
         let (late, allowed) = (path.with_extension(LATE), path.with_extension(ALLOWED));
         let contact = Contact { id: "c-17".into(), name: "N-17-erased".into(), ..Contact::default() };
-        let erasure = Erasure {
-            contact: Some("c-17".into()),
-            pseudonym: "erased:0".into(),
-            deliveries: vec![],
-            replies: vec![],
-        };
+        let erasure =
+            Erasure { contact: Some("c-17".into()), pseudonym: "erased:0".into(), ..Erasure::default() };
         let mut outbox = open_files(&path, COPY_MAX).unwrap();
         outbox.commit(&[Put::Contact(contact)]).unwrap();
         outbox.commit(&[Put::Erase(Box::new(erasure))]).unwrap();
