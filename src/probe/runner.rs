@@ -101,17 +101,18 @@ impl Runner {
     /// Hands on what a probe found. Done here rather than by the probe's own task, which would wake two others at once: the
     /// runtime calls up a thread for the second.
     fn hand_on(&mut self, Ended { no, finding }: Ended) {
-        match finding.map(|finding| self.findings.try_send(finding)) {
-            Some(Err(TrySendError::Full(finding))) => {
-                let findings = self.findings.clone();
-                self.running.spawn(async move {
-                    // Nobody listens only while the service is stopping.
-                    let _ = findings.send(finding).await;
-                    Ended { no, finding: None }
-                });
-            }
-            _ => self.schedule.done(no, self.now()),
+        if let Some(finding) = finding
+            && let Err(TrySendError::Full(finding)) = self.findings.try_send(finding)
+        {
+            let findings = self.findings.clone();
+            self.running.spawn(async move {
+                // Nobody listens only while the service is stopping.
+                let _ = findings.send(finding).await;
+                Ended { no, finding: None }
+            });
+            return;
         }
+        self.schedule.done(no, self.now());
     }
 
     fn obey(&mut self, command: Command) {

@@ -40,7 +40,7 @@ pub(super) fn read(body: &[u8], pick: &Pick) -> Option<Page> {
     let mut seen = BTreeSet::new();
     let mut entries = Vec::new();
     for item in items {
-        let is_newest = item.names().fold(true, |newest, name| seen.insert(name) && newest);
+        let is_newest = item.names().map(|name| seen.insert(name)).filter(|is_new| !is_new).count() == 0;
         let (Some(at), true) = (item.at, is_newest && !item.is_over(pick)) else { continue };
         let (word, from) = (item.word(), Some(at - AHEAD));
         entries.push(Entry { word, title: item.title, from, until: Some(at + pick.recent) });
