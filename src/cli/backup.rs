@@ -119,8 +119,13 @@ fn new_key(path: &Path) -> Result<SealKey, Failure> {
         file.sync_all()?;
         sync_folder_of(path)
     });
-    made.map_err(|error| bad(error.to_string()))?;
-    Ok(key)
+    match made {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(bad(
+            "a key is there already; leave `--new-key` away to seal with it, or name another file".into(),
+        )),
+        Err(error) => Err(bad(error.to_string())),
+    }
 }
 
 /// Returns what the file is called: a folder's are named by the time.

@@ -219,7 +219,8 @@ fn report(args: &Import, contacts: &[Value], mistakes: &[Mistake], shared: &[Mis
         (true, _) => Ok(()),
         (false, true) => Err(Failure::Told),
         (false, false) => {
-            Err(Failure::No(format!("{} mistakes; an import would store nothing", mistakes.len())))
+            let mistakes = table::count(&json!(mistakes.len()), "mistake", "mistakes");
+            Err(Failure::No(format!("{mistakes}; an import would store nothing")))
         }
     }
 }
@@ -261,7 +262,9 @@ fn tell(args: &Import, good: usize, mistakes: &[Mistake]) -> Failure {
         return Failure::Told;
     }
     show(args, mistakes, MISTAKES_SHOWN);
-    Failure::No(format!("{} mistakes, {good} rows are fine; nothing was stored", mistakes.len()))
+    let mistakes = table::count(&json!(mistakes.len()), "mistake", "mistakes");
+    let good = table::count(&json!(good), "row is", "rows are");
+    Failure::No(format!("{mistakes}, {good} fine; nothing was stored"))
 }
 
 fn listed(found: &[Mistake]) -> Vec<Value> {

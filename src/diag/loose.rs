@@ -5,7 +5,7 @@ use super::secret::Secret;
 use super::source::{Spanned, holds_secret, holds_secret_url};
 use super::table::Table;
 use super::value::{Entry, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A value of whatever type: a condition may be a word, a number, a list or a table.
 #[derive(Clone, Debug)]
@@ -59,6 +59,13 @@ impl Table {
     pub fn said(&self) -> BTreeMap<String, Said> {
         let said = self.entries.iter().map(|(key, entry)| Some((key.clone(), say(key, &entry.value.value)?)));
         said.flatten().collect()
+    }
+
+    /// Returns every key that was not yet read and holds a secret that cannot be fetched.
+    pub fn unsaid(&self) -> BTreeSet<String> {
+        let unsaid = |key: &str, value: &Value| matches!(value, Value::Table(_)) && say(key, value).is_none();
+        let entries = self.entries.iter().filter(|(key, entry)| unsaid(key, &entry.value.value));
+        entries.map(|(key, _)| key.clone()).collect()
     }
 
     /// Says whether both hold the same unread keys with the same values, secrets fetched, wherever they stand.
@@ -141,6 +148,7 @@ mod tests {
         let mut diags = Diagnostics::default();
         let table = Table::parse(&Source::new("f.toml", text), &mut diags).unwrap();
         let said = table.said();
+        assert_eq!(table.unsaid().into_iter().collect::<Vec<_>>(), ["x"]);
         let plain = |text: &str| Some(Said::Plain(text.to_owned()));
         assert_eq!(said.get("host").cloned(), plain("smsc"));
         assert_eq!(said.get("port").cloned(), plain("2775"));

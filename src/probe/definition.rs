@@ -349,6 +349,8 @@ pub fn resolve(
             is_looked_at |= !definition.kind.is_feed;
             match definition.build(target, context) {
                 Ok(probe) => ready.push(Arc::new(probe)),
+                // Whoever reads the gateway says what is wrong with it.
+                Err(Unbuildable::Unset(Unset(key))) if target.cannot_read(&key) => {}
                 Err(why) => diags.push(definition.unbuildable(target, &why)),
             }
         }
@@ -429,10 +431,7 @@ impl Definition {
             format!("probe `{}` cannot be for the gateway `{}`: {why}", self.name.value, target.name);
         let help = match why {
             Unbuildable::Unset(Unset(key)) => {
-                format!(
-                    "set `{key}` for the gateway in wasl.toml (if it is there, its variable or file gives nothing), or \
-                     put it into the probe's `defaults`"
-                )
+                format!("set `{key}` for the gateway in wasl.toml, or put it into the probe's `defaults`")
             }
             _ => format!("look at the probe's keys and at the gateway `{}` in wasl.toml", target.name),
         };

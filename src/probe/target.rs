@@ -5,7 +5,7 @@
 use crate::core::channel::{Channel, GatewayId};
 use crate::diag::{Said, Secret};
 use crate::settings::GatewaySettings;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A gateway as probes know it: its name and its settings from `wasl.toml`, as text.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Target {
     /// Its adapter's name: `whatsapp-cloud`.
     pub adapter: String,
     settings: BTreeMap<String, Said>,
+    /// The secrets that are configured and could not be fetched: that is an error of its own.
+    unread: BTreeSet<String>,
 }
 
 /// A text with placeholders such as `{base_url}`.
@@ -57,8 +59,8 @@ impl Target {
         channel: Channel,
         adapter: impl Into<String>,
     ) -> Target {
-        let settings = BTreeMap::new();
-        Target { gateway, name: name.into(), channel, adapter: adapter.into(), settings }
+        let (settings, unread) = (BTreeMap::new(), BTreeSet::new());
+        Target { gateway, name: name.into(), channel, adapter: adapter.into(), settings, unread }
     }
 
     /// Takes a gateway's settings. Call before its adapter is built, which takes its own keys away.
@@ -67,6 +69,7 @@ impl Target {
         let mut target =
             Target::new(gateway, config.name.as_str(), config.channel, settings.adapter.as_str());
         target.settings = settings.rest.said();
+        target.unread = settings.rest.unsaid();
         let ca_file = settings.ca_file.as_ref().map(|path| path.display().to_string());
         for (key, value) in [("base_url", settings.base_url.clone()), ("ca_file", ca_file)] {
             if let Some(value) = value {
@@ -110,6 +113,11 @@ impl Target {
             Said::Plain(value) => Some(value),
             Said::Hidden(secret) => Some(secret.expose()),
         }
+    }
+
+    /// Says whether a setting is there whose secret could not be fetched.
+    pub(crate) fn cannot_read(&self, key: &str) -> bool {
+        self.unread.contains(key)
     }
 
     /// Returns a setting's value, or which one is not set.

@@ -17,12 +17,15 @@ const BASIC: &str = "basic";
 #[derive(Default)]
 pub(super) struct Account {
     known: Vec<(&'static str, Secret)>,
+    /// The keys that the table has, also those whose values could not be read: that was said where they stand.
+    given: BTreeSet<&'static str>,
     missing: BTreeSet<&'static str>,
 }
 
 impl Account {
     /// Reads the keys that are there.
     pub(super) fn read(table: &mut Table, diags: &mut Diagnostics) -> Account {
+        let given = PLAIN.into_iter().chain(SECRET).filter(|key| table.key(key).is_some()).collect();
         let mut known = Vec::new();
         for key in PLAIN {
             known.extend(table.string(key, diags).map(|text| (key, Secret::new(text.value))));
@@ -36,7 +39,7 @@ impl Account {
                 bad_secret(key, "write it on one line, without control characters", table, diags);
             }
         }
-        Account { known, missing: BTreeSet::new() }
+        Account { known, given, missing: BTreeSet::new() }
     }
 
     /// Returns every word that it can fill.
@@ -66,7 +69,7 @@ impl Account {
 
     /// Reports what was needed and is not there.
     pub(super) fn complain(&self, table: &Table, diags: &mut Diagnostics) {
-        for key in &self.missing {
+        for key in self.missing.difference(&self.given) {
             let value = if SECRET.contains(key) { "{ file = \"PATH\" }" } else { "\"..\"" };
             diags.push(
                 Diagnostic::error("missing-key", format!("{} has no `{key}`", table.called()))
