@@ -63,12 +63,18 @@ fn decoded(text: &str) -> Option<String> {
     if text.len() > QUERY_VALUE_BYTES_MAX {
         return None;
     }
-    unescaped(text.as_bytes())
+    String::from_utf8(unescaped(text.as_bytes())?).ok()
 }
 
 /// Returns the parameters of a form (`a=1&b=2`) as they stand, decoded; one without a value has an empty one. `None`:
 /// it cannot be read, or has too many.
 pub(super) fn form(body: &[u8]) -> Option<Vec<(String, String)>> {
+    let text = |(name, value)| Some((name, String::from_utf8(value).ok()?));
+    form_octets(body)?.into_iter().map(text).collect()
+}
+
+/// Returns the parameters of a form whose values may be something other than UTF-8.
+pub(super) fn form_octets(body: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
     let pairs = body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty());
     if pairs.clone().count() > FORM_PARAMETERS_MAX {
         return None;
@@ -78,12 +84,12 @@ pub(super) fn form(body: &[u8]) -> Option<Vec<(String, String)>> {
             Some(at) => (&pair[..at], &pair[at + 1..]),
             None => (pair, &[][..]),
         };
-        Some((unescaped(name)?, unescaped(value)?))
+        Some((String::from_utf8(unescaped(name)?).ok()?, unescaped(value)?))
     };
     pairs.map(read).collect()
 }
 
-fn unescaped(text: &[u8]) -> Option<String> {
+fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.iter().copied();
     while let Some(byte) = rest.next() {
@@ -93,7 +99,7 @@ fn unescaped(text: &[u8]) -> Option<String> {
             byte => byte,
         });
     }
-    String::from_utf8(bytes).ok()
+    Some(bytes)
 }
 
 /// Reads lower or upper case hexadecimal digits; `None` where they are none.

@@ -110,6 +110,19 @@ pub(in crate::adapter) fn encode(text: &str, encoding: Encoding) -> Vec<u8> {
     text.chars().flat_map(|c| encoding.octets(c)).collect()
 }
 
+/// Returns what the octets of a person's text are written in, by their `data_coding`; `usual` is the centre's own alphabet.
+/// `None`: they are a program's.
+//
+// Cites: SMPP 3.4, 5.2.19.
+pub(in crate::adapter) fn encoding_of(data_coding: u8, usual: Encoding) -> Option<Encoding> {
+    match data_coding {
+        1 | 3 => Some(Encoding::Latin1),
+        8 | 0x18 => Some(Encoding::Ucs2),
+        2 | 4 => None,
+        _ => Some(usual),
+    }
+}
+
 /// Reads octets as a text. What no character stands for becomes the sign for that.
 pub(in crate::adapter) fn decode(octets: &[u8], encoding: Encoding) -> String {
     match encoding {

@@ -6,7 +6,7 @@ use super::parts::Parts;
 use super::proof::{Proof, Proved};
 use super::template::attempt;
 use super::words::{Path, Word, as_id, path, reasons, words};
-use crate::adapter::hook::{PLAIN, bad_signature, form, heard, unreadable};
+use crate::adapter::hook::{PLAIN, bad_signature, form_octets, heard, unreadable};
 use crate::adapter::{HookAnswer, HookRequest};
 use crate::core::ids::AttemptId;
 use crate::core::outcome::{Reason, Receipt, ReceiptKind, ReceiptRef};
@@ -144,17 +144,24 @@ fn attempt_of(of: &ReceiptRef) -> Option<AttemptId> {
     }
 }
 
-/// Returns what a call says: JSON, or the pairs of its query and its form.
+/// Returns what a call says: JSON, or the pairs of its query and its form. What is not UTF-8 spoils its own value alone.
 pub(super) fn said(request: &HookRequest) -> Option<Value> {
     let is_json = request.header("content-type").is_some_and(|kind| kind.contains("json"));
     let begins = request.body.iter().find(|byte| !byte.is_ascii_whitespace());
     if is_json || matches!(begins, Some(b'{' | b'[')) {
         return serde_json::from_slice(&request.body).ok();
     }
-    let mut pairs = form(request.query.as_bytes())?;
-    pairs.extend(form(&request.body)?);
-    let members: Map<String, Value> = pairs.into_iter().map(|(name, value)| (name, value.into())).collect();
+    let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
+    let members: Map<String, Value> =
+        pairs(request)?.into_iter().map(|(name, value)| (name, text(value).into())).collect();
     (!members.is_empty()).then_some(Value::Object(members))
+}
+
+/// Returns the pairs of a call's query and its form.
+pub(super) fn pairs(request: &HookRequest) -> Option<Vec<(String, Vec<u8>)>> {
+    let mut pairs = form_octets(request.query.as_bytes())?;
+    pairs.extend(form_octets(&request.body)?);
+    Some(pairs)
 }
 
 /// Reads a time: Unix seconds or milliseconds, or a date with its zone, with or without the zone's colon.

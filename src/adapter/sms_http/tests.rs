@@ -296,6 +296,19 @@ fn what_people_write_back_is_heard_once_it_is_proved() {
         {"messageId": "i1", "from": "970599000001", "to": "1", "text": "أنا بخير"},
         {"messageId": "i2", "from": "SHOP", "text": "x"}, {"from": "970599000001", "text": "x"}]});
     assert_eq!(said(hooked(&own("infobip"), "/of-replies-0123456", "", &body.to_string())), [safe("i1")]);
+    // Jasmin hands on the octets as the SMSC wrote them.
+    let jasmin = own("jasmin");
+    let heard = |coding: &str, content: &str| {
+        let body = format!("id=j1&from=%2B970599000001&to=1&origin-connector=a&coding={coding}&content={content}");
+        let answer = hooked(&jasmin, "/of-replies-0123456", "", &body);
+        assert_eq!(answer.body, "ACK/Jasmin");
+        said(answer)
+    };
+    assert_eq!(heard("8", "%06%23%06F%06%27%00+%06%28%06%2E%06J%061"), [safe("j1")]);
+    let said_so = |said: Said| [("+970599000001".to_owned(), said, "j1".to_owned())];
+    assert_eq!(heard("0", "safe%00"), said_so(Said::text("safe@")));
+    assert_eq!(heard("3", "caf%E9"), said_so(Said::text("café")));
+    assert_eq!(heard("4", "safe"), said_so(Said::Other));
     // Receipts by their own proof say nothing of replies, and the other way round.
     for path in ["", "/", "/of-replies-0123457", "/0123456789abcdef"] {
         let answer = hooked(&kannel, path, query, "");

@@ -58,6 +58,11 @@ impl Path {
         Path(text.split('.').map(str::to_owned).collect())
     }
 
+    /// Says whether it is this name and nothing further.
+    pub(super) fn is_name(&self, name: &str) -> bool {
+        self.0.len() == 1 && self.0[0] == name
+    }
+
     /// Returns every value that it leads to.
     pub(super) fn find<'v>(&self, json: &'v Value) -> Vec<&'v Value> {
         let mut found = vec![json];

@@ -12,7 +12,7 @@
 
 use super::pdu::{Address, Delivered, Say};
 use crate::adapter::hook::e164;
-use crate::adapter::segments::{Alphabet, Encoding, decode};
+use crate::adapter::segments::{Alphabet, Encoding, decode, encoding_of};
 use crate::core::reply::{CUT, Reply, Said};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -183,16 +183,11 @@ fn read(delivered: &Delivered, alphabet: Alphabet) -> Option<Piece> {
             rest.split_at_checked(usize::from(*length))?
         }
     };
-    let encoding = match delivered.data_coding {
-        1 | 3 => Some(Encoding::Latin1),
-        8 | 0x18 => Some(Encoding::Ucs2),
-        // Octets of a program, not of a person.
-        2 | 4 => None,
-        _ => Some(match alphabet {
-            Alphabet::Gsm7 => Encoding::Gsm7,
-            Alphabet::Latin1 => Encoding::Latin1,
-        }),
+    let usual = match alphabet {
+        Alphabet::Gsm7 => Encoding::Gsm7,
+        Alphabet::Latin1 => Encoding::Latin1,
     };
+    let encoding = encoding_of(delivered.data_coding, usual);
     let words = encoding.map(|encoding| decode(octets, encoding));
     let is_sound = |part: &Part| part.total > 1 && (1..=part.total).contains(&part.number);
     Some(Piece { from, words, part: part(header).or(delivered.part).filter(is_sound) })

@@ -5,7 +5,7 @@
 //! afterwards it tells as the real one does: Kannel fills the escapes of `dlr-url`, Jasmin wants `ACK/Jasmin`, Vonage and
 //! the phone tell of each part, the phone signs.
 //!
-//! Limits: one account, one recipient a request, no replies. A long text's parts are counted, not made.
+//! Limits: one account, one recipient a request. A long text's parts are counted, not made.
 //
 // Cites: Kannel 1.4.5, user guide; Jasmin, "HTTP API"; Infobip, "SMS API 3"; Vonage, "SMS API"; SMSGate, "Integration API".
 
@@ -169,12 +169,6 @@ impl Handle {
     /// Lets the phone's webhooks go there.
     pub fn set_callback(&self, url: Option<&str>) {
         self.provider.courier.set_callback(url.map(str::to_owned));
-    }
-
-    /// Says whether this gateway can bring what somebody writes, see [`Handle::inbound_text`].
-    #[must_use]
-    pub fn brings_texts(&self) -> bool {
-        self.provider.courier.brings()
     }
 
     /// Lets `from` write to our number, whose messages go to `url` (Kannel: its `get-url`, with escapes); says whether that

@@ -109,12 +109,17 @@ impl Courier {
         self.taken.load(Ordering::Relaxed)
     }
 
+    /// Makes a call, and says whether it was answered as this gateway wants it.
+    pub(super) async fn is_taken(&self, request: hyper::Request<Full<Bytes>>) -> bool {
+        let wanted = |body: &Bytes| self.dialect != Dialect::Jasmin || body[..] == *b"ACK/Jasmin";
+        let answer = self.caller.call(request).await;
+        answer.is_some_and(|answer| answer.status().is_success() && wanted(answer.body()))
+    }
+
     /// Makes a call; what was not taken comes again later, where the gateway tries again.
     pub(super) async fn tell(&self, mut news: News) {
         let Some(request) = self.request(&news) else { return };
-        let answer = self.caller.call(request).await;
-        let wanted = |body: &Bytes| self.dialect != Dialect::Jasmin || body[..] == *b"ACK/Jasmin";
-        if answer.is_some_and(|answer| answer.status().is_success() && wanted(answer.body())) {
+        if self.is_taken(request).await {
             self.taken.fetch_add(1, Ordering::Relaxed);
         } else if self.dialect != Dialect::Kannel && !news.forged && news.repeats < REPEATS_MAX {
             let wait = (REPEAT_WAIT * 2_u32.saturating_pow(news.repeats.min(16))).min(REPEAT_WAIT_MAX);
@@ -251,10 +256,14 @@ fn pairs(fields: &[(&str, String)]) -> String {
 }
 
 pub(super) fn escaped(text: &str) -> String {
+    escaped_octets(text.as_bytes())
+}
+
+pub(super) fn escaped_octets(octets: &[u8]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    let escape =
+        |byte: &u8| if plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
+    octets.iter().map(escape).collect()
 }
 
 pub(super) fn get(url: &str) -> Option<hyper::Request<Full<Bytes>>> {

@@ -260,7 +260,6 @@ async fn sms_http(like: &str, dialect: Dialect) -> Box<dyn Stand> {
     let handle = sms_http::start(sms_http::Options::of(dialect)).await.unwrap();
     let gateway = Table::sms_http("g", like, format!("http://{}", handle.addr())).known();
     let (refusal, exhausted) = (handle.refusal(), handle.exhausted());
-    let brings = handle.brings_texts();
     Box::new(Emulated::<SmsHttp> {
         handle,
         gateway,
@@ -278,8 +277,7 @@ async fn sms_http(like: &str, dialect: Dialect) -> Box<dyn Stand> {
             ..Traits::default()
         },
         press: None,
-        // The others bring what is long in parts, or encoded.
-        say: brings.then_some(match dialect {
+        say: Some(match dialect {
             Dialect::Kannel => |handle, hook, text, _| {
                 say_by_sms(handle, format!("{hook}/{HOOK_SECRET}?from=%p&text=%a&id=%I&at=%T"), text)
             },
