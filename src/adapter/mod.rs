@@ -9,6 +9,7 @@
 
 mod ask;
 mod back_off;
+pub mod counsel;
 mod email_smtp;
 pub mod heartbeat;
 mod hook;
@@ -38,6 +39,7 @@ use crate::core::reply::{Asks, Reply};
 use crate::core::time::Span;
 use crate::diag::Diagnostics;
 use crate::settings::{AdapterKind, GatewaySettings};
+use counsel::Counsel;
 use net::Net;
 use std::future::Future;
 use std::pin::Pin;
@@ -225,6 +227,12 @@ pub trait Adapter: Send + Sync {
     /// ever does.
     fn drained(&self) -> Doing<'_, ()> {
         Box::pin(async {})
+    }
+
+    /// Asks the provider what of our account with it needs a person: templates, the address that it calls. Sends nothing,
+    /// changes nothing.
+    fn counsel(&self) -> Doing<'_, Vec<Counsel>> {
+        Box::pin(async { Vec::new() })
     }
 
     /// Keeps what must stand (a bind, an event stream, long polling) until dropped; returns never, or at once where

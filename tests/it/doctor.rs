@@ -1,14 +1,18 @@
 //! `wasl doctor` as somebody meets it at three in the morning: what is wrong is named, with what to type, and no secret is shown.
 
+use crate::emulators::raw::request;
 use crate::support::process::{self, WASL, write};
 use crate::support::tables::{Table, file};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use wasl::emulator::telegram;
+use wasl::emulator::whatsapp::Template;
+use wasl::emulator::{Mix, dns, telegram, whatsapp};
 
 const RULES: &str = "[[rule]]\nname = \"all\"\n[[rule.step]]\nchannels = [\"telegram\"]\n";
 
@@ -132,9 +136,16 @@ async fn the_machine_is_looked_at() {
     let provider = telegram::start(telegram::Options::default()).await.unwrap();
     let token = telegram::Options::default().token;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Another program, which answers in its own way: one that stayed silent would only be waited for.
+    std::thread::spawn(move || {
+        for mut caller in listener.incoming().flatten() {
+            let _ =
+                caller.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
     let url = format!("http://{}", provider.addr());
     site(folder.path(), &url, &token, &[]);
-    let port = listener.local_addr().unwrap().port();
     let text = fs::read_to_string(folder.path().join("wasl.toml")).unwrap();
     let text = text.replace("127.0.0.1:0", &format!("127.0.0.1:{port}")).replace("1MiB", "900000GiB");
     write(folder.path(), "wasl.toml", &text);
@@ -151,6 +162,7 @@ async fn the_machine_is_looked_at() {
     said.tells("fault", "clock", &["behind", "timedatectl"]);
     said.tells("fault", "address", &["something else listens", &port.to_string(), "ss -ltnp"]);
     said.tells("fault", "disk", &["no message is taken", "reserve"]);
+    said.tells("unasked", "service", &["no service answers", &port.to_string()]);
     let alone = [Table::new("[[operator]]").text("name", "amal").text("email", "amal@example.org")];
     site(folder.path(), &url, &token, &alone);
     let said = doctor(folder.path(), "amal@example.org", &[]);
@@ -199,4 +211,138 @@ async fn a_running_service_is_asked_what_it_alone_knows() {
     assert_eq!(messages["messages"], json!([]), "it sent nothing: {messages}");
     process.stop().await;
     doctor(folder.path(), &token, &[]).tells("ok", "store", &["no process has it open"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn templates_and_subscriptions_are_asked_of_the_provider() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = whatsapp::Options::default();
+    let (token, waba) = (options.token.clone(), options.waba_id.clone());
+    let provider = whatsapp::start(options).await.unwrap();
+    let site = |waba: Option<&str>| {
+        let number = Table::whatsapp("wa", format_args!("http://{}", provider.addr())).known();
+        let number = waba.map_or(number.clone(), |waba| number.text("waba_id", waba));
+        write(folder.path(), "wasl.toml", &file([Table::server(), Table::store(), number]));
+        write(folder.path(), "policies/all.toml", &RULES.replace("telegram", "whatsapp"));
+    };
+    site(None);
+    doctor(folder.path(), &token, &[]).tells("unasked", "templates", &["wa", "waba_id = "]);
+
+    site(Some(&waba));
+    doctor(folder.path(), &token, &[]).tells(
+        "fault",
+        "templates",
+        &["no template is approved", "WhatsApp Manager"],
+    );
+    // More than a page, and trouble on the last one.
+    let mut all: Vec<_> = (0..230).map(|n| Template::new(&format!("alert_{n}"), "ar", "APPROVED")).collect();
+    all[229].quality = "RED".into();
+    all.push(Template::new("evacuate", "ar", "PAUSED"));
+    all.push(Template {
+        rejected_reason: "INVALID_FORMAT".into(),
+        ..Template::new("flood", "en_US", "REJECTED")
+    });
+    all.push(Template::new("fire", "ar", "PENDING"));
+    all.push(Template::new("gone", "ar", "DISABLED"));
+    provider.set_templates(&all);
+    let said = doctor(folder.path(), &token, &[]);
+    said.tells("ok", "templates", &["approved templates: 230"]);
+    said.tells("warning", "templates", &["PAUSED", "evacuate (ar)", "have another"]);
+    said.tells("warning", "templates", &["REJECTED", "flood (en_US): INVALID_FORMAT", "edit it"]);
+    said.tells("warning", "templates", &["PENDING", "fire (ar)", "do not count on it"]);
+    said.tells("warning", "templates", &["DISABLED", "gone (ar)", "appeal"]);
+    said.tells("warning", "templates", &["LOW QUALITY", "alert_229 (ar)", "report it"]);
+    said.tells("ok", "hooks", &["wa: subscribed apps: Emulated"]);
+    provider.set_subscribed(false);
+    doctor(folder.path(), &token, &[]).tells(
+        "fault",
+        "hooks",
+        &["wa: no app is subscribed", "subscribed_apps"],
+    );
+    // Another account's number, or a token that may not look: sending may work all the same.
+    site(Some("1"));
+    doctor(folder.path(), &token, &[]).tells(
+        "unasked",
+        "templates",
+        &["whatsapp_business_management", "waba_id"],
+    );
+    assert_eq!(provider.received().len(), 0, "nothing is sent");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn telegram_says_how_its_webhook_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = telegram::start(telegram::Options::default()).await.unwrap();
+    let token = telegram::Options::default().token;
+    let api = format!("http://{}", provider.addr());
+    let site = |updates: &str| {
+        let bot = Table::telegram("bot", &api).known().text("updates", updates);
+        let bot = bot.text("webhook_secret", "known-to-both");
+        let server = Table::server().text("public_url", "http://127.0.0.1:1");
+        write(folder.path(), "wasl.toml", &file([server, Table::store(), bot]));
+        write(folder.path(), "policies/all.toml", RULES);
+    };
+    let set = async |url: &str| {
+        let body = json!({"url": url, "secret_token": "known-to-both"}).to_string();
+        let path = format!("/bot{token}/setWebhook");
+        let kind = ("content-type", "application/json");
+        let answer = request(provider.addr(), "POST", &path, &[kind], &body).await.unwrap();
+        assert_eq!(answer.status, 200);
+    };
+    site("webhook");
+    let ours = "http://127.0.0.1:1/hooks/bot";
+    doctor(folder.path(), &token, &[]).tells("fault", "hooks", &["no webhook is set", "setWebhook", ours]);
+    set("http://127.0.0.1:1/elsewhere").await;
+    doctor(folder.path(), &token, &[]).tells("fault", "hooks", &["is not ours", ours]);
+    set(ours).await;
+    doctor(folder.path(), &token, &[]).tells("ok", "hooks", &["Telegram calls", ours]);
+    site("polling");
+    doctor(folder.path(), &token, &[]).tells(
+        "fault",
+        "hooks",
+        &["asking for updates is refused", "deleteWebhook"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_public_address_is_asked_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = telegram::start(telegram::Options::default()).await.unwrap();
+    let token = telegram::Options::default().token;
+    let api = format!("http://{}", provider.addr());
+    let here = vec![dns::Entry::Address([127, 0, 0, 1].into())];
+    let zone = BTreeMap::from([("alerts.example".to_owned(), here)]);
+    let names = dns::start(dns::Options { zone, ..dns::Options::default() }).await.unwrap();
+    let net = || Table::new("[net]").plain("resolvers", format_args!("[\"{}\"]", names.addr()));
+    site(folder.path(), &api, &token, &[net()]);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let text = fs::read_to_string(folder.path().join("wasl.toml")).unwrap();
+    let led = |public: &str| {
+        let server = format!("\"127.0.0.1:{port}\"\npublic_url = \"{public}\"");
+        write(folder.path(), "wasl.toml", &text.replacen("\"127.0.0.1:0\"", &server, 1));
+    };
+    let url = format!("http://alerts.example:{port}");
+    led(&url);
+    doctor(folder.path(), &token, &[]).tells("unasked", "public address", &[&url, "does not run here"]);
+    let process = process::start_by(folder.path(), process::wasl_run()).await;
+    let said = doctor(folder.path(), &token, &[]);
+    said.tells("ok", "public address", &[&url, "from this machine, not from outside"]);
+    led("http://elsewhere.example:1");
+    doctor(folder.path(), &token, &[]).tells("fault", "public address", &["dns nxdomain", "your zone"]);
+    led("http://alerts.example:1");
+    doctor(folder.path(), &token, &[]).tells(
+        "fault",
+        "public address",
+        &["tcp refused", "nothing listens there"],
+    );
+    led(&format!("https://alerts.example:{port}"));
+    doctor(folder.path(), &token, &[]).tells("fault", "public address", &["tls", "curl -v"]);
+    led(&format!("http://alerts.example:{}", provider.addr().port()));
+    doctor(folder.path(), &token, &[]).tells("fault", "public address", &["is not Wasl", "/hooks/"]);
+    names.fault_all(Mix::always(dns::DnsFault::ServFail));
+    led(&url);
+    doctor(folder.path(), &token, &[]).tells("fault", "public address", &["dns servfail", "resolvectl"]);
+    process.stop().await;
 }

@@ -10,10 +10,12 @@
 //
 // Cites: Telegram, Bot API, core.telegram.org/bots/api.
 
+mod account;
 mod polling;
 mod text;
 mod updates;
 
+use super::counsel::Counsel;
 use super::hook::{JSON, bad_signature, heard, is_secret, not_here, unreadable};
 use super::http::{Client, Request, Response};
 use super::net::Net;
@@ -58,6 +60,10 @@ struct TelegramBot {
     path: String,
     buttons: Option<Buttons>,
     updates: Option<Updates>,
+    /// The gateway's name.
+    gateway: String,
+    /// Where our hook is, as the outside names it.
+    hook_url: String,
 }
 
 /// Where a message goes, and what goes with its last part.
@@ -94,6 +100,8 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
         path: format!("/bot{}", token.expose()),
         buttons: updates.is_some().then(|| Buttons::new(token.expose())),
         updates,
+        gateway: gateway.config.name.clone(),
+        hook_url: gateway.hook_url.clone(),
     }))
 }
 
@@ -260,6 +268,10 @@ impl Adapter for TelegramBot {
             Ok(update) if update.is_object() => buttons.read(&update).map_or_else(|| heard(Vec::new()), word),
             _ => unreadable(),
         }
+    }
+
+    fn counsel(&self) -> Doing<'_, Vec<Counsel>> {
+        Box::pin(self.advise())
     }
 
     fn run<'a>(&'a self, ear: &'a dyn Ear) -> Doing<'a, ()> {

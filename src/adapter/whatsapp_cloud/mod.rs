@@ -6,10 +6,12 @@
 //
 // Cites: Meta, WhatsApp Business Platform, Cloud API, "Messages".
 
+mod account;
 mod codes;
 mod hook;
 
 use super::ask::face;
+use super::counsel::Counsel;
 use super::http::{Client, Request, Response};
 use super::net::Net;
 use super::settings::{self, bearer};
@@ -22,6 +24,7 @@ use crate::core::reading;
 use crate::core::reply::ReplyKind;
 use crate::diag::Diagnostics;
 use crate::settings::{CONNECT_TIME_OUT, GatewaySettings, WINDOW};
+use account::Account;
 use hook::Keys;
 use hyper::header::{AUTHORIZATION, HeaderValue};
 use ring::hmac;
@@ -58,6 +61,7 @@ struct WhatsappCloud {
     client: Client,
     settings: Settings,
     keys: Keys,
+    account: Account,
 }
 
 fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<Arc<dyn Adapter>> {
@@ -65,13 +69,18 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
     let table = &mut gateway.rest;
     let version = settings::matching(table, "api_version", "a version such as `v23.0`", is_version, diags);
     let number = settings::required(table, "phone_number_id", "digits", settings::is_digits, diags);
-    // Names the account for probes and for people; sending does without it.
-    settings::matching(table, "waba_id", "digits", settings::is_digits, diags);
+    // Names the account for probes, counsel and people; sending does without it.
+    let waba = settings::matching(table, "waba_id", "digits", settings::is_digits, diags);
     let token = table.required_secret("access_token", diags);
     let authorization = token.and_then(|token| bearer("access_token", &token, table, diags));
     let app_secret = table.secret("app_secret", diags);
     let verify_token = table.secret("verify_token", diags);
     let version = version.unwrap_or_else(|| API_VERSION.to_owned());
+    let account = Account {
+        gateway: gateway.config.name.clone(),
+        path: waba.map(|waba| format!("/{version}/{waba}")),
+        hook_url: gateway.hook_url.clone(),
+    };
     let number = number?;
     let path = format!("/{version}/{number}/messages");
     let key = app_secret.map(|s| hmac::Key::new(hmac::HMAC_SHA256, s.expose().as_bytes()));
@@ -79,6 +88,7 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
         client: client?,
         settings: Settings { path, authorization: authorization? },
         keys: Keys { app_secret: key, verify_token, number },
+        account,
     }))
 }
 
@@ -183,6 +193,10 @@ impl Adapter for WhatsappCloud {
 
     fn overhear(&self, request: &HookRequest) -> Heard {
         self.keys.overhear(request)
+    }
+
+    fn counsel(&self) -> Doing<'_, Vec<Counsel>> {
+        Box::pin(self.advise())
     }
 
     fn run<'a>(&'a self, _ear: &'a dyn Ear) -> Doing<'a, ()> {

@@ -272,7 +272,7 @@ fn hooks(settings: &Settings) -> Vec<Finding> {
 }
 
 /// Says whether a URL leads to this machine alone.
-fn is_here(url: &str) -> bool {
+pub(super) fn is_here(url: &str) -> bool {
     let host =
         url.parse::<hyper::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned)).unwrap_or_default();
     let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();

@@ -1,7 +1,9 @@
-//! The gateways and our own lines, each asked once from here. A probe asks and never sends.
+//! The gateways, our own lines and the public address, each asked once from here. A probe asks and never sends.
 
 use super::finding::Finding;
+use super::{providers, public};
 use crate::adapter;
+use crate::adapter::net::Net;
 use crate::cli::Failure;
 use crate::cli::probe::said;
 use crate::core::channel::GatewayId;
@@ -16,8 +18,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// Asks every gateway and every line, all at the same time.
-pub(super) fn all(settings: &Settings) -> Result<Vec<Finding>, Failure> {
+/// Asks every gateway, its provider, every line and the public address, all at the same time. `runs`: the service runs on this
+/// machine.
+pub(super) fn all(settings: &Settings, runs: bool) -> Result<Vec<Finding>, Failure> {
     let context = Arc::new(Context::new(&settings.resolvers));
     let id = |name: &str| {
         let place = settings.gateways.iter().position(|gateway| gateway.config.name == name)?;
@@ -29,12 +32,21 @@ pub(super) fn all(settings: &Settings) -> Result<Vec<Finding>, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Unreachable(format!("the system gives no event queue: {error}")))?;
-    let (reports, rounds) = runtime.block_on(ask(settings, &set, &context));
+    let net = Net::new(&settings.resolvers);
+    let ((reports, rounds), said, public) = runtime.block_on(async {
+        tokio::join!(
+            ask(settings, &set, &context),
+            providers::all(settings, &net),
+            public::look(settings, &net, runs)
+        )
+    });
     let mut found: Vec<_> = rounds.iter().map(line).collect();
     for (place, gateway) in settings.gateways.iter().enumerate() {
         let of = |report: &&ProbeReport| usize::from(report.gateway.0) == place;
         found.extend(told(gateway, &reports.iter().filter(of).collect::<Vec<_>>()));
     }
+    found.extend(said);
+    found.extend(public);
     if settings.gateways.is_empty() {
         found.push(Finding::fault(
             "gateway",

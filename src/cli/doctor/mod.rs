@@ -9,6 +9,8 @@ mod files;
 mod finding;
 mod gateways;
 mod machine;
+mod providers;
+mod public;
 mod service;
 
 use super::client::At;
@@ -68,7 +70,7 @@ fn look(args: &Args) -> Result<Vec<Finding>, Failure> {
     findings.extend(machine::clock(&settings));
     findings.extend(machine::system());
     findings.extend(machine::address(&settings, in_use.is_some()));
-    findings.extend(gateways::all(&settings)?);
+    findings.extend(gateways::all(&settings, in_use.is_some())?);
     findings.extend(service::all(&args.at, &settings, in_use)?);
     Ok(findings)
 }

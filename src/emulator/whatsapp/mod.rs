@@ -1,13 +1,14 @@
 //! WhatsApp Business Cloud API: sending, health, signed status webhooks.
 //!
-//! Speaks `POST /{version}/{phone_number_id}/messages` and
-//! `GET /{version}/{phone_number_id}?fields=..`, and calls the webhook with batches of statuses.
+//! Speaks `POST /{version}/{phone_number_id}/messages`, `GET /{version}/{phone_number_id}?fields=..` and, of the account,
+//! `GET /{version}/{waba_id}/message_templates` and `/subscribed_apps`, and calls the webhook with batches of statuses.
 //!
 //! Limits: one business number; text, template and interactive messages; media types are refused
 //! as unsupported (131051).
 //
 // Cites: Meta, WhatsApp Business Platform, Cloud API reference (messages, error codes, webhooks).
 
+mod account;
 mod errors;
 mod hooks;
 mod message;
@@ -28,6 +29,7 @@ use super::handle::{Common, Provider};
 use super::http::{Answer, Request, accept_fault};
 use super::received::Received;
 use super::start::Start;
+pub use account::Template;
 pub use errors::Refusal;
 pub use hooks::signature;
 use hooks::{Hooks, News, Status};
@@ -48,6 +50,8 @@ pub struct Options {
     pub common: Common,
     /// The sending number's id, part of the path.
     pub phone_number_id: String,
+    /// The account's id, part of the path of what is asked about it.
+    pub waba_id: String,
     /// The bearer token.
     pub token: String,
     /// The secret that signs webhooks.
@@ -67,6 +71,7 @@ impl Default for Options {
         Self {
             common: Common::default(),
             phone_number_id: "106853218861309".to_owned(),
+            waba_id: "102290129340398".to_owned(),
             token: "emulated-token".to_owned(),
             app_secret: "app-secret".to_owned(),
             callback: None,
@@ -116,6 +121,10 @@ struct Changing {
     /// Recipients who wrote to us, and so opened the window.
     contacts: BTreeSet<String>,
     token: String,
+    /// The account's templates, as the account's owner sees them.
+    templates: Vec<Template>,
+    /// Whether no app is called for the account.
+    is_unsubscribed: bool,
 }
 
 impl Provider for WhatsApp {
@@ -161,6 +170,16 @@ impl Handle {
     /// Sets what the health request says.
     pub fn set_health(&self, health: Health) {
         lock(&self.provider.changing).health = health;
+    }
+
+    /// Sets what the account's owner sees of its templates; what may be sent is an option of the start.
+    pub fn set_templates(&self, templates: &[Template]) {
+        templates.clone_into(&mut lock(&self.provider.changing).templates);
+    }
+
+    /// Says whether an app is called for the account.
+    pub fn set_subscribed(&self, is_subscribed: bool) {
+        lock(&self.provider.changing).is_unsubscribed = !is_subscribed;
     }
 
     /// Sets the window towards recipients who have not written; those who have are forgotten.
@@ -243,6 +262,9 @@ impl WhatsApp {
         if !self.is_authorized(&request) {
             return errors::answer(&Refusal::new(190));
         }
+        if object == Some(self.options.waba_id.as_str()) {
+            return self.account(&request, edge);
+        }
         if object != Some(self.options.phone_number_id.as_str()) {
             let details = "Object does not exist, or cannot be loaded due to missing permissions";
             return errors::answer(&Refusal::new(33).details(details));
@@ -250,6 +272,15 @@ impl WhatsApp {
         match (&request.method, edge) {
             (&Method::GET, None) => self.health(&request),
             (&Method::POST, Some("messages")) => self.messages(&desk, &request).await,
+            _ => errors::answer(&Refusal::new(100).details("Unsupported request")),
+        }
+    }
+
+    fn account(&self, request: &Request, edge: Option<&str>) -> Answer {
+        let changing = lock(&self.changing);
+        match (&request.method, edge) {
+            (&Method::GET, Some("message_templates")) => account::templates(&changing.templates, request),
+            (&Method::GET, Some("subscribed_apps")) => account::subscribed(!changing.is_unsubscribed),
             _ => errors::answer(&Refusal::new(100).details("Unsupported request")),
         }
     }
@@ -285,7 +316,8 @@ impl WhatsApp {
     }
 
     fn health_status(&self) -> Value {
-        let mut waba = json!({ "entity_type": "WABA", "id": "2", "can_send_message": "AVAILABLE" });
+        let mut waba =
+            json!({ "entity_type": "WABA", "id": self.options.waba_id, "can_send_message": "AVAILABLE" });
         let overall = match lock(&self.changing).health {
             Health::Available => "AVAILABLE",
             Health::Limited => {

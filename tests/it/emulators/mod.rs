@@ -2,7 +2,7 @@
 
 mod dns;
 mod listener;
-mod raw;
+pub(crate) mod raw;
 mod signal_cli;
 mod signal_rest;
 mod sms_http;
