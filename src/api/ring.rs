@@ -205,6 +205,7 @@ impl Inner {
             }
             Event::DeadlineMissed { .. }
             | Event::NeedHelp { .. }
+            | Event::HelpErased { .. }
             | Event::State { .. }
             | Event::OutageOpened { .. }
             | Event::OutageClosed { .. }

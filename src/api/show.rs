@@ -442,6 +442,7 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
             "need_help",
             json!({"message": message.map(|id| id.to_string()), "people": people, "fresh": fresh, "drill": drill}),
         ),
+        Event::HelpErased { calls, .. } => ("help_erased", json!({"calls": calls})),
         Event::Settled { delivery, result, channel, took, severity, fault, duplicated, drill } => (
             "settled",
             json!({"delivery": delivery.to_string(), "result": result.name(),

@@ -252,6 +252,13 @@ pub enum Event {
         /// Not meant, as far as is known: they answered an exercise or a test.
         drill: bool,
     },
+    /// Calls for help were closed because their callers were erased: nobody could be found by them.
+    HelpErased {
+        /// How many, those of exercises and tests left out.
+        calls: u32,
+        /// When.
+        at: Timestamp,
+    },
     /// A delivery settled.
     Settled {
         /// The delivery.

@@ -1,6 +1,7 @@
 //! Ends what is open to somebody who was erased.
 
 use super::Core;
+use super::effect::Event;
 use super::ids::DeliveryId;
 use super::message::{CHUNK_RECIPIENTS, Recipient, SERVICE};
 use super::outbox::message::SETTLED;
@@ -33,7 +34,7 @@ impl Core {
     }
 
     /// Closes what an erased person called for help: nobody could be found by it, and after the next start nothing would know of
-    /// it. What was open is on record.
+    /// it. What was open is on record, and what was meant is told to the people.
     pub(super) fn close_calls_of_erased(
         &mut self,
         pseudonym: &str,
@@ -41,7 +42,14 @@ impl Core {
         calls: &[Caller],
     ) {
         let callers = deliveries.iter().copied().map(Caller::Of).chain(calls.iter().copied());
-        let closed = callers.filter(|caller| self.help.close(*caller)).count();
+        let (mut closed, mut meant) = (0_u32, 0_u32);
+        for caller in callers {
+            meant += u32::from(self.help.is_meant(caller));
+            closed += u32::from(self.help.close(caller));
+        }
+        if meant > 0 {
+            self.event(Event::HelpErased { calls: meant, at: self.now });
+        }
         if closed > 0 {
             let reason = format!("erased; calls for help that were open: {closed}");
             self.audit(SERVICE, "close_help", pseudonym.to_owned(), reason);

@@ -121,6 +121,11 @@ impl Help {
         self.told.values().filter(|told| told.fresh > 0).map(|told| told.at + TELL_EVERY).min()
     }
 
+    /// Says whether a caller's call is open that is meant.
+    pub(super) fn is_meant(&self, who: Caller) -> bool {
+        self.actual.since.contains_key(&who)
+    }
+
     /// Closes a caller's call. Says whether one was open.
     pub(super) fn close(&mut self, who: Caller) -> bool {
         let (actual, drill) = (self.actual.close(who), self.drill.close(who));

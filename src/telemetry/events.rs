@@ -37,6 +37,9 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
             let id = message.map_or_else(|| "none".to_owned(), |id| id.to_string());
             warn!(id, people, fresh, drill, "recipients need help");
         }
+        Event::HelpErased { calls, .. } => {
+            warn!(calls, "calls for help were closed by an erasure");
+        }
         Event::Settled { delivery, result, duplicated, took, .. } => {
             debug!(%delivery, %result, duplicated, took_ms = took.ms(), "a delivery settled");
         }

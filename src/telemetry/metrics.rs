@@ -278,6 +278,7 @@ impl Metrics {
             Event::StrayReceipt { .. }
             | Event::Replied { .. }
             | Event::NeedHelp { .. }
+            | Event::HelpErased { .. }
             | Event::Uplink { .. }
             | Event::Overlay { .. }
             | Event::ClockJumped { .. } => {}

@@ -252,3 +252,35 @@ fn contact() -> Contact {
     let (id, name, consent) = Default::default();
     Contact { id, name, person: Recipient::default(), consent, deputy: None }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operators_hear_that_an_erasure_closed_a_call_for_help_and_not_whose() {
+    let (office, mut site) = Office::new(OPERATORS).await;
+    office.write("policies/all.toml", &format!("{RULE}{PEOPLE}"));
+    site.reload().await.unwrap();
+    let addresses = [(Channel::Sms, "+15551230017".to_owned())].into();
+    let person = Recipient { contact: Some("c-17".into()), addresses, ..Recipient::default() };
+    let caller = Contact { id: "c-17".into(), person, ..contact() };
+    site.service().change("test".into(), Change::Contacts(vec![caller])).await.unwrap();
+    let alert = json!({"severity": "severe", "to": [{"contact": "c-17"}], "text": {"en": "Are you safe?"},
+                       "ack": ["safe", "need_help"]});
+    let (status, told) = ask(&site, "POST", "/v1/messages", alert).await;
+    assert_eq!(status, 202, "{told:#}");
+    until("the question", || (office.smsc.received().len() == 1).then_some(())).await;
+    assert!(office.smsc.inbound_text("15551230017", "4321", "٢"));
+    let mails = |to: &str| {
+        let of = office.smtp.received().into_iter().filter(|mail| mail.recipient == to);
+        of.map(|mail| mail.text).collect::<Vec<_>>()
+    };
+    until("a call", || mails("omar@example.org").pop()).await;
+    site.service().erase("desk".into(), "c-17".into(), "asked for it".into()).await.unwrap().unwrap();
+    let closed = until("its end", || mails("omar@example.org").into_iter().nth(1)).await;
+    let lines: Vec<&str> = closed.lines().collect();
+    assert_eq!(lines[0], "A call for help was closed by an erasure", "{closed}");
+    assert!(lines[2].starts_with("Do: if somebody is on the way"), "{closed}");
+    assert!(lines[3].ends_with("/v1/audit?act=close_help"), "{closed}");
+    assert!(!closed.contains("c-17") && !closed.contains("017"), "{closed}");
+    let arabic = until("its end in Arabic", || mails("amal@example.org").into_iter().nth(1)).await;
+    assert!(arabic.starts_with("أُغلق نداء واحد"), "{arabic}");
+    site.stop().await.unwrap();
+}

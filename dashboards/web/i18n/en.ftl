@@ -204,6 +204,10 @@ happened-help = { $people ->
     [one] One person needs help
    *[other] { $people } people need help
   }
+help-erased = { $calls ->
+    [one] A call for help was closed by an erasure
+   *[other] { $calls } calls for help were closed by an erasure
+  }
 happened-clock = The clock moved by { $by }
 happened-policy = Policy { $hash } is in force
 
@@ -315,6 +319,8 @@ notice-help-who = From: { $who }.
 notice-help-at = Last call: { $at }.
 notice-help-do = Do: call them or send somebody at once. What they wrote:
 notice-help-exercise-do = Do: make sure that it is part of the exercise. What they wrote:
+notice-help-erased-did = Whoever called was erased, and is no longer counted among those who need help.
+notice-help-erased-do = Do: if somebody is on the way to them, let them go on; else ask whoever erased them. The act on record:
 notice-policy = An edit of the files was refused
 notice-policy-did = The rules from before it are in force; nothing has stopped.
 notice-policy-do = Do: correct the edit; `wasl check` shows every error.

@@ -305,4 +305,19 @@ fn a_call_that_answers_an_exercise_is_told_as_one_and_counted_apart() {
     let mut again = World::pair(two_steps());
     again.core.load(Loaded { help, ..Loaded::default() }, w.now);
     assert_eq!(shown(&again), (0, 0, 1), "also after a start");
+    // Whoever is erased needs no help that anybody could bring; those of exercises are no news.
+    let erase = |calls| Input::Erase { pseudonym: "p-1".into(), deliveries: vec![], calls };
+    let closed = |world: &World| {
+        let of = |event: &Event| matches!(event, Event::HelpErased { calls: 1, .. });
+        world.events.iter().filter(|event| of(event)).count()
+    };
+    again.input(erase(vec![who]));
+    assert_eq!((shown(&again), closed(&again)), ((0, 0, 0), 0));
+    let stranger = w.records.iter().find_map(|record| match record {
+        Record::Reply(kept) if kept.of.is_none() => Some(kept.caller()),
+        _ => None,
+    });
+    let stranger = stranger.expect("the reply is kept");
+    w.input(erase(vec![stranger, stranger]));
+    assert_eq!((shown(&w), closed(&w)), ((0, 0, 0), 1), "one call, named twice");
 }

@@ -54,6 +54,8 @@ pub(super) enum Told {
     Missed { message: MessageId, deliveries: u32 },
     /// Recipients need help.
     Help(Help),
+    /// So many calls for help were closed, whose callers were erased.
+    HelpErased { calls: u32, at: Timestamp },
 }
 
 /// Calls for help.
@@ -82,6 +84,9 @@ pub(super) enum What {
         deliveries: u32,
     },
     Help(Help),
+    HelpErased {
+        calls: u32,
+    },
     PolicyRejected {
         report: String,
     },
@@ -117,6 +122,8 @@ pub(super) struct Desk {
     missed: BTreeSet<MessageId>,
     /// The messages whose recipients need help, what was heard last, and whether it waits to be told.
     help: BTreeMap<Option<MessageId>, (Help, bool)>,
+    /// When calls for help were last closed by an erasure, of what was told.
+    help_erased: Option<Timestamp>,
     sent: VecDeque<Timestamp>,
     folded: u32,
 }
@@ -138,6 +145,7 @@ impl Desk {
             store: None,
             missed: BTreeSet::new(),
             help: BTreeMap::new(),
+            help_erased: None,
             sent: VecDeque::new(),
             folded: 0,
         }
@@ -273,11 +281,21 @@ impl Desk {
     }
 
     fn messages(&mut self, told: Vec<Told>, notices: &mut Vec<Notice>) {
+        let told_before = self.help_erased;
+        let mut erased = 0;
         for told in told {
             let (message, deliveries) = match told {
                 Told::Missed { message, deliveries } => (message, deliveries),
                 Told::Help(help) => {
                     self.hear(help);
+                    continue;
+                }
+                Told::HelpErased { calls, at } => {
+                    // What was heard before may be heard again; one erasure closes calls part by part.
+                    if told_before.is_none_or(|before| before < at) {
+                        erased += calls;
+                        self.help_erased = self.help_erased.max(Some(at));
+                    }
                     continue;
                 }
             };
@@ -289,6 +307,10 @@ impl Desk {
         }
         while self.missed.len() > crate::api::board::THREADS_MAX {
             self.missed.pop_first();
+        }
+        if let Some(at) = self.help_erased.filter(|_| erased > 0) {
+            let (thread, what) = (format!("help-erased-{}", at.ms()), What::HelpErased { calls: erased });
+            notices.push(notice(thread, "open", "help_erased", Severity::Severe, what));
         }
     }
 
@@ -441,6 +463,7 @@ fn put_up(notice: &Notice, now: Timestamp, board: &Board) {
             | What::StoreOver
             | What::Folded(_)
             | What::Missed { .. }
+            | What::HelpErased { .. }
     );
     let fresh = Thread {
         kind: notice.kind,

@@ -107,6 +107,7 @@ impl Notifier {
         let mut told = Vec::new();
         for heard in happened(&self.front.events, place).await {
             match heard {
+                Told::HelpErased { .. } => told.push(heard),
                 Told::Help(help) => told.push(Told::Help(help::complete(&self.front, help).await)),
                 // What the service itself sent is not told of: that would never end.
                 Told::Missed { message, deliveries } => {
@@ -277,6 +278,7 @@ fn told_of(event: &Event) -> Option<Told> {
         Event::NeedHelp { message, people, newest, drill, .. } => {
             Some(Told::Help(Help { message, people, newest, exercise: drill, who: Vec::new() }))
         }
+        Event::HelpErased { calls, at } => Some(Told::HelpErased { calls, at }),
         _ => None,
     }
 }
@@ -306,7 +308,7 @@ mod tests {
             Told::Missed { message, .. } | Told::Help(Help { message: Some(message), .. }) => {
                 message.to_bytes()[0]
             }
-            Told::Help(Help { message: None, .. }) => 0,
+            Told::Help(Help { message: None, .. }) | Told::HelpErased { .. } => 0,
         };
         told.iter().map(of).collect()
     }

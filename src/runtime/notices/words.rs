@@ -80,6 +80,10 @@ impl Writing<'_> {
                 (say("notice-missed", &args), lines)
             }
             What::Help(help) => self.help(help, locale),
+            What::HelpErased { calls } => (
+                say("help-erased", &[("calls", Arg::Count((*calls).into()))]),
+                vec![word("notice-help-erased-did"), word("notice-help-erased-do")],
+            ),
             What::PolicyRejected { report } => {
                 let report = report.chars().take(REPORT_CHARS_MAX).collect();
                 (word("notice-policy"), vec![word("notice-policy-did"), report, word("notice-policy-do")])
@@ -158,6 +162,7 @@ fn path(notice: &Notice) -> String {
         What::Help(Help { message: Some(message), .. }) => {
             format!("/v1/replies?message={message}&kind=need_help")
         }
+        What::HelpErased { .. } => "/v1/audit?act=close_help".into(),
         What::Help(_) => "/v1/replies?kind=need_help".into(),
         What::Outage(outage) | What::OutageOver(outage) => match &outage.of {
             OutageOf::Gateway(name) => format!("/gateways/{name}"),

@@ -138,6 +138,10 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
                 if *drill { (State::Unknown, "help-drill") } else { (State::Down, "happened-help") };
             (drawn(state), locale.say(id, &[("people", people)]))
         }
+        Event::HelpErased { calls, .. } => {
+            let calls = Arg::Count(u64::from(*calls));
+            (drawn(State::Unknown), locale.say("help-erased", &[("calls", calls)]))
+        }
         Event::ClockJumped { by } => {
             (drawn(State::Unknown), locale.say("happened-clock", &[("by", age(*by))]))
         }

@@ -262,3 +262,16 @@ fn what_was_over_long_before_the_start_is_history() {
     let mut office = Office { desk: Desk::new(&view, later), view, now: later, ..Office::new() };
     assert!(office.look().is_empty());
 }
+
+#[test]
+fn an_erasure_that_closes_calls_for_help_is_told_once_whatever_is_heard_twice() {
+    let mut office = Office::new();
+    let part = |calls: u32, at: Timestamp| Told::HelpErased { calls, at };
+    let first = vec![part(2, START), part(1, START + Span::from_ms(3))];
+    assert_eq!(office.look_at(first.clone()).0, [What::HelpErased { calls: 3 }], "its parts are one word");
+    assert!(office.look_at(first).0.is_empty(), "heard again");
+    office.pass(Span::from_hours(1));
+    assert!(office.look().is_empty(), "nothing goes on, so nothing is told again");
+    let next = vec![part(1, office.now)];
+    assert_eq!(office.look_at(next).0, [What::HelpErased { calls: 1 }]);
+}
