@@ -299,7 +299,8 @@ fn what_people_write_back_is_heard_once_it_is_proved() {
     // Jasmin hands on the octets as the SMSC wrote them.
     let jasmin = own("jasmin");
     let heard = |coding: &str, content: &str| {
-        let body = format!("id=j1&from=%2B970599000001&to=1&origin-connector=a&coding={coding}&content={content}");
+        let body =
+            format!("id=j1&from=%2B970599000001&to=1&origin-connector=a&coding={coding}&content={content}");
         let answer = hooked(&jasmin, "/of-replies-0123456", "", &body);
         assert_eq!(answer.body, "ACK/Jasmin");
         said(answer)
