@@ -1,4 +1,4 @@
-//! Gateways, channels, outages and the queue as they are now; an operator's stop, and planned work.
+//! Gateways, channels and outages as they are now; an operator's stop, and planned work.
 
 use super::App;
 use super::audit;
@@ -58,12 +58,6 @@ pub(crate) async fn channels(app: Arc<App>, call: Call) -> Answer {
     let opted_out: serde_json::Map<_, _> =
         counts.map(|(channel, count)| (channel.name().to_owned(), count.into())).collect();
     Ok(json(StatusCode::OK, &json!({"channels": channels, "opted_out": opted_out})))
-}
-
-/// `GET /v1/deliveries`: the queue in numbers, and its oldest.
-pub(crate) async fn queue(app: Arc<App>, call: Call) -> Answer {
-    call.query(&[])?;
-    Ok(json(StatusCode::OK, &show::queue(&app.service.view())))
 }
 
 /// `GET /v1/outages`.

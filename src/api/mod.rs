@@ -16,6 +16,7 @@ mod call_tree;
 pub mod cap;
 pub(crate) mod contacts;
 pub(crate) mod correct;
+mod deliveries;
 mod events;
 mod follow;
 mod forecast;

@@ -7,8 +7,8 @@ use super::problem::Kind;
 pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
-    alertmanager, audit, backup, call_tree, cap, contacts, correct, events, gateways, health, hooks,
-    messages, notices, openapi, reach, replies, tokens,
+    alertmanager, audit, backup, call_tree, cap, contacts, correct, deliveries, events, gateways, health,
+    hooks, messages, notices, openapi, reach, replies, tokens,
 };
 use crate::core::query::Role;
 
@@ -220,10 +220,21 @@ const CALLS: &[Route] = &[
     },
     Route {
         path: "/v1/deliveries",
-        summary: "Shows the queue in numbers, and its oldest deliveries.",
-        id: "showQueue",
-        gives: Gives::Json(200, "Queue"),
-        run: run!(gateways::queue),
+        summary: "Shows the queue in numbers and its oldest, and lists deliveries, newest message first, in their order within it. \
+                  Where `next` is given there may be more, even below `limit`, even where none was found.",
+        id: "listDeliveries",
+        params: &[
+            "before_delivery",
+            "limit",
+            "delivery_state",
+            "channel",
+            "of_gateway",
+            "severity",
+            "of_incident",
+            "drill",
+        ],
+        gives: Gives::Json(200, "DeliveryList"),
+        run: run!(deliveries::list),
         ..READ
     },
     Route {

@@ -4,6 +4,7 @@
 //! sending what would have been sent. The other way round it may be wider, where a pattern cannot say it.
 
 mod parameters;
+mod queue;
 
 pub(super) use parameters::parameter;
 
@@ -453,11 +454,7 @@ fn pictures() -> Value {
             "unconfirmed": count(), "materialising": count(), "late": count(), "messages_open": count(),
             "settled": results(),
         })),
-        "Queue": whole(json!({
-            "counts": to("Counts"), "drill": to("Counts"), "need_help": to("Help"),
-            "oldest_since": {"type": "object", "additionalProperties": at()},
-            "oldest": list(to("OpenDelivery")),
-        })),
+        "Queue": whole(queue::numbers()),
         "Forecast": whole(json!({
             "deliveries": count(), "without_address": count(), "ahead": count(),
             "steps": list(whole(json!({
@@ -537,6 +534,7 @@ fn lists() -> Value {
     json!({
         "Messages": whole(json!({"messages": list(to("MessageShown")), "next": next()})),
         "Deliveries": whole(json!({"deliveries": list(to("Delivery")), "next": or_null(count())})),
+        "DeliveryList": whole(queue::with_list()),
         "Gateways": whole(json!({"gateways": list(to("Gateway"))})),
         "Replies": whole(json!({"replies": list(to("Reply")), "next": next()})),
         "Channels": whole(json!({

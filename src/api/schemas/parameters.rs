@@ -2,11 +2,13 @@
 
 use super::{MESSAGE_ID, at, count, words};
 use crate::api::call::PAGE_ROWS_MAX;
+use crate::api::deliveries::{STATES, state_word};
 use crate::api::gateways::outage_state;
 use crate::api::intake::NAME_CHARS_MAX;
 use crate::api::messages::IDEMPOTENCY_KEY_CHARS_MAX;
 use crate::api::reach::Who;
 use crate::core::channel::Channel;
+use crate::core::message::Severity;
 use crate::core::reply::ReplyKind;
 use crate::core::view::State;
 use crate::web::message::TEXT_SHOWN;
@@ -31,6 +33,18 @@ pub(in crate::api) fn parameter(name: &str) -> Value {
             ("query", "incident", json!({"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX}))
         }
         "reply_kind" => ("query", "kind", words(ReplyKind::ALL.map(ReplyKind::name))),
+        "before_delivery" => (
+            "query",
+            "before",
+            json!({"type": "string", "pattern": format!("{}-[0-9]{{1,10}}$", MESSAGE_ID.trim_end_matches('$'))}),
+        ),
+        "delivery_state" => ("query", "state", words(STATES.map(state_word))),
+        "of_gateway" => (
+            "query",
+            "gateway",
+            json!({"type": "string", "description": "The gateway of the latest attempt."}),
+        ),
+        "severity" => ("query", name, words(Severity::ALL.iter().map(|severity| severity.name()))),
         "before_outage" => ("query", "before", json!({"type": "string", "pattern": "^(o-)?[0-9]{1,18}$"})),
         "before_act" => ("query", "before", count()),
         "after_act" => ("query", "after", count()),
@@ -44,7 +58,7 @@ pub(in crate::api) fn parameter(name: &str) -> Value {
         "channel" => ("query", "channel", words(Channel::ALL.map(Channel::name))),
         "reach_who" => ("query", "who", words(Who::ALL.map(Who::name))),
         "audience" => ("query", "audience", json!({"type": "string"})),
-        "dry_run" | "again" => ("query", name, json!({"type": "boolean"})),
+        "dry_run" | "again" | "drill" => ("query", name, json!({"type": "boolean"})),
         "lang" => ("query", "lang", json!({"type": "string", "description": "en, ar, or ar-u-nu-arab"})),
         "of" => ("query", "of", json!({"type": "string", "description": "The page's own address."})),
         "find" => (

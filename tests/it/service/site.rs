@@ -487,3 +487,85 @@ async fn a_press_that_comes_by_webhook_is_kept_and_answered() {
     until(&site, "/v1/status", |_| telegram.answered_presses() == [(press.clone(), String::new())]).await;
     site.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deliveries_are_listed_over_all_messages_and_a_walk_that_ends_early_says_so() {
+    const PEOPLE: usize = 2_100;
+    let yard = Yard::new().await;
+    let site = yard.open().await;
+    let first = send(&site).await;
+    delivered(&site, &first).await;
+    call(&site, "POST", "/v1/hold", json!({"reason": "nothing is to leave"})).await;
+    let person = |n: usize| json!({"sms": format!("+97059{n:07}")});
+    let to: Vec<_> = (0..PEOPLE).map(person).collect();
+    let drill =
+        json!({"severity": "minor", "status": "exercise", "incident": "game", "text": {"en": "x"}, "to": to});
+    let second = call(&site, "POST", "/v1/messages", drill).await["id"].as_str().unwrap().to_owned();
+    let list = async |query: &str| call(&site, "GET", &format!("/v1/deliveries?{query}"), Value::Null).await;
+    let ids = |page: &Value| -> Vec<String> {
+        let rows = page["deliveries"].as_array().unwrap().iter();
+        rows.map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    };
+
+    // The queue in numbers is still there.
+    let page = list("limit=1").await;
+    assert!(page["counts"].is_object() && page["oldest"].is_array(), "{page:#}");
+    let row = &page["deliveries"][0];
+    assert_eq!(
+        (&row["state"], &row["drill"], &row["incident"]),
+        (&json!("open"), &json!(true), &json!("game"))
+    );
+    assert_eq!((&row["gateway"], &row["attempts"]), (&Value::Null, &json!(0)), "{row:#}");
+    assert!(!page.to_string().contains("+97059"), "no address is shown");
+
+    // Page by page, over the end of a message: every one once, in order.
+    let (mut seen, mut query) = (Vec::new(), "limit=190".to_owned());
+    loop {
+        let page = list(&query).await;
+        seen.extend(ids(&page));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("limit=190&before={next}");
+    }
+    let all = (0..PEOPLE).map(|index| format!("{second}-{index}")).chain([format!("{first}-0")]);
+    assert_eq!(seen, all.collect::<Vec<_>>());
+
+    // A message of which none can be meant is passed by.
+    for query in ["state=delivered", "drill=false", "severity=severe"] {
+        let page = list(query).await;
+        assert_eq!(ids(&page), [format!("{first}-0")], "{query}");
+        assert!(
+            page["next"].is_null() && page["looked_at"].as_u64() < Some(5),
+            "{query}: {}",
+            page["looked_at"]
+        );
+    }
+    assert_eq!(list("state=delivered").await["deliveries"][0]["state"], "delivered");
+    for query in ["state=failed", "incident=other", "state=open&drill=false"] {
+        let page = list(query).await;
+        assert!(ids(&page).is_empty() && page["next"].is_null(), "{query}: {page:#}");
+    }
+    assert_eq!(
+        ids(&list("state=open&incident=game&limit=2").await),
+        [format!("{second}-0"), format!("{second}-1")]
+    );
+
+    // Many are looked at in vain: the answer says that it is not over.
+    for query in ["gateway=wa", "channel=whatsapp"] {
+        let page = list(query).await;
+        assert!(ids(&page).is_empty(), "{query}");
+        assert_eq!((&page["looked_at"], &page["next"]), (&json!(2_000), &json!(format!("{second}-1999"))));
+        let page = list(&format!("{query}&before={second}-1999")).await;
+        assert_eq!(ids(&page), [format!("{first}-0")], "{query}");
+        assert!(page["next"].is_null(), "{query}");
+    }
+
+    for (query, right) in
+        [("state=opne", "open"), ("before=7", "`next`"), ("drill=maybe", "true"), ("limit=0", "1 to")]
+    {
+        let url = format!("http://{}/v1/deliveries?{query}", site.address());
+        let (status, problem) = ask(&url, "GET", Value::Null).await;
+        assert!(status.is_client_error(), "{query}: {status}");
+        assert!(problem["detail"].as_str().unwrap().contains(right), "{query}: {problem:#}");
+    }
+    site.stop().await.unwrap();
+}
