@@ -222,7 +222,7 @@ const CALLS: &[Route] = &[
         path: "/v1/deliveries",
         summary: "Shows the queue in numbers and its oldest, and lists deliveries, newest message first, in their order within it. \
                   Where `next` is given there may be more, even below `limit`, even where none was found.",
-        id: "listDeliveries",
+        id: "findDeliveries",
         params: &[
             "before_delivery",
             "limit",
