@@ -22,7 +22,7 @@ use tokio::sync::watch;
 /// How long wrk runs each time, in seconds.
 const SECS: u32 = 4;
 /// How many turns each side gets.
-const TURNS: usize = 3;
+const TURNS: usize = 5;
 const BODY: &str = r#"{"severity":"severe","to":[{"whatsapp":"+970599000001","sms":"+970599000001","language":"ar"}],"text":{"ar":"غادروا الآن نحو المدرسة","en":"Leave now for the school"}}"#;
 
 pub(super) fn run(runtime: &tokio::runtime::Runtime) -> Result<Vec<Figure>, Skipped> {
