@@ -96,6 +96,9 @@ fn what(scene: &Scene<'_>, act: Act, fields: &Fields, end: Option<&str>) -> Mark
             (given("incident", "message-incident"))
             (given("audiences", "message-audiences"))
             (given("contacts", "form-contacts"))
+            @if let Ok(people) = fields.people() && !people.is_empty() {
+                (fact("form-people", html! { ul.people { @for person in &people { li { (rich(&person.masked(locale))) } } } }))
+            }
             @if act == Act::Drill {
                 @let whom = if fields.everybody() { "drill-for-everybody" } else { "drill-for-exercises" };
                 (fact("drill-for", html! { strong { (locale.word(whom)) } }))

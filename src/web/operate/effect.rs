@@ -53,7 +53,7 @@ pub(super) async fn of(
     }
     match act {
         Act::Send => {
-            let dry = as_call(call, &[], "dry_run=true", None, &fields.message(end));
+            let dry = as_call(call, &[], "dry_run=true", None, &fields.message(end)?);
             let told = answered(messages::accept(Arc::clone(app), dry).await?).await?;
             Ok(Effect { forecast: Some(super::forecast::read(told)?), ..Effect::default() })
         }

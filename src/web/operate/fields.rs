@@ -3,7 +3,7 @@
 //! A form is the call in other clothes: it is written as the call's own JSON and given to the call's own handler, so
 //! that what a person may do by hand is what a program may, with the same checks and the same record.
 
-use super::Act;
+use super::{Act, typed};
 use crate::api::call::{Call, bad_value, unknown_key};
 use crate::api::form;
 use crate::api::problem::{Kind, Problem};
@@ -110,8 +110,13 @@ impl Fields {
         TEXTS.iter().filter_map(text).collect()
     }
 
+    /// Returns the people who were typed.
+    pub(super) fn people(&self) -> Result<Vec<typed::Person>, Problem> {
+        typed::read(self.get(typed::FIELD))
+    }
+
     /// Writes the message that the form describes.
-    pub(super) fn message(&self, end: Option<&str>) -> Value {
+    pub(super) fn message(&self, end: Option<&str>) -> Result<Value, Problem> {
         let list = |name: &str, key: &str| -> Vec<Value> {
             let names = self.get(name).split(['\n', '\r', ',', ';', '،', '؛']).map(str::trim);
             names.filter(|name| !name.is_empty()).map(|name| json!({key: name})).collect()
@@ -124,9 +129,10 @@ impl Fields {
         }
         let mut to = list("audiences", "audience");
         to.extend(list("contacts", "contact"));
+        to.extend(self.people()?.iter().map(typed::Person::entry));
         body.insert("to".into(), to.into());
         self.words(&mut body, end);
-        body.into()
+        Ok(body.into())
     }
 
     /// Writes the correction that the form describes.
@@ -178,21 +184,22 @@ mod tests {
 
     #[test]
     fn a_form_is_the_calls_own_json() {
-        let form = "severity=extreme&audiences=north%0D%0Asouth%2C+east&contacts=c-1&text-ar=%D8%BA&text-en=Leave%0D%0Anow\
+        let form = "severity=extreme&audiences=north%0D%0Asouth%2C+east&contacts=c-1&people=%2B970599000001&text-ar=%D8%BA&text-en=Leave%0D%0Anow\
                     &incident=&life=60&csrf=x&step=preview";
         let fields = Fields::read(form.as_bytes(), Act::Send).unwrap();
         let end = fields.end(Timestamp::from_ms(0)).unwrap();
         assert_eq!(end.as_deref(), Some("1970-01-01T01:00:00.000Z"));
         assert_eq!(
-            fields.message(end.as_deref()),
+            fields.message(end.as_deref()).unwrap(),
             json!({
                 "severity": "extreme", "expires": "1970-01-01T01:00:00.000Z",
-                "to": [{"audience": "north"}, {"audience": "south"}, {"audience": "east"}, {"contact": "c-1"}],
+                "to": [{"audience": "north"}, {"audience": "south"}, {"audience": "east"}, {"contact": "c-1"},
+                       {"sms": "+970599000001"}],
                 "text": {"ar": "غ", "en": "Leave\nnow"},
             })
         );
         let carried: Vec<_> = fields.carried().map(|(name, _)| name).collect();
-        assert_eq!(carried, ["severity", "audiences", "contacts", "text-ar", "text-en", "life"]);
+        assert_eq!(carried, ["severity", "audiences", "contacts", "people", "text-ar", "text-en", "life"]);
     }
 
     #[test]

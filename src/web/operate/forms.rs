@@ -1,7 +1,7 @@
 //! The forms of the acts.
 
 use super::fields::{Fields, LIVES, TEXTS};
-use super::{Act, EVERYTHING};
+use super::{Act, EVERYTHING, typed};
 use crate::api::call::Call;
 use crate::core::message::{Severity, Status, Urgency};
 use crate::core::query::Role;
@@ -64,6 +64,7 @@ fn controls(scene: &Scene<'_>, role: Role, act: Act, fields: &Fields) -> Markup 
                 (names(locale, "contacts", "form-contacts", fields))
             }
             p.quiet #names-hint { (locale.word("form-names-hint")) }
+            (people(locale, fields))
             (texts(locale, fields))
             (line(locale, "incident", "message-incident", 200, false, fields))
         },
@@ -137,6 +138,19 @@ fn names(locale: Locale, name: &str, label: &str, fields: &Fields) -> Markup {
                 "\n" (fields.get(name))
             }
         }
+    }
+}
+
+/// People who are not in the address book.
+fn people(locale: Locale, fields: &Fields) -> Markup {
+    let hint = [("n", Arg::Count(typed::PEOPLE_MAX as u64)), ("number", Arg::text(typed::NUMBER_SHOWN))];
+    html! {
+        p.field {
+            label for=(typed::FIELD) { (locale.word("form-people")) }
+            textarea id=(typed::FIELD) name=(typed::FIELD) rows="2" dir="auto" spellcheck="false" autocomplete="off"
+                aria-describedby="people-hint" { "\n" (fields.get(typed::FIELD)) }
+        }
+        p.quiet #people-hint { (rich(&locale.say("form-people-hint", &hint))) }
     }
 }
 

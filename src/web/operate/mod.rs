@@ -10,6 +10,7 @@ mod fields;
 mod forecast;
 mod forms;
 mod once;
+mod typed;
 
 pub(crate) use once::Once;
 
@@ -99,6 +100,7 @@ impl Act {
                 "expires",
                 "audiences",
                 "contacts",
+                typed::FIELD,
                 "text-ar",
                 "text-en",
             ],
@@ -266,7 +268,7 @@ async fn carry_out(
     let of_gateway = [("name", gateway)];
     let answer = match act {
         Act::Send => {
-            let body = fields.message(end.as_deref());
+            let body = fields.message(end.as_deref())?;
             messages::accept(app, as_call(call, &[], "", key, &body)).await?
         }
         Act::Correct => {
@@ -316,7 +318,7 @@ fn see_other(place: &str) -> Response {
 
 /// Says what went wrong: its kind in the page's language, and the service's own words.
 fn told(locale: Locale, problem: &Problem) -> Markup {
-    const KEYS: [&str; 6] = ["reason", "to", "text", "life", "severity", "expires"];
+    const KEYS: [&str; 7] = ["reason", "to", "text", "life", "severity", "expires", typed::FIELD];
     let known = problem.key().filter(|key| KEYS.contains(key));
     html! {
         div.trouble role="alert" {

@@ -136,6 +136,36 @@ async fn a_message_is_forecast_then_sent_once() {
 }
 
 #[tokio::test]
+async fn people_who_are_in_no_address_book_are_typed_and_shown_masked() {
+    let house = House::open();
+    let typed = "واتساب +970599000123، sms +970599000123\nclinic@example.org";
+    let written = format!("severity=minor&text-en=x&people={}", encoded(typed));
+    let asked = house.post("/operate/send?lang=ar", &written).await;
+    assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
+    let (facts, _) = asked.body.split_once("<form method=\"post\"").expect("facts, then the confirmation");
+    assert!(facts.contains("…123") && facts.contains("…@example.org"), "{facts}");
+    assert!(!facts.contains("599000123") && !facts.contains("clinic"), "what is shown is masked: {facts}");
+    let place = format!("/messages/{}", message_id());
+    assert_eq!(house.post("/operate/send", &asked.confirmed()).await.place(), place);
+    {
+        let accepted = house.service.accepted.lock().unwrap();
+        let addresses: Vec<_> = accepted[0].recipients.iter().map(|person| &person.addresses).collect();
+        assert_eq!(addresses.len(), 2);
+        assert_eq!(addresses[0][&Channel::Whatsapp], "+970599000123");
+        assert_eq!(addresses[1][&Channel::Email], "clinic@example.org");
+    }
+    let bad = format!("severity=minor&text-en=x&people={}", encoded("+970599000001\n0599000002"));
+    let told = house.post("/operate/send?lang=ar", &bad).await;
+    assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (alert, form) = told.body.split_once("<form class=\"act\"").expect("the alert, then the form");
+    assert!(alert.contains("line 2") && alert.contains("سطر لا يُقرأ"), "{alert}");
+    assert!(
+        !alert.contains("0599000002") && form.contains("0599000002</textarea>"),
+        "it is kept, and not repeated"
+    );
+}
+
+#[tokio::test]
 async fn a_correction_says_whom_it_goes_to_and_a_recall_what_it_stops() {
     let house = House::open();
     let id = message_id();
