@@ -156,6 +156,12 @@ impl QueryPairs {
         self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
+    /// Leaves out what was sent empty: a form sends what nobody chose.
+    pub(crate) fn filled(mut self) -> QueryPairs {
+        self.0.retain(|(_, value)| !value.trim().is_empty());
+        self
+    }
+
     /// Reads a value.
     pub(crate) fn get<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
         let read =

@@ -22,8 +22,7 @@ use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-/// How many messages and deliveries one call looks at: each delivery is read with its attempts, so that a call without a match
-/// costs the store some tens of milliseconds.
+/// How many messages and deliveries one call looks at: each delivery is read with its attempts, and a call without a match must end.
 const LOOKED_AT_MAX: usize = 10 * PAGE_ROWS_MAX;
 
 /// Every word for what a delivery is: open, or ended so.
@@ -47,45 +46,69 @@ pub(crate) fn state_word(result: Option<DeliveryResult>) -> &'static str {
 pub(crate) async fn list(app: Arc<App>, call: Call) -> Answer {
     let query =
         call.query(&["before", "limit", "state", "channel", "gateway", "severity", "incident", "drill"])?;
-    let asked = Asked::read(&query)?;
-    let before = match query.text("before").map(str::parse::<DeliveryId>) {
-        Some(Err(_)) => {
-            let why = "this is no delivery's id; give `next` of the page before, as it came";
-            return Err(bad_value("before", why));
-        }
-        Some(Ok(before)) => Some(before),
-        None => None,
-    };
-    let mut page = Page::new(query.limit()?);
-    let next = match page.walk(&app, &asked, before).await? {
-        ControlFlow::Break(place) => Some(place.to_string()),
-        ControlFlow::Continue(()) => None,
-    };
+    let sought = Sought::read(&query)?;
+    let before = place(&query, "before")?;
+    let walked = walk(&app, &sought, before, query.limit()?).await?;
     let mut body = show::queue(&app.service.view());
-    body["deliveries"] = page.rows.into();
-    body["looked_at"] = page.looked_at.into();
-    body["next"] = next.into();
+    body["deliveries"] = walked.rows.iter().map(|(message, story)| row(message, story)).collect();
+    body["looked_at"] = walked.looked_at.into();
+    body["next"] = walked.next.map(|next| next.to_string()).into();
     Ok(json(StatusCode::OK, &body))
 }
 
-/// What is asked for; what is `None` is not asked about.
-#[derive(Default)]
-struct Asked {
-    state: Option<Option<DeliveryResult>>,
-    /// The latest attempt's.
-    channel: Option<Channel>,
-    /// The latest attempt's.
-    gateway: Option<String>,
-    severity: Option<Severity>,
-    incident: Option<String>,
-    drill: Option<bool>,
+/// Reads where a walk goes on.
+pub(crate) fn place(query: &QueryPairs, name: &str) -> Result<Option<DeliveryId>, Problem> {
+    let why = "this is no delivery's id; give `next` of the page before, as it came";
+    query.text(name).map(|text| text.parse().map_err(|_| bad_value(name, why))).transpose()
 }
 
-impl Asked {
-    fn read(query: &QueryPairs) -> Result<Asked, Problem> {
+/// Walks through what comes after `before`, until `limit` are found or enough was looked at.
+pub(crate) async fn walk(
+    app: &App,
+    sought: &Sought,
+    before: Option<DeliveryId>,
+    limit: usize,
+) -> Result<Walked, Problem> {
+    let mut walk = Walk { limit, walked: Walked::default() };
+    if let ControlFlow::Break(place) = walk.go(app, sought, before).await? {
+        walk.walked.next = Some(place);
+    }
+    Ok(walk.walked)
+}
+
+/// What a walk brought.
+#[derive(Default)]
+pub(crate) struct Walked {
+    /// What was found, newest message first.
+    pub(crate) rows: Vec<(Arc<Message>, DeliveryStory)>,
+    /// How many messages and deliveries were looked at.
+    pub(crate) looked_at: usize,
+    /// Where the next walk goes on, unless this one came to the oldest message's end.
+    pub(crate) next: Option<DeliveryId>,
+}
+
+/// What is sought; what is `None` is not asked about.
+#[derive(Default, PartialEq, Eq)]
+pub(crate) struct Sought {
+    pub(crate) state: Option<Option<DeliveryResult>>,
+    /// The latest attempt's.
+    pub(crate) channel: Option<Channel>,
+    /// The latest attempt's.
+    pub(crate) gateway: Option<String>,
+    pub(crate) severity: Option<Severity>,
+    pub(crate) incident: Option<String>,
+    pub(crate) drill: Option<bool>,
+}
+
+impl Sought {
+    /// The names of its parameters.
+    pub(crate) const NAMES: [&str; 6] = ["state", "channel", "gateway", "severity", "incident", "drill"];
+
+    /// Reads it from a query.
+    pub(crate) fn read(query: &QueryPairs) -> Result<Sought, Problem> {
         let yes_or_no = |is_drill| if is_drill { "true" } else { "false" };
         let name = |key: &str| query.get::<String>(key)?.map(|name| checked_name(key, name)).transpose();
-        Ok(Asked {
+        Ok(Sought {
             state: query.word("state", &STATES, state_word)?,
             channel: query.word("channel", &Channel::ALL, Channel::name)?,
             gateway: name("gateway")?,
@@ -119,39 +142,34 @@ impl Asked {
     }
 }
 
-/// One answer, as it grows.
-struct Page {
+/// A walk, as it goes.
+struct Walk {
     limit: usize,
-    rows: Vec<Value>,
-    looked_at: usize,
+    walked: Walked,
 }
 
-impl Page {
-    fn new(limit: usize) -> Page {
-        Page { limit, rows: Vec::new(), looked_at: 0 }
-    }
-
+impl Walk {
     /// Says to end at `place` once the page is full or enough was looked at.
     fn looked_at(&mut self, place: DeliveryId) -> ControlFlow<DeliveryId> {
-        self.looked_at += 1;
-        match self.rows.len() >= self.limit || self.looked_at >= LOOKED_AT_MAX {
+        self.walked.looked_at += 1;
+        match self.walked.rows.len() >= self.limit || self.walked.looked_at >= LOOKED_AT_MAX {
             true => ControlFlow::Break(place),
             false => ControlFlow::Continue(()),
         }
     }
 
     /// Goes through what comes after `before`; breaks with the place where the next walk goes on.
-    async fn walk(
+    async fn go(
         &mut self,
         app: &App,
-        asked: &Asked,
+        sought: &Sought,
         before: Option<DeliveryId>,
     ) -> Result<ControlFlow<DeliveryId>, Problem> {
         let mut older = before.map(|id| id.message);
         if let Some(DeliveryId { message, index }) = before
             && let Found::Message(message, progress) = app.service.read(Query::Message(message)).await?
             && let ControlFlow::Break(place) =
-                self.through(app, asked, &message, &progress, Some(index)).await?
+                self.through(app, sought, &message, &progress, Some(index)).await?
         {
             return Ok(ControlFlow::Break(place));
         }
@@ -162,7 +180,7 @@ impl Page {
             };
             for (message, progress) in &messages {
                 older = Some(message.id);
-                if let ControlFlow::Break(place) = self.through(app, asked, message, progress, None).await? {
+                if let ControlFlow::Break(place) = self.through(app, sought, message, progress, None).await? {
                     return Ok(ControlFlow::Break(place));
                 }
             }
@@ -176,24 +194,26 @@ impl Page {
     async fn through(
         &mut self,
         app: &App,
-        asked: &Asked,
-        message: &Message,
+        sought: &Sought,
+        message: &Arc<Message>,
         progress: &Progress,
         mut after: Option<u32>,
     ) -> Result<ControlFlow<DeliveryId>, Problem> {
-        while asked.may_be_in(message, progress) {
+        while sought.may_be_in(message, progress) {
             let asking = Query::Deliveries { message: message.id, after, limit: PAGE_ROWS_MAX };
             let Found::Deliveries(stories) = app.service.read(asking).await? else { break };
-            for story in &stories {
-                after = Some(story.id.index);
-                if asked.is(story) {
-                    self.rows.push(row(message, story));
+            let count = stories.len();
+            for story in stories {
+                let place = story.id;
+                after = Some(place.index);
+                if sought.is(&story) {
+                    self.walked.rows.push((Arc::clone(message), story));
                 }
-                if let ControlFlow::Break(place) = self.looked_at(story.id) {
+                if let ControlFlow::Break(place) = self.looked_at(place) {
                     return Ok(ControlFlow::Break(place));
                 }
             }
-            if stories.len() < PAGE_ROWS_MAX {
+            if count < PAGE_ROWS_MAX {
                 break;
             }
         }
@@ -202,7 +222,8 @@ impl Page {
     }
 }
 
-fn result_of(story: &DeliveryStory) -> Option<DeliveryResult> {
+/// Returns how a delivery ended; `None` while it is open.
+pub(crate) fn result_of(story: &DeliveryStory) -> Option<DeliveryResult> {
     story.delivery.as_ref()?.result.map(|settled| settled.result)
 }
 

@@ -1,18 +1,18 @@
-//! `/deliveries`: the queue in numbers, the oldest that are open, the newest messages, and the way to one by its id.
-//!
-//! A list of deliveries by state would need an index that the store does not have: what is asked for by id is found, and
-//! a message's deliveries are on its page.
+//! `/deliveries`: the queue in numbers, the oldest that are open, the newest messages, the way to one by its id, and those
+//! that somebody seeks: see [`found`].
 //!
 //! Limit: [`MESSAGES_MAX`] messages a page.
 
-use super::frame::{Frame, Live, Place};
+use super::found;
+use super::frame::{Frame, Live, Place, encoded};
 use super::locale::{Arg, rich};
 use super::message::link;
 use super::page::drawn;
 use super::panels::Scene;
 use super::sheet::Sheet;
 use crate::api::App;
-use crate::api::call::{Answer, Call};
+use crate::api::call::{Answer, Call, QueryPairs};
+use crate::api::deliveries::{self, Sought};
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::message::Message;
 use crate::core::query::{Answer as Found, Query};
@@ -27,13 +27,19 @@ const MESSAGES_MAX: usize = 20;
 
 /// `GET /deliveries`.
 pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
-    let query = call.query(&["lang", "find", "before"])?;
+    let known: Vec<&str> = ["lang", "find", "before", "after"].into_iter().chain(Sought::NAMES).collect();
+    let query = call.query(&known)?.filled();
     let wanted = query.text("find").map(str::trim).filter(|text| !text.is_empty());
     if let Some(place) = wanted.and_then(place_of) {
         let place = HeaderValue::try_from(place).unwrap_or(HeaderValue::from_static("/deliveries"));
         return Ok((StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response());
     }
     let before: Option<MessageId> = query.get("before")?;
+    let (sought, after) = (Sought::read(&query)?, deliveries::place(&query, "after")?);
+    let found = match sought == Sought::default() {
+        true => None,
+        false => Some(deliveries::walk(&app, &sought, after, found::FOUND_MAX).await?),
+    };
     let messages = match app.service.read(Query::Messages { before, limit: MESSAGES_MAX }).await? {
         Found::Messages(messages) => messages,
         _ => Vec::new(),
@@ -54,10 +60,21 @@ pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     let content = html! {
         h1.title { (locale.word("nav-deliveries")) }
         (search(&scene, wanted))
+        (found::form(&scene, &sought))
+        @if let Some(walked) = &found {
+            (found::list(&scene, walked, walked.next.map(|next| older(&query, next)).as_deref()))
+        }
         (panels)
         (list(&scene, &messages))
     };
     Ok(frame.respond(StatusCode::OK, content))
+}
+
+/// Returns the way to what was accepted before this delivery, with what is sought.
+fn older(query: &QueryPairs, next: DeliveryId) -> String {
+    let sought = Sought::NAMES.into_iter().filter_map(|name| Some((name, query.text(name)?)));
+    let sought: String = sought.map(|(name, value)| format!("{name}={}&", encoded(value))).collect();
+    format!("/deliveries?{sought}after={next}#found")
 }
 
 /// Returns the page of what has this id: a message, a delivery or an attempt.

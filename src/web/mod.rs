@@ -8,6 +8,7 @@
 pub(crate) mod assets;
 pub(crate) mod deliveries;
 pub(crate) mod feed;
+mod found;
 mod frame;
 pub mod locale;
 pub(crate) mod message;

@@ -322,6 +322,39 @@ async fn an_id_leads_to_its_page() {
 }
 
 #[tokio::test]
+async fn deliveries_are_sought_by_state_road_and_incident() {
+    let house = House::open();
+    let told = house.get("/deliveries?lang=en").await.body;
+    assert!(told.contains("id=\"incident\"") && !told.contains("id=\"found\""), "nothing was sought yet");
+    // A form sends what nobody chose as well.
+    let empty = "state=&channel=&gateway=&severity=&drill=&incident=";
+    assert!(!house.get(&format!("/deliveries?{empty}")).await.body.contains("id=\"found\""));
+    for (lang, words) in [("en", "delivered"), ("ar", "وصلت")] {
+        let told = house
+            .get(&format!("/deliveries?{empty}x&lang={lang}").replace("incident=x", "incident=flood+north"))
+            .await;
+        assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+        assert!(
+            told.body.contains("value=\"flood north\""),
+            "what was asked is still in the form: {}",
+            told.body
+        );
+        let told = house.get(&format!("/deliveries?state=delivered&channel=sms&lang={lang}")).await.body;
+        let (_, found) = told.split_once("id=\"found\"").expect("the list");
+        let (found, _) = found.split_once("</section>").unwrap();
+        assert!(found.contains(words) && found.contains("sms-smsc"), "{found}");
+        assert!(found.contains(&format!("href=\"/messages/{}?delivery=", message_id())), "{found}");
+        check_page(&told);
+        assert!(!told.contains("+970") && !told.contains("599000731"), "nobody's number");
+    }
+    let none = house.get("/deliveries?state=superseded&lang=en").await.body;
+    assert!(none.contains("No delivery on record is like that."), "{none}");
+    let bad = house.get("/deliveries?state=opne").await;
+    assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", bad.body);
+    assert_eq!(house.get("/deliveries?state=open&after=7").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
 async fn a_gateway_shows_its_layers_evidence_and_history() {
     let house = House::open();
     let told = house.get("/gateways/whatsapp-main?lang=en").await.body;

@@ -75,6 +75,24 @@ find-label = ابحث بالمعرّف
 find-go = ابحث
 find-hint = معرّف رسالة أو تسليم أو محاولة.
 find-nothing = ليس هذا شكل معرّف: 26 حرفًا ورقمًا، ثم رقم التسليم ورقم المحاولة.
+found-seek = التسليمات بحسب الحالة والطريق والحادثة
+found-label = التسليمات المطابقة
+found-state = الحالة
+found-road = آخر طريق
+found-attempts = المحاولات
+found-any = الكل
+found-meant = فعلية
+found-exercises = تمارين واختبارات
+found-go = اعرض
+found-count = { $n ->
+    [one] تسليم واحد، والأحدث أولًا.
+    [two] تسليمان، والأحدث أولًا.
+    [few] { $n } تسليمات، والأحدث أولًا.
+    [many] { $n } تسليمًا، والأحدث أولًا.
+   *[other] { $n } تسليم، والأحدث أولًا.
+}
+found-none = ما من تسليم مسجل بهذه الصفة.
+found-none-yet = لا شيء بهذه الصفة في أحدث ما فُحص. وما قبله يُفحص تاليًا.
 messages-label = أحدث الرسائل
 messages-none = لا رسالة مسجلة.
 messages-progress = انتهى { $ended } من { $n }

@@ -71,6 +71,21 @@ find-label = Find by id
 find-go = Find
 find-hint = The id of a message, a delivery or an attempt.
 find-nothing = No id has this form: 26 letters and digits, then a delivery's number and an attempt's.
+found-seek = Deliveries by state, road and incident
+found-label = Deliveries found
+found-state = State
+found-road = Last tried
+found-attempts = Attempts
+found-any = any
+found-meant = meant
+found-exercises = exercises and tests
+found-go = Show
+found-count = { $n ->
+    [one] One delivery, the newest message first.
+   *[other] { $n } deliveries, the newest message first.
+}
+found-none = No delivery on record is like that.
+found-none-yet = None among the newest that were looked at. Older ones are looked at next.
 messages-label = Newest messages
 messages-none = No message on record.
 messages-progress = { $ended } of { $n } ended

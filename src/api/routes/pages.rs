@@ -65,9 +65,21 @@ pub(super) const PAGES: &[Route] = &[
     Route {
         path: "/deliveries",
         access: Access::Page(Role::Viewer),
-        summary: "Shows the queue, the oldest deliveries and the newest messages to people, and finds one by its id.",
+        summary: "Shows the queue, the oldest deliveries and the newest messages to people, finds one by its id, and lists those of a \
+                  state, channel, gateway, severity, incident or exercise.",
         id: "showDeliveriesPage",
-        params: &["find", "before_message", "lang"],
+        params: &[
+            "find",
+            "before_message",
+            "after_delivery",
+            "delivery_state",
+            "channel",
+            "of_gateway",
+            "severity",
+            "of_incident",
+            "drill",
+            "lang",
+        ],
         run: run!(deliveries::show),
         ..PAGE
     },

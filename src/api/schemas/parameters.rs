@@ -33,9 +33,9 @@ pub(in crate::api) fn parameter(name: &str) -> Value {
             ("query", "incident", json!({"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX}))
         }
         "reply_kind" => ("query", "kind", words(ReplyKind::ALL.map(ReplyKind::name))),
-        "before_delivery" => (
+        "before_delivery" | "after_delivery" => (
             "query",
-            "before",
+            name.trim_end_matches("_delivery"),
             json!({"type": "string", "pattern": format!("{}-[0-9]{{1,10}}$", MESSAGE_ID.trim_end_matches('$'))}),
         ),
         "delivery_state" => ("query", "state", words(STATES.map(state_word))),

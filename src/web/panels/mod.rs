@@ -238,7 +238,7 @@ impl Scene<'_> {
     }
 
     /// Writes a delivery's id, and the way to it.
-    fn delivery_link(&self, id: DeliveryId) -> Markup {
+    pub(super) fn delivery_link(&self, id: DeliveryId) -> Markup {
         let place = format!("/messages/{}?delivery={}", id.message, id.index);
         html! { a.name href=(place) dir="ltr" { bdi { (id) } } }
     }
