@@ -11,8 +11,9 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use wasl::emulator::tls::{Authority, Certificate};
 use wasl::emulator::whatsapp::Template;
-use wasl::emulator::{Mix, dns, telegram, whatsapp};
+use wasl::emulator::{Common, Fault, Mix, TlsFault, dns, telegram, whatsapp};
 
 const RULES: &str = "[[rule]]\nname = \"all\"\n[[rule.step]]\nchannels = [\"telegram\"]\n";
 
@@ -344,5 +345,80 @@ async fn the_public_address_is_asked_by_its_name() {
     names.fault_all(Mix::always(dns::DnsFault::ServFail));
     led(&url);
     doctor(folder.path(), &token, &[]).tells("fault", "public address", &["dns servfail", "resolvectl"]);
+    process.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_before_the_service_is_told_by_its_certificate_and_its_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = telegram::start(telegram::Options::default()).await.unwrap();
+    let token = telegram::Options::default().token;
+    let here = || vec![dns::Entry::Address([127, 0, 0, 1].into())];
+    let zone = ["alerts.example", "elsewhere.example"].map(|name| (name.to_owned(), here()));
+    let names = dns::start(dns::Options { zone: zone.into(), ..dns::Options::default() }).await.unwrap();
+    let net = || Table::new("[net]").plain("resolvers", format_args!("[\"{}\"]", names.addr()));
+    site(folder.path(), &format!("http://{}", provider.addr()), &token, &[net()]);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let text = fs::read_to_string(folder.path().join("wasl.toml")).unwrap();
+    let led = |public: &str| {
+        let server = format!("\"127.0.0.1:{port}\"\npublic_url = \"{public}\"");
+        write(folder.path(), "wasl.toml", &text.replacen("\"127.0.0.1:0\"", &server, 1));
+    };
+    led(&format!("http://alerts.example:{port}"));
+    let process = process::start_by(folder.path(), process::wasl_run()).await;
+
+    // The service runs, and knows itself by another name.
+    led(&format!("http://elsewhere.example:{port}"));
+    doctor(folder.path(), &token, &[]).tells("fault", "public address", &["by this name", "`hosts`"]);
+
+    // A proxy whose certificate is bad, told apart by what is bad about it; the machine trusts its authority.
+    let authority = Authority::new().unwrap();
+    write(folder.path(), "ca.pem", authority.ca_pem());
+    let identity = authority.identity(&["alerts.example"]);
+    let proxy = whatsapp::Options {
+        common: Common { tls: Some(identity), ..Common::default() },
+        ..whatsapp::Options::default()
+    };
+    let proxy = whatsapp::start(proxy).await.unwrap();
+    led(&format!("https://alerts.example:{}", proxy.addr().port()));
+    let roots = folder.path().join("ca.pem");
+    let trusted = [("SSL_CERT_FILE", roots.to_str().unwrap())];
+    doctor(folder.path(), &token, &trusted).tells("fault", "public address", &["is not Wasl"]);
+    for (kind, words) in [
+        (Certificate::Expired, ["tls expired", "timedatectl"]),
+        (Certificate::WrongName, ["tls wrong name", "a certificate for that name"]),
+    ] {
+        proxy.fault(Fault::Tls(Mix::always(TlsFault::Certificate(kind))));
+        doctor(folder.path(), &token, &trusted).tells("fault", "public address", &words);
+    }
+    doctor(folder.path(), &token, &[]).tells(
+        "fault",
+        "public address",
+        &["tls untrusted", "common authority"],
+    );
+
+    // A proxy that does not find us.
+    let gate = TcpListener::bind("127.0.0.1:0").unwrap();
+    led(&format!("http://alerts.example:{}", gate.local_addr().unwrap().port()));
+    let answering = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = gate.accept().unwrap();
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                std::io::Read::read_exact(&mut stream, &mut byte).unwrap();
+                asked.push(byte[0]);
+            }
+            stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    doctor(folder.path(), &token, &[]).tells(
+        "fault",
+        "public address",
+        &["answers 502", "where the service listens"],
+    );
+    answering.join().unwrap();
     process.stop().await;
 }
