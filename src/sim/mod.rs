@@ -8,6 +8,7 @@
 
 mod checkers;
 mod faults;
+pub mod scenario;
 mod world;
 
 pub use checkers::Broken;

@@ -29,6 +29,7 @@ mod page;
 mod pages;
 mod powercut;
 mod probes;
+mod scenarios;
 mod service;
 mod smpp;
 mod store_conformance;
