@@ -36,8 +36,11 @@ pub enum Channel {
 /// How many channels there are.
 pub const CHANNELS: usize = 12;
 
-/// How many gateways one service may have: a set of them is one machine word.
-pub const GATEWAYS_MAX: usize = 64;
+/// How many gateways one service may have: as many as a [`GatewayId`] can tell apart.
+pub const GATEWAYS_MAX: usize = 256;
+
+/// The machine words of a set of gateways.
+const WORDS: usize = GATEWAYS_MAX / u64::BITS as usize;
 
 /// One configured gateway: its place in the order of the configuration.
 ///
@@ -48,7 +51,7 @@ pub struct GatewayId(pub u8);
 
 /// A set of gateways, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct GatewaySet(pub u64);
+pub struct GatewaySet([u64; WORDS]);
 
 /// A set of channels, one bit each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -119,63 +122,70 @@ impl FromStr for Channel {
 
 impl GatewaySet {
     /// No gateway.
-    pub const EMPTY: GatewaySet = GatewaySet(0);
+    pub const EMPTY: GatewaySet = GatewaySet([0; WORDS]);
 
     /// Returns the set that holds `gateway` alone.
     pub const fn one(gateway: GatewayId) -> Self {
-        GatewaySet(1 << gateway.0)
+        let mut set = GatewaySet::EMPTY;
+        set.insert(gateway);
+        set
     }
 
     /// Says whether `gateway` is in the set.
     pub const fn has(self, gateway: GatewayId) -> bool {
-        self.0 & (1 << gateway.0) != 0
+        let (word, bit) = place_of(gateway);
+        self.0[word] & bit != 0
     }
 
     /// Says whether the set is empty.
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
+    pub fn is_empty(self) -> bool {
+        self == GatewaySet::EMPTY
     }
 
     /// Returns how many gateways are in it.
-    pub const fn len(self) -> u32 {
-        self.0.count_ones()
+    pub fn len(self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
     }
 
     /// Adds `gateway`.
-    pub fn insert(&mut self, gateway: GatewayId) {
-        self.0 |= 1 << gateway.0;
+    pub const fn insert(&mut self, gateway: GatewayId) {
+        let (word, bit) = place_of(gateway);
+        self.0[word] |= bit;
     }
 
     /// Returns what is in both.
     #[must_use]
-    pub const fn and(self, other: GatewaySet) -> Self {
-        GatewaySet(self.0 & other.0)
+    pub fn and(self, other: GatewaySet) -> Self {
+        GatewaySet(std::array::from_fn(|word| self.0[word] & other.0[word]))
     }
 
     /// Returns what is in either.
     #[must_use]
-    pub const fn or(self, other: GatewaySet) -> Self {
-        GatewaySet(self.0 | other.0)
+    pub fn or(self, other: GatewaySet) -> Self {
+        GatewaySet(std::array::from_fn(|word| self.0[word] | other.0[word]))
     }
 
     /// Returns what is in `self` and not in `other`.
     #[must_use]
-    pub const fn without(self, other: GatewaySet) -> Self {
-        GatewaySet(self.0 & !other.0)
+    pub fn without(self, other: GatewaySet) -> Self {
+        GatewaySet(std::array::from_fn(|word| self.0[word] & !other.0[word]))
     }
 
     /// Returns its gateways, in the order of the configuration.
     pub fn iter(self) -> impl Iterator<Item = GatewayId> {
-        let mut bits = self.0;
-        std::iter::from_fn(move || {
-            if bits == 0 {
-                return None;
-            }
-            let place = bits.trailing_zeros() as u8;
-            bits &= bits - 1;
-            Some(GatewayId(place))
+        self.0.into_iter().enumerate().flat_map(|(word, mut bits)| {
+            std::iter::from_fn(move || {
+                let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+                bits &= bits - 1;
+                Some(GatewayId((word as u32 * u64::BITS + bit) as u8))
+            })
         })
     }
+}
+
+/// Returns the word of a set in which a gateway lies, and its bit there.
+const fn place_of(gateway: GatewayId) -> (usize, u64) {
+    (gateway.0 as usize / u64::BITS as usize, 1 << (gateway.0 as u32 % u64::BITS))
 }
 
 impl FromIterator<GatewayId> for GatewaySet {
@@ -241,9 +251,11 @@ mod tests {
 
     #[test]
     fn sets_hold_what_was_put_in() {
-        let set: GatewaySet = [GatewayId(0), GatewayId(63), GatewayId(5)].into_iter().collect();
-        assert_eq!(set.iter().map(|g| g.0).collect::<Vec<_>>(), [0, 5, 63]);
-        assert_eq!(set.without(GatewaySet::one(GatewayId(5))).len(), 2);
+        let set: GatewaySet = [0, 255, 64, 63, 5].into_iter().map(GatewayId).collect();
+        assert_eq!(set.iter().map(|g| g.0).collect::<Vec<_>>(), [0, 5, 63, 64, 255]);
+        assert!(set.has(GatewayId(255)) && !set.has(GatewayId(254)) && !set.is_empty());
+        assert_eq!(set.without(GatewaySet::one(GatewayId(5))).len(), 4);
+        assert_eq!(set.and(GatewaySet::one(GatewayId(64))).or(GatewaySet::EMPTY), GatewaySet::one(GatewayId(64)));
         assert!(Channel::ALL.into_iter().all(|c| c.name().parse() == Ok(c) && ChannelSet::ALL.has(c)));
     }
 }

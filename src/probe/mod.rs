@@ -41,7 +41,7 @@ pub use definition::{Definition, Unbuildable, parse, read_folder, resolve};
 pub use target::{Target, Unset};
 pub use trace::{Limits, Trace};
 
-use crate::core::channel::GatewayId;
+use crate::core::channel::{GATEWAYS_MAX, GatewayId};
 use crate::core::evidence::{Layer, ProbeReport, Verdict};
 use crate::core::outcome::Reason;
 use crate::core::time::{Span, Timestamp};
@@ -51,8 +51,8 @@ use definition::Reader;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// The most probes of one service: 64 gateways with several each.
-pub const PROBES_MAX: usize = 512;
+/// The most probes of one service: as many gateways as there may be, with several each.
+pub const PROBES_MAX: usize = 8 * GATEWAYS_MAX;
 
 /// A future that a probe hands out.
 pub type Doing<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -13,10 +13,12 @@ use std::path::Path;
 use std::sync::Arc;
 use wasl::api::service::PolicyTrouble;
 use wasl::api::{ApiConfig, router};
-use wasl::core::channel::GatewayId;
+use wasl::core::channel::{GATEWAYS_MAX, GatewayId};
 use wasl::core::effect::{Event, OverlayAct};
 use wasl::core::message::SERVICE;
 use wasl::core::record::{Overlay, OverlayKind};
+use wasl::core::view::State;
+use wasl::settings::NAME_BYTES_MAX;
 use wasl::web::locale::Zone;
 
 fn day() -> StandIn {
@@ -130,20 +132,55 @@ async fn the_page_in_arabic_runs_from_the_other_side_and_isolates_what_does_not(
     check_golden("page.ar.html", &html);
 }
 
+/// A day on which Meta is gone, with as many gateways as there may be, under names as long as they may be.
+fn crowd(state: impl Fn(u8) -> Option<State>) -> StandIn {
+    let mut view = stand_in::meta_is_gone();
+    view.gateways = view.gateways.iter().cycle().take(GATEWAYS_MAX).cloned().collect();
+    for (gateway, id) in view.gateways.iter_mut().zip(0..=u8::MAX) {
+        gateway.id = GatewayId(id);
+        let begin = format!("{}-{id}-", gateway.name);
+        gateway.name = format!("{begin}{}", "n".repeat(NAME_BYTES_MAX - begin.len()));
+        gateway.state = state(id).unwrap_or(gateway.state);
+    }
+    let outage = view.outages.iter().find(|outage| outage.recovered.is_none()).expect("one goes on").clone();
+    view.outages = vec![outage; GATEWAYS_MAX];
+    let mut service = day();
+    service.view = Arc::new(view);
+    service
+}
+
 #[tokio::test]
 async fn the_first_page_stays_small_with_as_many_gateways_as_there_may_be() {
-    for lang in ["en", "ar", "ar-u-nu-arab"] {
-        let mut view = stand_in::meta_is_gone();
-        view.gateways = view.gateways.iter().cycle().take(64).cloned().collect();
-        for (gateway, id) in view.gateways.iter_mut().zip(0..) {
-            gateway.id = GatewayId(id);
-            gateway.name = format!("{}-{id}", gateway.name);
-        }
-        let mut service = day();
-        service.view = Arc::new(view);
-        let (_, html) = get(service, &format!("/?lang={lang}")).await;
+    let all_down = |_| Some(State::Down);
+    let all_up = |_| Some(State::Up);
+    let as_they_are = |_| None;
+    let states: [fn(u8) -> Option<State>; 3] = [all_down, all_up, as_they_are];
+    for (lang, state) in ["en", "ar", "ar-u-nu-arab"].into_iter().flat_map(|lang| states.map(|s| (lang, s))) {
+        let (_, html) = get(crowd(state), &format!("/?lang={lang}")).await;
         assert!(html.len() < 100_000, "{} bytes in {lang}", html.len());
+        check_page(&html);
+        for id in 0..GATEWAYS_MAX {
+            assert!(html.contains(&format!("-{id}-nnn")), "gateway {id} is not on the page in {lang}");
+        }
     }
+}
+
+#[tokio::test]
+async fn of_many_gateways_those_that_need_a_look_have_a_row_and_the_others_are_counted() {
+    let state = |id| match id {
+        200 | 255 => Some(State::Down),
+        100 => Some(State::Degraded),
+        _ => Some(State::Up),
+    };
+    let (_, html) = get(crowd(state), "/?lang=en").await;
+    let (rows, others) = html.split_once("<details class=\"others\"").expect("there are others");
+    let rows = rows.split_once("<table class=\"matrix\">").expect("a matrix").1;
+    let places = ["-200-n", "-255-n", "-100-n"].map(|name| rows.find(name).expect(name));
+    assert!(places.is_sorted(), "the worst first: {places:?}");
+    assert!(others.contains("and <bdi>232</bdi> more, none worse than these"), "{}", &others[..400]);
+    let summary = others.split_once("</summary>").expect("a summary").0;
+    assert!(summary.contains("up</span> <bdi>"), "by what they show: {summary}");
+    assert!(html.contains("and <bdi>248</bdi> more that go on"), "outages that are not shown are counted");
 }
 
 #[tokio::test]

@@ -10,9 +10,13 @@ ago = { $age } ago
 since = since
 left = { $share } left
 gateways-more = { $n ->
-    [one] and one more
-   *[other] and { $n } more
-  }, all of them better than these
+    [one] and one more, not worse than these
+   *[other] and { $n } more, none worse than these
+  }
+outages-more = { $n ->
+    [one] and one more that goes on
+   *[other] and { $n } more that go on
+  }
 
 # === one gateway ===
 gateway-now = Now

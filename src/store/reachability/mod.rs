@@ -28,7 +28,7 @@ pub const HERE: &str = "here";
 /// The slice that is everybody.
 pub const WHOLE: &str = "";
 
-/// The most cells that are kept: 64 gateways with a hundred slices, and what was configured before.
+/// The most cells that are kept: as many gateways as there may be, with about forty slices each.
 pub const CELLS_MAX: usize = 10_000;
 
 /// A cell and what is thought of it.

@@ -9,43 +9,95 @@ use crate::core::time::{Span, Timestamp};
 use crate::core::view::{GatewayView, State};
 use crate::web::locale::{Arg, Locale, rich, unisolated};
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The windows that the history strip may show: the shortest that holds all there is.
 const WINDOWS: [Span; 3] = [Span::from_mins(10), Span::from_hours(1), Span::from_hours(6)];
 /// The strip's width in its own units.
 const STRIP: i64 = 240;
+/// A quota of which less than this share is left is told of.
+const QUOTA_SCARCE: f64 = 0.2;
 
-/// How many rows the wall has room for, at 1080 lines as at 2160.
+/// How many gateways have a row of their own on the overview, and on the wall at 1080 lines as at 2160. Where there are
+/// more, those that need a look come first, and the others are counted.
+const ROWS_MAX: usize = 24;
 const WALL_ROWS_MAX: usize = 8;
 
+/// The gateways without a row of their own, by what they show.
+type Others<'a> = BTreeMap<u8, Vec<&'a GatewayView>>;
+
 pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
-    let rows: Vec<&GatewayView> = scene.view.gateways.iter().collect();
-    matrix(scene, &rows)
+    let (rows, others) = chosen(scene, ROWS_MAX);
+    matrix(scene, &rows, &html! { @if !others.is_empty() { (folded(scene, &others)) } })
 }
 
-/// Draws as many as the wall has room for, those that need a look first, and counts the others.
 pub(super) fn draw_wall(scene: &Scene<'_>) -> Drawn {
+    let (rows, others) = chosen(scene, WALL_ROWS_MAX);
+    matrix(scene, &rows, &html! { @if !others.is_empty() { p.quiet { (more(scene, &others)) } } })
+}
+
+/// Chooses those that get a row: all of them, in the order of the configuration, where they are few; else those that need
+/// a look first.
+fn chosen<'a>(scene: &Scene<'a>, rows_max: usize) -> (Vec<&'a GatewayView>, Others<'a>) {
     let mut rows: Vec<&GatewayView> = scene.view.gateways.iter().collect();
-    rows.sort_by_key(|gateway| match Shown::of(gateway) {
+    if rows.len() <= rows_max {
+        return (rows, Others::new());
+    }
+    rows.sort_by_key(|gateway| (urgency(Shown::of(gateway)), !asks_for_a_look(gateway)));
+    let mut others = Others::new();
+    for gateway in rows.split_off(rows_max) {
+        others.entry(urgency(Shown::of(gateway))).or_default().push(gateway);
+    }
+    (rows, others)
+}
+
+/// Returns the place of what a gateway shows among all that may be shown: the worst is 0.
+const fn urgency(shown: Shown) -> u8 {
+    match shown {
         Shown::State(State::Down) => 0,
         Shown::State(State::Degraded) => 1,
         Shown::State(State::Unknown) => 2,
         Shown::State(State::Recovering) => 3,
-        Shown::Held | Shown::Maintenance => 4,
-        Shown::State(State::Up) => 5,
-    });
-    let more = rows.len().saturating_sub(WALL_ROWS_MAX);
-    rows.truncate(WALL_ROWS_MAX);
-    let mut drawn = matrix(scene, &rows);
-    if more > 0 {
-        let more = scene.locale.say("gateways-more", &[("n", Arg::Count(more as u64))]);
-        drawn.body = html! { (drawn.body) p.quiet { (rich(&more)) } };
+        Shown::Held => 4,
+        Shown::Maintenance => 5,
+        Shown::State(State::Up) => 6,
     }
-    drawn
 }
 
-fn matrix(scene: &Scene<'_>, rows: &[&GatewayView]) -> Drawn {
+/// Says whether there is something to tell of a gateway beside its state.
+fn asks_for_a_look(gateway: &GatewayView) -> bool {
+    let is_scarce = gateway.quotas.iter().any(|(_, left)| *left < QUOTA_SCARCE);
+    is_scarce || gateway.deferred_until.is_some() || !gateway.configured
+}
+
+/// Counts the gateways without a row: none of them is worse than those that have one.
+fn more(scene: &Scene<'_>, others: &Others<'_>) -> Markup {
+    let count: usize = others.values().map(Vec::len).sum();
+    rich(&scene.locale.say("gateways-more", &[("n", Arg::Count(count as u64))]))
+}
+
+/// Names the gateways without a row, by what they show.
+fn folded(scene: &Scene<'_>, others: &Others<'_>) -> Markup {
+    let locale = scene.locale;
+    let alike = || others.values().filter_map(|alike| Some((Shown::of(alike.first()?), alike)));
+    html! {
+        details.others #gateways-others {
+            summary {
+                (more(scene, others))
+                @for (shown, alike) in alike() { " " (shown.draw(locale)) " " bdi { (locale.number(alike.len() as u64)) } }
+            }
+            @for (shown, alike) in alike() {
+                p { (shown.draw(locale)) }
+                ul { @for gateway in alike {
+                    li { a href=(format!("/gateways/{}", gateway.name)) { (gateway.name) } }
+                } }
+            }
+        }
+    }
+}
+
+fn matrix(scene: &Scene<'_>, rows: &[&GatewayView], others: &Markup) -> Drawn {
     let locale = scene.locale;
     let window = window(scene);
     let body = html! {
@@ -59,6 +111,7 @@ fn matrix(scene: &Scene<'_>, rows: &[&GatewayView]) -> Drawn {
                     tbody { @for gateway in rows { (row(scene, gateway, window)) } }
                 }
             }
+            (others)
         }
     };
     Drawn { label: locale.word("gateways-label"), level: None, body }
@@ -139,7 +192,7 @@ pub(super) fn notes(scene: &Scene<'_>, gateway: &GatewayView, shown: Shown) -> V
     if let Some(until) = gateway.deferred_until {
         notes.push(locale.say("deferred-until", &[("at", Arg::text(scene.time_text(until)))]));
     }
-    for (quota, left) in gateway.quotas.iter().filter(|(_, left)| *left < 0.2) {
+    for (quota, left) in gateway.quotas.iter().filter(|(_, left)| *left < QUOTA_SCARCE) {
         let args = [("quota", Arg::text(&**quota)), ("left", Arg::text(locale.percent(*left)))];
         notes.push(locale.say("quota-left", &args));
     }

@@ -19,6 +19,7 @@ pub(super) fn draw(scene: &Scene<'_>) -> Drawn {
             p.none { (locale.word("outages-none")) }
         } @else {
             ul.story { @for outage in scene.view.outages.iter().take(SHOWN_MAX) { (item(scene, outage)) } }
+            @if let Some(more) = more(scene, SHOWN_MAX) { p { a href="/outages" { (more) } } }
         }
     };
     Drawn { label: locale.word("outages-label"), level: None, body }
@@ -31,9 +32,18 @@ pub(super) fn draw_wall(scene: &Scene<'_>) -> Drawn {
     let body = html! {
         h2 { (locale.word("outages-label")) }
         @if open.is_empty() { p.none { (locale.word("outages-none-open")) } }
-        @else { ul.story { @for outage in open.iter().take(WALL_SHOWN_MAX) { (item(scene, outage)) } } }
+        @else {
+            ul.story { @for outage in open.iter().take(WALL_SHOWN_MAX) { (item(scene, outage)) } }
+            @if let Some(more) = more(scene, WALL_SHOWN_MAX) { p.quiet { (more) } }
+        }
     };
     Drawn { label: locale.word("outages-label"), level: None, body }
+}
+
+/// Counts the outages that go on and are not among the first `shown`.
+fn more(scene: &Scene<'_>, shown: usize) -> Option<Markup> {
+    let unseen = scene.view.outages.iter().skip(shown).filter(|outage| outage.recovered.is_none()).count();
+    (unseen > 0).then(|| rich(&scene.locale.say("outages-more", &[("n", Arg::Count(unseen as u64))])))
 }
 
 /// Draws the outages of the picture as a table.
