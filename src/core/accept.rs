@@ -1,14 +1,13 @@
 //! Accepting messages, materialising their deliveries, and visiting those when something changed for all of them.
 
 use super::audit::{Audit, discreet};
-use super::channel::GatewaySet;
 use super::effect::{Alarm, Effect, Event, Reply};
 use super::ids::{DeliveryId, MessageId};
 use super::input::{Accept, Ticket};
 use super::message::{CHUNK_RECIPIENTS, Message, Recipient, Severity};
 use super::outbox::message::{Class, ClassKey, Facts, OpenMessage, Plans, SETTLED, Sweep};
 use super::outbox::queue::Stay;
-use super::outbox::row::{Kind, Row};
+use super::outbox::row::{Kind, Out, Row};
 use super::outbox::timers::{Timer, TimerKey};
 use super::policy::LAST_RULE;
 use super::record::{Progress, Record, Repeat};
@@ -249,7 +248,7 @@ impl Core {
             attempts: 0,
             rounds: 0,
             barred: Default::default(),
-            out: GatewaySet::EMPTY,
+            out: Out::default(),
             stay: Stay::default(),
             lanes: 0,
             timer: TimerKey::default(),

@@ -317,7 +317,7 @@ impl Core {
     fn has_another(&self, handle: Handle, channel: Option<Channel>) -> bool {
         let Some(row) = self.rows.get(handle) else { return false };
         let Some(frame) = self.frame(row) else { return false };
-        let open = frame.route.all.without(row.out);
+        let open = frame.route.all.without(row.out.set());
         open.iter().any(|id| self.fleet.get(id).is_some_and(|g| Some(g.config.channel) == channel))
     }
 

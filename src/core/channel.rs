@@ -255,7 +255,10 @@ mod tests {
         assert_eq!(set.iter().map(|g| g.0).collect::<Vec<_>>(), [0, 5, 63, 64, 255]);
         assert!(set.has(GatewayId(255)) && !set.has(GatewayId(254)) && !set.is_empty());
         assert_eq!(set.without(GatewaySet::one(GatewayId(5))).len(), 4);
-        assert_eq!(set.and(GatewaySet::one(GatewayId(64))).or(GatewaySet::EMPTY), GatewaySet::one(GatewayId(64)));
+        assert_eq!(
+            set.and(GatewaySet::one(GatewayId(64))).or(GatewaySet::EMPTY),
+            GatewaySet::one(GatewayId(64))
+        );
         assert!(Channel::ALL.into_iter().all(|c| c.name().parse() == Ok(c) && ChannelSet::ALL.has(c)));
     }
 }

@@ -88,7 +88,7 @@ impl Core {
     fn backs_off_in_vain(&mut self, handle: Handle, frame: &Frame) -> bool {
         let resting = self.resting(handle, frame);
         let Some(row) = self.rows.get_mut(handle).filter(|row| row.backing_off) else { return false };
-        let open = frame.route.all.without(self.fleet.on(row.barred)).without(row.out).without(resting);
+        let open = frame.route.all.without(self.fleet.on(row.barred)).without(row.out.set()).without(resting);
         if open.is_empty() {
             return false;
         }
@@ -114,7 +114,7 @@ impl Core {
         let resting = self.resting(handle, &frame);
         let Some(row) = self.rows.get(handle) else { return };
         let barred = self.fleet.on(row.barred);
-        let without = barred.or(row.out).or(resting);
+        let without = barred.or(row.out.set()).or(resting);
         let floor = if row.attempts == 0 { frame.floor } else { 0 };
         let mut level = row.level.max(floor).min(frame.route.last_level());
         let in_use = self.fleet.on(self.channels_in_use(handle));
@@ -231,7 +231,7 @@ impl Core {
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.timer = TimerKey::default();
         row.backing_off = false;
-        row.out = held;
+        row.out = held.into();
         row.level = frame.route.last_level();
         self.enqueue(handle);
     }
@@ -248,7 +248,7 @@ impl Core {
         resting: GatewaySet,
     ) {
         let Some(row) = self.rows.get(handle) else { return };
-        if (row.out.is_empty() && resting.is_empty()) || row.timer != TimerKey::default() {
+        if (row.out.set().is_empty() && resting.is_empty()) || row.timer != TimerKey::default() {
             return;
         }
         let open = frame
@@ -256,7 +256,7 @@ impl Core {
             .all
             .without(barred)
             .without(self.holders(handle, frame.route.on_unknown(frame.severity)));
-        let failed = row.out.and(open).without(resting);
+        let failed = row.out.set().and(open).without(resting);
         let first = self.rests.first(handle, open);
         let round = match (failed.is_empty(), self.is_shut(offered, failed)) {
             (true, _) if first.is_none() => return,
@@ -285,8 +285,8 @@ impl Core {
         let resting = self.resting(handle, &frame);
         let Some(row) = self.rows.get(handle) else { return };
         let open = frame.route.all.without(self.fleet.on(row.barred));
-        let failed = row.out.and(open).without(held).without(resting);
-        let shut = self.is_shut(open.without(row.out).without(resting), failed);
+        let failed = row.out.set().and(open).without(held).without(resting);
+        let shut = self.is_shut(open.without(row.out.set()).without(resting), failed);
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.timer = TimerKey::default();
         if !row.queued() {
@@ -294,7 +294,7 @@ impl Core {
         }
         if shut {
             row.rounds = row.rounds.saturating_add(1);
-            row.out = held;
+            row.out = held.into();
         }
         self.enqueue(handle);
     }

@@ -39,7 +39,7 @@ pub(crate) struct Row {
     /// Channels that can never take it.
     pub(crate) barred: ChannelSet,
     /// Gateways that failed it in this round.
-    pub(crate) out: GatewaySet,
+    pub(crate) out: Out,
     /// Which entries in the queues are its own: those of this stay.
     pub(crate) stay: Stay,
     /// Lanes that it waits in: bit 15 for "any", else one bit a channel.
@@ -61,6 +61,10 @@ pub(crate) struct Row {
     /// Whether its class's deadline has passed it by.
     pub(crate) late: bool,
 }
+
+/// Gateways that failed a delivery. Most deliveries have none, so that the set lies beside the row.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Out(Option<Box<GatewaySet>>);
 
 /// The lane of a delivery that takes one gateway of its whole step.
 pub(crate) const LANE_ANY: u8 = 15;
@@ -111,6 +115,24 @@ impl Kind {
             Kind::InFlight => &mut counts.in_flight,
             Kind::Unconfirmed => &mut counts.unconfirmed,
         }
+    }
+}
+
+impl Out {
+    /// Returns them.
+    pub(crate) fn set(&self) -> GatewaySet {
+        self.0.as_deref().copied().unwrap_or_default()
+    }
+
+    /// Adds one.
+    pub(crate) fn insert(&mut self, gateway: GatewayId) {
+        self.0.get_or_insert_default().insert(gateway);
+    }
+}
+
+impl From<GatewaySet> for Out {
+    fn from(set: GatewaySet) -> Out {
+        Out((!set.is_empty()).then(|| Box::new(set)))
     }
 }
 
