@@ -26,6 +26,7 @@ mod reach;
 mod restore;
 mod run;
 mod send;
+mod simulate;
 mod status;
 mod table;
 mod token;
@@ -58,6 +59,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Look into the routing rules
     Policy(policy::Args),
+    /// Replay outages against the policies, in virtual time
+    Simulate(simulate::Args),
     /// Send a message through the running service
     Send(send::Args),
     /// Recall what was not yet sent of a message
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Cancel(args) => cancel::run(&args),
         Command::Correct(args) => correct::run(&args),

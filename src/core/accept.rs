@@ -324,9 +324,20 @@ impl Core {
         let by_rule = facts.accepted_at + of.expiry_for(facts.severity);
         let expiry = facts.expires.map_or(by_rule, |said| said.min(by_rule));
         let deadline = of.deadline.map_or(expiry, |d| (facts.accepted_at + d).min(expiry));
-        let floor = floor_at(&route, facts.accepted_at, self.now);
+        let floor = floor_at(&route, facts.severity, facts.accepted_at, self.now);
         let deadline_passed = of.deadline.is_some() && deadline <= self.now && message.progress.late > 0;
-        Class { key, route, deadline, expiry, floor, plans: Plans::default(), open: 0, deadline_passed }
+        let region = self.receipts.region(key.region.as_deref());
+        Class {
+            key,
+            region,
+            route,
+            deadline,
+            expiry,
+            floor,
+            plans: Plans::default(),
+            open: 0,
+            deadline_passed,
+        }
     }
 
     /// Makes every class of every open message anew, under a new policy or new gateways.
@@ -388,7 +399,7 @@ impl Core {
                     told.push(Arc::clone(&class.route));
                 }
             }
-            let floor = floor_at(&class.route, message.facts.accepted_at, now);
+            let floor = floor_at(&class.route, message.facts.severity, message.facts.accepted_at, now);
             visit |= floor != class.floor || class.expiry <= now;
             class.floor = class.floor.max(floor);
         }
@@ -494,9 +505,9 @@ impl Progress {
 }
 
 /// Returns the level that untaken deliveries have grown to.
-fn floor_at(route: &Route, accepted_at: Timestamp, now: Timestamp) -> u8 {
+fn floor_at(route: &Route, severity: Severity, accepted_at: Timestamp, now: Timestamp) -> u8 {
     let mut floor = 0;
-    while route.widens_at(floor, accepted_at).is_some_and(|at| at <= now) {
+    while route.widens_at(floor, severity, accepted_at).is_some_and(|at| at <= now) {
         floor += 1;
     }
     floor

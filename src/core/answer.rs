@@ -1,6 +1,7 @@
 //! What comes back: outcomes, receipts, answers to questions, and silence.
 
 use super::channel::{Channel, GatewayId};
+use super::deliver::Frame;
 use super::effect::{Effect, Event};
 use super::health::cell::is_failure;
 use super::ids::AttemptId;
@@ -22,6 +23,8 @@ const ASK_FOR: Span = Span::from_secs(10);
 const DEFER_DEFAULT: Span = Span::from_secs(2);
 /// The longest rest that a gateway can ask for in one answer, for everybody or for one recipient.
 const DEFER_MAX: Span = Span::from_hours(24);
+/// How long a road is left to itself that gives no receipts, before another one is tried: its answer may be a refusal.
+const MUTE_WAIT: Span = Span::from_secs(2);
 
 /// Returns how long a deferral asks for.
 pub(super) fn rest(retry_after: Option<Span>) -> Span {
@@ -81,6 +84,7 @@ impl Core {
             return;
         }
         let (row, gateway) = (attempt.row, attempt.gateway);
+        self.learn_account(row, gateway, &outcome);
         match outcome {
             Outcome::Accepted { provider_id } => self.accepted(place, provider_id),
             Outcome::Unknown { reason } => self.unknown(place, reason),
@@ -153,7 +157,8 @@ impl Core {
             return self.settle(handle, DeliveryResult::HandedOver, Some(channel), Some(n), None);
         }
         let mute = self.fleet.get(gateway).is_some_and(|g| g.config.receipts == Receipts::None);
-        let wait = self.wait_of(handle);
+        let level = self.rows.get(handle).map_or(0, |row| usize::from(row.level));
+        let wait = frame.route.levels.get(level).map_or(Span::ZERO, |level| level.wait);
         if mute && rule.confirm == Confirm::Delivered && !rule.strict_for(frame.severity) {
             let due = since + rule.assume_after.min(wait);
             let key = self.timers.set(due, Timer::Assume(place));
@@ -161,17 +166,58 @@ impl Core {
                 self.timers.cancel(&mut attempt.timer);
                 attempt.timer = key;
             }
+            // It is not left alone with what can confirm, and where that has kept silent before, the person may not be
+            // there at all.
+            if frame.route.is_learned()
+                && (self.is_silent_elsewhere(handle, place) || self.can_be_confirmed(handle))
+            {
+                self.start_wait_since(handle, since);
+            }
             return;
         }
         self.start_wait_since(handle, since);
     }
 
+    /// Says whether another road that gives receipts has this delivery.
+    fn is_silent_elsewhere(&self, handle: Handle, but: Handle) -> bool {
+        let mut others = self
+            .open_attempts(handle)
+            .filter(|(place, attempt)| *place != but && attempt.state == AttemptState::Sent);
+        others.any(|(_, attempt)| !self.is_mute(attempt.gateway, Confirm::Delivered))
+    }
+
+    /// Says whether a gateway is left to try for this delivery that gives receipts.
+    fn can_be_confirmed(&self, handle: Handle) -> bool {
+        let Some(row) = self.rows.get(handle) else { return false };
+        let Some(frame) = self.frame(row) else { return false };
+        let left = frame.route.all.without(self.fleet.on(row.barred)).without(row.out.set());
+        !left.and(self.tiers.usable()).without(self.tiers.mute).is_empty()
+    }
+
     fn wait_of(&self, handle: Handle) -> Span {
-        let level = self.rows.get(handle).and_then(|row| {
+        let wait = self.rows.get(handle).and_then(|row| {
             let frame = self.frame(row)?;
-            frame.route.levels.get(usize::from(row.level)).map(|level| level.wait)
+            let level = frame.route.levels.get(usize::from(row.level))?;
+            let last = self.open_attempts(handle).next().map(|(_, attempt)| attempt.gateway);
+            Some(match last.filter(|_| level.learned) {
+                Some(gateway) => level.wait.min(self.patience(gateway, &frame)),
+                None => level.wait,
+            })
         });
-        level.unwrap_or(Span::ZERO)
+        wait.unwrap_or(Span::ZERO)
+    }
+
+    /// Returns how long a receipt takes, by what was learned. Of a road that gives none, nothing is to be waited for.
+    fn patience(&self, gateway: GatewayId, frame: &Frame) -> Span {
+        match self.is_mute(gateway, frame.route.confirm()) {
+            true => MUTE_WAIT,
+            false => self.receipts.patience(gateway, frame.region, frame.severity),
+        }
+    }
+
+    /// Says whether a road can never say what a rule waits for.
+    pub(super) fn is_mute(&self, gateway: GatewayId, confirm: Confirm) -> bool {
+        self.fleet.rank(gateway, confirm).is_some_and(|rank| rank.0)
     }
 
     pub(super) fn start_wait(&mut self, handle: Handle) {
@@ -203,7 +249,8 @@ impl Core {
         let Some(row) = self.rows.get_mut(handle) else { return };
         let last = row.level >= frame.route.last_level();
         let unknown = matches!(waits_on, Some((_, AttemptState::Unknown)));
-        if last && !unknown {
+        let learned = frame.route.levels.get(usize::from(row.level)).is_some_and(|level| level.learned);
+        if last && !unknown && !learned {
             return;
         }
         row.level = row.level.saturating_add(1).min(frame.route.last_level());
@@ -422,6 +469,7 @@ impl Core {
         };
         let (handle, gateway, channel) = (attempt.row, attempt.gateway, attempt.channel);
         let lag = now - attempt.taken_at;
+        let known = attempt.progress;
         // State only moves forward: a repeated receipt says nothing new, and "failed" never overrides "delivered".
         if attempt.progress.is_some_and(|known| known >= kind) {
             return;
@@ -429,6 +477,9 @@ impl Core {
         attempt.progress = Some(kind);
         self.store(Record::Receipt { attempt: id, kind, at: now, reason });
         self.event(Event::Receipt { attempt: id, gateway, kind, lag });
+        if known < Some(ReceiptKind::Delivered) && kind >= ReceiptKind::Delivered {
+            self.learn_receipt(handle, gateway, lag);
+        }
         if kind == ReceiptKind::Failed {
             return self.failed(place, reason.unwrap_or(Reason::Undeliverable));
         }

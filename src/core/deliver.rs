@@ -2,6 +2,7 @@
 
 use super::channel::{Channel, ChannelSet, GatewayId, GatewaySet};
 use super::effect::{Effect, Event, Order};
+use super::gateway::Receipts;
 use super::ids::AttemptId;
 use super::message::Severity;
 use super::outbox::queue::{Entry, Ladder, Stay};
@@ -9,6 +10,7 @@ use super::outbox::row::{AttemptState, Kind, LANE_ANY, OpenAttempt, Row};
 use super::outbox::timers::{Timer, TimerKey};
 use super::outcome::{DeliveryResult, Reason};
 use super::policy::OnUnknown;
+use super::receipts::RegionId;
 use super::record::{Attempt, Plan, Record, Repeat};
 use super::route::plan::Route;
 use super::slab::{Handle, NONE, Slab};
@@ -23,12 +25,15 @@ const GIVE_UP_SLACK: Span = Span::from_secs(2);
 const LOOK_AGAIN_ROUND: u16 = 4;
 /// The last of the precedences that a queue tells apart, in three bits: of exercises the less grave share it.
 const RANKS_MAX: u8 = 7;
+/// So much later than its deadline says a delivery goes that somebody has taken, where waits are learned.
+const AGAIN_LATER: Span = Span::from_mins(10);
 /// Connecting has two phases with a time-out each: the connection and TLS.
 const CONNECT_PHASES: i64 = 2;
 
 /// What every step of a delivery's life needs to know of its message and class.
 pub(super) struct Frame {
     pub(super) route: Arc<Route>,
+    pub(super) region: RegionId,
     pub(super) severity: Severity,
     /// Whether it is meant, and no exercise.
     pub(super) actual: bool,
@@ -50,6 +55,7 @@ impl Core {
         let class = message.classes.get(row.class as usize)?;
         Some(Frame {
             route: Arc::clone(&class.route),
+            region: class.region,
             severity: message.facts.severity,
             actual: !message.facts.status.is_drill(),
             precedence: message.facts.precedence(),
@@ -115,7 +121,8 @@ impl Core {
         let Some(row) = self.rows.get(handle) else { return };
         let barred = self.fleet.on(row.barred);
         let without = barred.or(row.out.set()).or(resting);
-        let floor = if row.attempts == 0 { frame.floor } else { 0 };
+        // Where waits are learned, the floor tells how long it has waited for room, also after it was refused.
+        let floor = if row.attempts == 0 || frame.route.is_learned() { frame.floor } else { 0 };
         let mut level = row.level.max(floor).min(frame.route.last_level());
         let in_use = self.fleet.on(self.channels_in_use(handle));
         // A step that is sent all at once has a lane a channel, unless nothing in it is good and a later step is.
@@ -145,7 +152,7 @@ impl Core {
         match together {
             _ if offered.is_empty() => self.nothing_left(handle, &frame, barred, resting),
             Some(_) => self.enqueue_lanes(handle, &frame, self.outside_drills(offered)),
-            None => self.push(handle, &frame, frame.route.ladder(level, without), LANE_ANY),
+            None => self.push(handle, &frame, frame.route.ladder(level, without, frame.floor > 0), LANE_ANY),
         }
         if !offered.is_empty() {
             self.end_round_later(handle, &frame, offered, barred, resting);
@@ -168,7 +175,12 @@ impl Core {
                 .filter(|id| self.fleet.get(*id).is_some_and(|g| g.config.channel == channel))
                 .collect();
             if !lane.is_empty() {
-                let ladder = Ladder { levels: vec![lane], confirm: frame.route.confirm() };
+                let ladder = Ladder {
+                    levels: vec![lane],
+                    confirm: frame.route.confirm(),
+                    learned: false,
+                    hurried: false,
+                };
                 self.push(handle, frame, ladder, channel as u8);
             }
         }
@@ -177,8 +189,10 @@ impl Core {
     fn push(&mut self, handle: Handle, frame: &Frame, ladder: Ladder, lane: u8) {
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.lanes |= 1 << lane;
+        // Who may have it already comes after those who certainly have nothing.
+        let later = if frame.route.is_learned() && row.copies > 0 { AGAIN_LATER } else { Span::ZERO };
         let rank = u64::from(frame.precedence.min(RANKS_MAX)) << 61
-            | (frame.deadline.ms().max(0) as u64 & ((1 << 61) - 1));
+            | ((frame.deadline + later).ms().max(0) as u64 & ((1 << 61) - 1));
         let entry = Entry { rank, order: row.order(frame.number), row: handle, stay: row.stay.in_lane(lane) };
         self.queues.push(ladder, entry);
     }
@@ -206,8 +220,11 @@ impl Core {
         }
         // What is out is only out for this round. A provider that has it is waited for, not asked again; so is one that
         // may have it, unless the rule prefers a repeat to a loss.
-        let may_have_it = unknown && frame.route.on_unknown(frame.severity) != OnUnknown::Repeat;
-        if sent || in_flight || may_have_it || row.backing_off {
+        let on_unknown = frame.route.on_unknown(frame.severity);
+        let may_have_it = unknown && on_unknown != OnUnknown::Repeat;
+        // Where waits are learned, silence of one that has it is no reason to leave another alone that only refused it.
+        let refused = frame.route.is_learned() && !open.without(self.holders(handle, on_unknown)).is_empty();
+        if in_flight || ((sent || may_have_it) && !refused) || row.backing_off {
             return;
         }
         let round = row.rounds.saturating_add(1);
@@ -227,7 +244,7 @@ impl Core {
 
     pub(super) fn back_off_over(&mut self, handle: Handle) {
         let Some(frame) = self.rows.get(handle).and_then(|row| self.frame(row)) else { return };
-        let held = self.holders(handle, OnUnknown::Repeat);
+        let held = self.holders(handle, frame.route.on_unknown(frame.severity));
         let Some(row) = self.rows.get_mut(handle) else { return };
         row.timer = TimerKey::default();
         row.backing_off = false;
@@ -316,11 +333,30 @@ impl Core {
                 return;
             };
             let of = choice(&ladder, &entry, &tiers, free, scouts);
-            let Some(gateway) = self.fleet.best(of, ladder.confirm) else { continue };
+            let Some(gateway) = self.best(of, &ladder, &entry) else { continue };
             let any_good = ladder.levels.iter().any(|level| !level.and(tiers.good).is_empty());
             self.take(entry, gateway, any_good);
         }
         self.more |= !self.queues.is_empty();
+    }
+
+    /// Returns the best of the gateways for an entry: where waits are learned, by the chance to reach somebody for each
+    /// second that it takes.
+    fn best(&self, of: GatewaySet, ladder: &Ladder, entry: &Entry) -> Option<GatewayId> {
+        if !ladder.learned || of.len() < 2 {
+            return self.fleet.best(of, ladder.confirm);
+        }
+        let frame = self.rows.get(entry.row).and_then(|row| self.frame(row))?;
+        let worth = |id: GatewayId| {
+            let g = self.fleet.get(id)?;
+            let mute = g.config.receipts == Receipts::None;
+            Some(self.receipts.worth(id, frame.region, frame.severity, &g.config, mute, g.cell.taken()))
+        };
+        // Of two as good, the first of the configuration.
+        of.iter()
+            .filter_map(|id| Some((worth(id)?, std::cmp::Reverse(id))))
+            .max_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+            .map(|(_, id)| id.0)
     }
 
     /// Takes a delivery off its queue for `gateway`.
@@ -337,7 +373,7 @@ impl Core {
         }
         if entry.stay.lane() == LANE_ANY {
             let Some(row) = self.rows.get_mut(entry.row) else { return };
-            let cumulative = frame.route.ladder(row.level, GatewaySet::EMPTY);
+            let cumulative = frame.route.ladder(row.level, GatewaySet::EMPTY, false);
             let in_reach = cumulative.levels.first().is_some_and(|level| level.has(gateway));
             if !in_reach {
                 row.level = frame.route.level_with(row.level, GatewaySet::one(gateway));
@@ -449,7 +485,7 @@ impl Core {
         known.plans.put(level, barred, number);
         let (id, channels) = (message.facts.id, known.key.channels);
         let route = &frame.route;
-        let own = route.ladder(level, GatewaySet::EMPTY).levels.first().copied().unwrap_or_default();
+        let own = route.ladder(level, GatewaySet::EMPTY, false).levels.first().copied().unwrap_or_default();
         let open = route.all.without(self.fleet.on(barred));
         let plan = Plan {
             message: id,
@@ -540,7 +576,7 @@ fn choice(
     free: GatewaySet,
     scouts: GatewaySet,
 ) -> GatewaySet {
-    let offered = ladder.offered(tiers).and(free);
+    let offered = ladder.open(tiers, free);
     let first = ladder.levels.first().copied().unwrap_or_default();
     let scout = first.and(scouts);
     let gravest = entry.rank >> 61 == Severity::Extreme as u64;

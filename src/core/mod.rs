@@ -28,6 +28,7 @@ pub mod view;
 
 mod accept;
 mod answer;
+mod awaited;
 mod backoff;
 mod capacity;
 mod converse;
@@ -41,6 +42,7 @@ mod operate;
 mod outage;
 mod outbox;
 pub(crate) mod reading;
+mod receipts;
 pub(crate) mod rng;
 mod route;
 mod settle;
@@ -67,6 +69,7 @@ use outbox::rests::Rests;
 use outbox::row::{OpenAttempt, Row};
 use outbox::timers::{Timer, Timers};
 use policy::Policy;
+use receipts::Receipts;
 use record::{Needles, Record};
 use rng::Rng;
 use route::fleet::Fleet;
@@ -134,6 +137,7 @@ pub struct Core {
     busy: BTreeSet<(u8, u32, Handle)>,
     rows: Slab<Row>,
     rests: Rests,
+    receipts: Receipts,
     attempts: Slab<OpenAttempt>,
     /// Open attempts by the provider's id.
     provider_ids: BTreeMap<(GatewayId, Box<str>), Handle>,
@@ -207,6 +211,7 @@ impl Core {
             busy: BTreeSet::new(),
             rows: Slab::default(),
             rests: Rests::default(),
+            receipts: Receipts::default(),
             attempts: Slab::default(),
             provider_ids: BTreeMap::new(),
             kept_ids: BTreeMap::new(),

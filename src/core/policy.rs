@@ -96,6 +96,8 @@ pub struct Step {
     pub send: SendMode,
     /// No confirmation within it: the next step starts, this one stays open.
     pub wait: Span,
+    /// Whether that is the longest: it goes on as soon as a receipt would have come, by what was learned of that road.
+    pub learned: bool,
 }
 
 /// One rule.
@@ -140,6 +142,11 @@ pub struct Policy {
 pub const LAST_RULE: &str = "built-in";
 /// The default of a step's `wait`. Cites: the contract.
 pub const STEP_WAIT: Span = Span::from_secs(30);
+/// The longest that a learned wait may be, and it is never more than this part of the deadline. Cites: the design's
+/// schedule, never later than a fifth of the deadline after the attempt before.
+pub const LEARNED_WAIT_MAX: Span = Span::from_mins(5);
+/// See [`LEARNED_WAIT_MAX`].
+pub const LEARNED_WAITS: i64 = 5;
 /// The default of `assume_after`. Cites: the contract.
 pub const ASSUME_AFTER: Span = Span::from_secs(60);
 
@@ -230,7 +237,12 @@ impl Rule {
             escalate: Vec::new(),
             never: ChannelSet::EMPTY,
             never_domains: Vec::new(),
-            steps: vec![Step { channels: Channel::ALL.to_vec(), send: SendMode::Best, wait: STEP_WAIT }],
+            steps: vec![Step {
+                channels: Channel::ALL.to_vec(),
+                send: SendMode::Best,
+                wait: STEP_WAIT,
+                learned: false,
+            }],
         }
     }
 }

@@ -225,6 +225,20 @@ impl Table {
         self.span(key, diags).map(|span| span.map(Some))
     }
 
+    /// Reads a length of time within `range`, or a word that stands for none (`None`).
+    pub fn span_in_or_word(
+        &mut self,
+        key: &'static str,
+        word: &str,
+        range: RangeInclusive<Span>,
+        diags: &mut Diagnostics,
+    ) -> Option<Spanned<Option<Span>>> {
+        match self.entries.get(key).map(|entry| &entry.value.value) {
+            Some(Value::String(text)) if text == word => self.span_or_word(key, word, diags),
+            _ => self.span_in(key, range, diags).map(|span| span.map(Some)),
+        }
+    }
+
     /// Reads a size: `"256MB"`.
     pub fn size(&mut self, key: &'static str, diags: &mut Diagnostics) -> Option<Spanned<u64>> {
         self.quantity(key, "a size", "\"256MB\", \"1GiB\" or \"64KiB\"", parse_size, diags)

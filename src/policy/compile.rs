@@ -4,9 +4,7 @@ use super::lints::{LINTS, Set};
 use super::parse::{self, Draft};
 use super::source::PolicyFiles;
 use crate::core::gateway::GatewayConfig;
-use crate::core::policy::{
-    ASSUME_AFTER, Confirm, LAST_RULE, Policy, RULES_MAX, Rule, STEP_WAIT, STEPS_MAX, Step,
-};
+use crate::core::policy::{ASSUME_AFTER, Confirm, LAST_RULE, Policy, RULES_MAX, Rule, STEPS_MAX, Step};
 use crate::diag::{Diagnostic, Diagnostics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,15 +95,16 @@ fn names(drafts: &[Draft], diags: &mut Diagnostics) {
 }
 
 fn rule(draft: Draft) -> Rule {
-    let step = |step: parse::StepDraft| Step {
-        channels: step.channels.into_iter().map(|channel| channel.value).collect(),
-        send: step.send,
-        wait: step.wait.map_or(STEP_WAIT, |wait| wait.value),
+    let deadline = draft.deadline.as_ref().map(|deadline| deadline.value);
+    let step = |step: parse::StepDraft| {
+        let (wait, learned) = step.wait(deadline);
+        let channels = step.channels.into_iter().map(|channel| channel.value).collect();
+        Step { channels, send: step.send, wait, learned }
     };
     Rule {
         name: draft.name.map(|name| name.value).unwrap_or_default(),
         when: draft.when,
-        deadline: draft.deadline.map(|deadline| deadline.value),
+        deadline,
         expiry: draft.expiry.map(|expiry| expiry.value),
         confirm: draft.confirm.map_or(Confirm::Delivered, |confirm| confirm.value),
         on_unknown: draft.on_unknown,

@@ -2,7 +2,9 @@
 
 use super::criteria;
 use crate::core::channel::Channel;
-use crate::core::policy::{Confirm, Criterion, OnUnknown, SendMode};
+use crate::core::policy::{
+    Confirm, Criterion, LEARNED_WAIT_MAX, LEARNED_WAITS, OnUnknown, STEP_WAIT, SendMode,
+};
 use crate::core::time::Span;
 use crate::diag::{Diagnostic, Diagnostics, Place, Source, Spanned, Table, did_you_mean};
 use std::sync::Arc;
@@ -11,6 +13,8 @@ use std::sync::Arc;
 const NAME_CHARS_MAX: usize = 80;
 /// The shortest wait: below it a step would start before a provider can have answered.
 const WAIT_MIN: Span = Span::from_ms(100);
+/// In place of a wait: as long as receipts take.
+const LEARNED: &str = "auto";
 /// The longest wait of a step.
 const WAIT_MAX: Span = Span::from_hours(24);
 /// The longest deadline and expiry: news of a month ago warns nobody.
@@ -42,7 +46,22 @@ pub(super) struct Draft {
 pub(super) struct StepDraft {
     pub(super) channels: Vec<Spanned<Channel>>,
     pub(super) send: SendMode,
-    pub(super) wait: Option<Spanned<Span>>,
+    /// `Some(None)`: learned.
+    pub(super) wait: Option<Spanned<Option<Span>>>,
+}
+
+impl StepDraft {
+    /// Returns how long it waits, and whether that is the longest of a learned wait.
+    pub(super) fn wait(&self, deadline: Option<Span>) -> (Span, bool) {
+        match self.wait.as_ref().map(|wait| wait.value) {
+            None => (STEP_WAIT, false),
+            Some(Some(wait)) => (wait, false),
+            Some(None) => {
+                let part = deadline.map(|deadline| Span::from_ms(deadline.ms() / LEARNED_WAITS));
+                (part.map_or(LEARNED_WAIT_MAX, |part| part.clamp(WAIT_MIN, LEARNED_WAIT_MAX)), true)
+            }
+        }
+    }
 }
 
 impl Draft {
@@ -161,7 +180,7 @@ fn step(number: usize, mut table: Table, owner: &str, diags: &mut Diagnostics) -
     let step = StepDraft {
         channels: channels.map(|list| list.value).unwrap_or_default(),
         send: table.choice("send", &modes, diags).map_or(SendMode::Best, |mode| mode.value),
-        wait: table.span_in("wait", WAIT_MIN..=WAIT_MAX, diags),
+        wait: table.span_in_or_word("wait", LEARNED, WAIT_MIN..=WAIT_MAX, diags),
     };
     table.finish(diags);
     step

@@ -27,7 +27,7 @@ use crate::diag::{Diagnostic, Diagnostics, Source, Table};
 use std::path::{Path, PathBuf};
 
 /// How long a gateway must stay in doubt before an outage is declared, where the file does not say: blips end sooner.
-const DWELL: Span = Span::from_secs(20);
+pub const DWELL: Span = Span::from_secs(20);
 /// The longest dwell: beyond it an outage would be history when it is declared.
 const DWELL_MAX: Span = Span::from_hours(1);
 /// The default reserve of disk. Cites: the contract, `reserve = "256MiB"`.

@@ -162,6 +162,7 @@ fn draw_rule(rng: &mut Rng, n: u64) -> Rule {
             channels: (0..1 + rng.below(3)).map(|_| CHANNELS[rng.below(4) as usize]).collect(),
             send: [SendMode::Best, SendMode::Best, SendMode::All, SendMode::Each][rng.below(4) as usize],
             wait: Span::from_secs(1 + rng.below(40) as i64),
+            learned: rng.below(3) == 0,
         })
         .collect();
     Rule {

@@ -102,7 +102,12 @@ pub(super) fn start_by(
     wait: Span,
 ) -> Result<Running, String> {
     let outbox = RedbOutbox::open(&folder.join("outbox.redb")).map_err(|e| e.to_string())?;
-    let step = |channels: &[Channel]| Step { channels: channels.to_vec(), send: SendMode::Best, wait };
+    let step = |channels: &[Channel]| Step {
+        channels: channels.to_vec(),
+        send: SendMode::Best,
+        wait,
+        learned: false,
+    };
     let rule = Rule {
         name: "bench".into(),
         confirm,

@@ -25,6 +25,16 @@ const LIMITED_MOST: i32 = DECLARE - 1;
 /// How long the evidence of a send is valid.
 const SEND_VALID: Span = Span::from_mins(5);
 
+/// How much one more send moves the share of those that are taken.
+const TAKEN_STEP: f32 = 0.1;
+/// See [`Cell::penalise`].
+const PENALTY_HALVES: Span = Span::from_mins(15);
+const SUPPRESS_ABOVE: f32 = 2.0;
+const REUSE_BELOW: f32 = 0.75;
+const DAMPED_MAX: Span = Span::from_hours(1);
+/// What is believed of it when it goes down: five failures more, and it is left alone.
+const TAKEN_FALLEN: f32 = 0.5;
+
 /// One gateway's health.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
@@ -52,6 +62,12 @@ pub(crate) struct Cell {
     certain: Option<Refuser>,
     /// What its provider says of itself.
     hearsay: Hearsay,
+    /// The share of sends that it takes, the last ones counting most.
+    taken: f32,
+    /// How often it went down lately, and when that was counted last.
+    penalty: (f32, Timestamp),
+    /// Until when it is not taken for up again, because it went down too often.
+    damped_until: Option<Timestamp>,
 }
 
 /// Who was told that our credentials are refused.
@@ -70,6 +86,7 @@ struct Second {
     dead_failed: i32,
     refused_failed: i32,
     fine: i32,
+    answered: i32,
     neutral: i32,
     /// What these sends have moved the needles by so far: dead, refused, flaky.
     moved: [i32; 3],
@@ -104,6 +121,9 @@ impl Cell {
             attempts_failed: 0,
             certain: None,
             hearsay: Hearsay::default(),
+            taken: 1.0,
+            penalty: (0.0, now),
+            damped_until: None,
         }
     }
 
@@ -182,12 +202,16 @@ impl Cell {
             return;
         }
         self.valid_until = self.valid_until.max(now + SEND_VALID);
-        match worth(outcome) {
+        let worth = worth(outcome);
+        let took = if matches!(worth, Worth::Dead(_) | Worth::Refused(_)) { 0.0 } else { 1.0 };
+        self.taken += (took - self.taken) * TAKEN_STEP;
+        match worth {
             Worth::Fine => {
                 self.certain = None;
                 self.in_second(now).fine += 1;
                 self.good_sends = self.good_sends.saturating_add(1);
             }
+            Worth::Answered => self.in_second(now).answered += 1,
             Worth::Neutral => self.in_second(now).neutral += 1,
             Worth::Dead(reason) => {
                 self.bad_sign(reason, None, now);
@@ -261,7 +285,11 @@ impl Cell {
         let declared = may_declare && (self.certain.is_some() || dwelt);
         let to = match (self.fallen, doubt, declared) {
             (true, true, _) => State::Down,
-            (true, false, _) if from == State::Recovering && self.good() >= RETURN_AFTER => State::Up,
+            (true, false, _)
+                if from == State::Recovering && self.good() >= RETURN_AFTER && !self.is_damped(now) =>
+            {
+                State::Up
+            }
             (true, false, _) => State::Recovering,
             (false, _, true) => State::Down,
             (false, true, false) => State::Degraded,
@@ -272,7 +300,14 @@ impl Cell {
             return None;
         }
         match to {
-            State::Down => self.fallen = true,
+            State::Down => {
+                self.fallen = true;
+                // What it took before says little of now.
+                self.taken = self.taken.min(TAKEN_FALLEN);
+                if from != State::Recovering {
+                    self.penalise(now);
+                }
+            }
             State::Recovering => (self.good_probes, self.good_sends) = (0, 0),
             State::Up => {
                 self.fallen = false;
@@ -294,7 +329,32 @@ impl Cell {
             false => self.leaning().iter().filter_map(|(n, lean)| n.declares_at(*lean, dwell)).min(),
         };
         let lapse = (self.state == State::Up).then_some(self.valid_until + Span::from_ms(1));
-        declare.into_iter().chain(lapse).chain(self.hearsay.lapses_at()).min()
+        let damped = self.damped_until.filter(|_| self.state == State::Recovering);
+        declare.into_iter().chain(lapse).chain(damped).chain(self.hearsay.lapses_at()).min()
+    }
+
+    /// Counts a fall. Cites: RFC 2439's penalties, rescaled by the design: half-life 15 min, suppressed above 2 until
+    /// below 0.75, an hour at most.
+    fn penalise(&mut self, now: Timestamp) {
+        let (penalty, at) = self.penalty;
+        let halves = now.since(at).secs_f64() / PENALTY_HALVES.secs_f64();
+        let penalty = penalty * 0.5_f32.powf(halves as f32) + 1.0;
+        self.penalty = (penalty, now);
+        if penalty > SUPPRESS_ABOVE {
+            let secs = PENALTY_HALVES.secs_f64() * f64::from((penalty / REUSE_BELOW).log2());
+            self.damped_until = Some(now + Span::from_ms((secs * 1000.0) as i64).min(DAMPED_MAX));
+        }
+    }
+
+    /// Says whether it came and went too often lately to be taken for up. It is still used as one that is in doubt is:
+    /// where nothing better is left, and now and then to see.
+    fn is_damped(&self, now: Timestamp) -> bool {
+        self.damped_until.is_some_and(|until| until > now)
+    }
+
+    /// Returns the share of sends that it takes.
+    pub(crate) fn taken(&self) -> f32 {
+        self.taken
     }
 
     /// Returns the worst needle, in hundredths of a deciban.
@@ -447,12 +507,13 @@ impl Cell {
     /// Weighs the second's sends as one observation, their mean, in place of what they weighed before. So the first
     /// failure counts at once, and a thousand in one second count as one.
     fn weigh_second(&mut self, now: Timestamp) {
-        let Second { dead_failed, refused_failed, fine, neutral, moved, .. } = self.second;
-        let all = (dead_failed + refused_failed + fine + neutral).max(1);
+        let Second { dead_failed, refused_failed, fine, answered, neutral, moved, .. } = self.second;
+        let all = (dead_failed + refused_failed + fine + answered + neutral).max(1);
         let worth = [
-            dead_failed * FAILED + (fine + neutral + refused_failed) * FINE,
-            refused_failed * FAILED + fine * FINE,
-            (dead_failed + refused_failed) * FLAKY_FAILED + fine * FLAKY_FINE,
+            dead_failed * FAILED + (fine + answered + neutral + refused_failed) * FINE,
+            // Who says that somebody is no user of his has taken the request and looked: he does not refuse.
+            refused_failed * FAILED + (fine + answered) * FINE,
+            (dead_failed + refused_failed) * FLAKY_FAILED + (fine + answered) * FLAKY_FINE,
         ];
         let needles = [&mut self.dead, &mut self.refused, &mut self.flaky];
         for (place, needle) in needles.into_iter().enumerate() {
@@ -488,6 +549,8 @@ impl Cell {
 /// What an outcome says about the gateway.
 enum Worth {
     Fine,
+    /// It works, and says no for the recipient's sake or the text's.
+    Answered,
     /// It answers; that is all.
     Neutral,
     Dead(Reason),
@@ -504,12 +567,15 @@ fn worth(outcome: &Outcome) -> Worth {
     match reason {
         // A throttle shows a gateway that answers; a full window or a stopping adapter is our own doing.
         Reason::Throttled | Reason::QuotaExhausted | Reason::Busy | Reason::Restart => Worth::Neutral,
-        _ if reason.fault() != Fault::Gateway => Worth::Neutral,
+        _ if reason.fault() != Fault::Gateway => Worth::Answered,
         Reason::ProviderFault
         | Reason::ServiceDown
         | Reason::Credentials
         | Reason::Configuration
         | Reason::Unreadable
+        // It let us in, and then did not answer: what a probe finds that sends nothing does not refute that.
+        | Reason::Timeout
+        | Reason::ConnectionLost
         | Reason::Limited => Worth::Refused(reason),
         _ => Worth::Dead(reason),
     }

@@ -6,6 +6,7 @@ use crate::core::ids::MessageId;
 use crate::core::message::{Message, Recipient, Severity, Status, Urgency};
 use crate::core::outcome::{Reason, ReceiptKind};
 use crate::core::policy::Subject;
+use crate::core::receipts::RegionId;
 use crate::core::record::{Attempt, Delivery, Progress};
 use crate::core::route::plan::Route;
 use crate::core::slab::{Handle, NONE};
@@ -77,6 +78,8 @@ pub(crate) struct Plans {
 #[derive(Clone, Debug)]
 pub(crate) struct Class {
     pub(crate) key: Arc<ClassKey>,
+    /// Where its people are, as receipts are told apart.
+    pub(crate) region: RegionId,
     pub(crate) route: Arc<Route>,
     pub(crate) deadline: Timestamp,
     pub(crate) expiry: Timestamp,
@@ -240,7 +243,7 @@ impl OpenMessage {
     /// Returns the next time at which something is due for a whole class: its deadline, its expiry, a wider step.
     pub(crate) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
         let of = |class: &Class| {
-            let widen = class.route.widens_at(class.floor, self.facts.accepted_at);
+            let widen = class.route.widens_at(class.floor, self.facts.severity, self.facts.accepted_at);
             let has_deadline = !class.deadline_passed && class.route.rule().deadline.is_some();
             // One that passed while the service was away is still to be told of.
             let deadline = has_deadline.then_some(class.deadline.max(now));

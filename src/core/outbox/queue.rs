@@ -47,6 +47,11 @@ impl Stay {
 pub(crate) struct Ladder {
     pub(crate) levels: Vec<GatewaySet>,
     pub(crate) confirm: Confirm,
+    /// Whether waits are learned: the best is then what reaches most a second, and what can never confirm comes last, in
+    /// whatever step it is.
+    pub(crate) learned: bool,
+    /// Whether it has waited for room so long that it takes a road that can never confirm, where no other has room.
+    pub(crate) hurried: bool,
 }
 
 /// The state of all gateways as far as queues care: who is good, who is in doubt, who is a last resort.
@@ -55,6 +60,8 @@ pub(crate) struct Tiers {
     pub(crate) good: GatewaySet,
     pub(crate) doubtful: GatewaySet,
     pub(crate) last: GatewaySet,
+    /// Those that never say that a message arrived.
+    pub(crate) mute: GatewaySet,
 }
 
 /// Entries that a delivery has at most, as a rule: those of a step that is sent by several channels at once.
@@ -68,18 +75,41 @@ pub(crate) struct Queues {
     queues: BTreeMap<Ladder, BinaryHeap<Reverse<Entry>>>,
 }
 
+impl Tiers {
+    /// Returns those that may take something: good, in doubt, or a last resort.
+    pub(crate) fn usable(&self) -> GatewaySet {
+        self.good.or(self.doubtful).or(self.last)
+    }
+}
+
 impl Ladder {
     /// Returns the gateways to choose from: the good ones of the first level that has any; else those in doubt; else
     /// the last resort.
     pub(crate) fn offered(&self, tiers: &Tiers) -> GatewaySet {
-        if let Some(level) = self.levels.iter().find(|level| !level.and(tiers.good).is_empty()) {
-            return level.and(tiers.good);
+        let first =
+            |good: GatewaySet| self.levels.iter().map(|level| level.and(good)).find(|good| !good.is_empty());
+        let telling = if self.learned { tiers.good.without(tiers.mute) } else { GatewaySet::EMPTY };
+        if let Some(good) = first(telling).or_else(|| first(tiers.good)) {
+            return good;
         }
         let all = self.levels.last().copied().unwrap_or_default();
         match all.and(tiers.doubtful) {
             GatewaySet::EMPTY => all.and(tiers.last),
             doubtful => doubtful,
         }
+    }
+}
+
+impl Ladder {
+    /// Returns the gateways to choose from at this instant: of what is offered, what has room; where nothing has and this
+    /// one has waited for long, what is good and has room on any level.
+    pub(crate) fn open(&self, tiers: &Tiers, free: GatewaySet) -> GatewaySet {
+        let open = self.offered(tiers).and(free);
+        if !open.is_empty() || !self.hurried {
+            return open;
+        }
+        let all = self.levels.last().copied().unwrap_or_default();
+        all.and(tiers.good).and(free)
     }
 }
 

@@ -18,6 +18,9 @@ const SCOUT_EVERY: Span = Span::from_secs(10);
 const SCOUT_SOON: Span = Span::from_secs(1);
 /// While deliveries wait for a quota, it is looked at this often.
 const QUOTA_LOOK: Span = Span::from_secs(10);
+/// A gateway that is down is still worth sending to, where nothing is better, while it takes so large a share. Cites: the
+/// design's state DOWN, in which sends stop below 0.3.
+const TAKES_ENOUGH: f32 = 0.3;
 /// Ranks compare health in steps of this many hundredths of a deciban, so that noise does not reorder them.
 const RANK_STEP: i32 = 5_00;
 
@@ -198,7 +201,10 @@ impl Fleet {
     /// Sorts the gateways into those that are good, those in doubt, and those of last resort.
     pub(crate) fn tiers(&self, now: Timestamp) -> Tiers {
         let mut tiers = Tiers::default();
-        for (id, _) in self.iter() {
+        for (id, g) in self.iter() {
+            if g.config.receipts == Receipts::None {
+                tiers.mute.insert(id);
+            }
             match self.standing(id, now) {
                 Standing::Eligible => tiers.good.insert(id),
                 // In a drill it is in use for those who have nothing better.
@@ -210,10 +216,14 @@ impl Fleet {
         tiers
     }
 
-    /// Returns the gateways that could take an attempt at this instant. A last resort is tried once a second, not more.
+    /// Returns the gateways that could take an attempt at this instant. A last resort that refuses most is tried once a
+    /// second, not more; what takes a part of them is used for what it is worth.
     pub(crate) fn free(&self, tiers: &Tiers, now: Timestamp) -> GatewaySet {
+        let worth_it = |g: &Gateway| g.cell.taken() >= TAKES_ENOUGH && !g.cell.certain();
         self.iter()
-            .filter(|(id, g)| g.capacity.free(now) && (!tiers.last.has(*id) || g.scout_at <= now))
+            .filter(|(id, g)| {
+                g.capacity.free(now) && (!tiers.last.has(*id) || g.scout_at <= now || worth_it(g))
+            })
             .map(|(id, _)| id)
             .collect()
     }

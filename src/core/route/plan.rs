@@ -18,6 +18,8 @@ pub(crate) struct Level {
     /// Whether every channel is used at once.
     pub(crate) together: bool,
     pub(crate) wait: Span,
+    /// Whether that is the longest, and receipts teach how long it is.
+    pub(crate) learned: bool,
 }
 
 /// A ladder for people with one set of channels.
@@ -47,7 +49,7 @@ impl Route {
                 let wanted: ChannelSet = group.into_iter().collect();
                 let own = permitted.and(fleet.on(wanted));
                 if !own.is_empty() {
-                    levels.push(Level { step, own, together, wait: of.wait });
+                    levels.push(Level { step, own, together, wait: of.wait, learned: of.learned });
                 }
             }
         }
@@ -60,6 +62,11 @@ impl Route {
         &self.policy.rules[self.rule]
     }
 
+    /// Says whether waits are learned on it.
+    pub(crate) fn is_learned(&self) -> bool {
+        self.levels.iter().any(|level| level.learned)
+    }
+
     pub(crate) fn confirm(&self) -> Confirm {
         self.rule().confirm
     }
@@ -69,7 +76,7 @@ impl Route {
     }
 
     /// Returns what a delivery at `level` may take, without the gateways of `without`; empty levels and repeats are left out.
-    pub(crate) fn ladder(&self, level: u8, without: GatewaySet) -> Ladder {
+    pub(crate) fn ladder(&self, level: u8, without: GatewaySet, hurried: bool) -> Ladder {
         let mut levels: Vec<GatewaySet> = Vec::with_capacity(self.levels.len());
         let mut sum = GatewaySet::EMPTY;
         for (place, of) in self.levels.iter().enumerate() {
@@ -79,7 +86,8 @@ impl Route {
                 levels.push(open);
             }
         }
-        Ladder { levels, confirm: self.confirm() }
+        let learned = self.is_learned() && self.confirm() == Confirm::Delivered;
+        Ladder { levels, confirm: self.confirm(), learned, hurried: learned && hurried }
     }
 
     /// Returns the first level at or after `level` that has one of `gateways`, else `level` itself.
@@ -97,11 +105,27 @@ impl Route {
 
     /// Returns when deliveries that nobody has taken grow from level `floor` to the next: after the waits of all levels
     /// so far, counted from acceptance.
-    pub(crate) fn widens_at(&self, floor: u8, accepted_at: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn widens_at(
+        &self,
+        floor: u8,
+        severity: Severity,
+        accepted_at: Timestamp,
+    ) -> Option<Timestamp> {
         if usize::from(floor) + 1 >= self.levels.len() {
             return None;
         }
-        let waits = self.levels[..=usize::from(floor)].iter().fold(Span::ZERO, |sum, l| sum + l.wait);
+        // Nobody has taken it, so there is no receipt to wait for: what is crowded is passed by.
+        let wait = |of: &Level| if of.learned { of.wait.min(crowded(severity)) } else { of.wait };
+        let waits = self.levels[..=usize::from(floor)].iter().fold(Span::ZERO, |sum, l| sum + wait(l));
         Some(accepted_at + waits)
+    }
+}
+
+/// Returns how long a delivery waits for room on a step whose waits are learned.
+const fn crowded(severity: Severity) -> Span {
+    match severity {
+        Severity::Extreme => Span::from_secs(3),
+        Severity::Severe => Span::from_secs(15),
+        _ => Span::from_secs(60),
     }
 }

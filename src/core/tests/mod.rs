@@ -5,6 +5,7 @@ mod commands;
 mod drills;
 mod forecasts;
 mod hearsay;
+mod learned;
 mod messages;
 mod outages;
 mod receipts;
@@ -67,7 +68,7 @@ fn person(language: &str) -> Recipient {
 }
 
 fn step(channels: &[Channel], send: SendMode, secs: i64) -> Step {
-    Step { channels: channels.to_vec(), send, wait: Span::from_secs(secs) }
+    Step { channels: channels.to_vec(), send, wait: Span::from_secs(secs), learned: false }
 }
 
 fn policy(steps: Vec<Step>, change: impl FnOnce(&mut Rule)) -> Arc<Policy> {

@@ -56,6 +56,7 @@ fn step(step: &StepVerdict) -> Value {
         "channels": step.channels.iter().map(|channel| channel.name()).collect::<Vec<_>>(),
         "starts_after_ms": step.starts_after.ms(),
         "wait_ms": step.wait.ms(),
+        "wait_learned": step.learned,
         "gateways": step.gateways.iter().map(gateway).collect::<Vec<_>>(),
     })
 }

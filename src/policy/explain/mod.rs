@@ -112,6 +112,8 @@ pub struct StepVerdict {
     pub starts_after: Span,
     /// How long it waits.
     pub wait: Span,
+    /// Whether that is the longest, and receipts teach how long it is.
+    pub learned: bool,
     /// Its gateways, in the order in which they would be taken.
     pub gateways: Vec<GatewayVerdict>,
 }
@@ -292,6 +294,7 @@ fn ladder(rule: &Rule, ranked: &[Ranked]) -> Vec<StepVerdict> {
             channels: step.channels.clone(),
             starts_after,
             wait: step.wait,
+            learned: step.learned,
             gateways,
         });
         starts_after = starts_after + step.wait.times(turns as i64);

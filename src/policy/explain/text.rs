@@ -121,7 +121,11 @@ fn step_line(step: &StepVerdict) -> String {
         Span::ZERO => "at once".to_owned(),
         later => format!("after {later}, or as soon as nothing before it can be used"),
     };
-    format!("Step {}, {start}: {mode} {}; waits {}", step.number, channels.join(", "), step.wait)
+    let wait = match step.learned {
+        true => format!("as long as receipts take there, {} at most", step.wait),
+        false => step.wait.to_string(),
+    };
+    format!("Step {}, {start}: {mode} {}; waits {wait}", step.number, channels.join(", "))
 }
 
 fn gateway_line(gateway: &GatewayVerdict, (name, channel): (usize, usize)) -> String {

@@ -4,7 +4,7 @@
 //! Good: the waits of all steps but the last add up to less than the deadline.
 
 use super::Set;
-use crate::core::policy::{STEP_WAIT, SendMode};
+use crate::core::policy::SendMode;
 use crate::core::time::Span;
 use crate::diag::{Diagnostic, Diagnostics, Spanned};
 use crate::policy::parse::Draft;
@@ -23,7 +23,8 @@ fn waits(rule: &Draft, deadline: &Spanned<Span>, diags: &mut Diagnostics) {
     let mut starts = Span::ZERO;
     for (place, step) in rule.steps.iter().enumerate() {
         let number = place + 1;
-        if let Some(wait) = step.wait.as_ref().filter(|wait| wait.value > deadline.value) {
+        let past = |wait: &&Spanned<Option<Span>>| wait.value.is_some_and(|wait| wait > deadline.value);
+        if let Some(wait) = step.wait.as_ref().filter(past) {
             let message = format!("step {number} of {} waits longer than the deadline", rule.called());
             diags.push(
                 Diagnostic::warning("wait-past-deadline", message)
@@ -43,7 +44,7 @@ fn waits(rule: &Draft, deadline: &Spanned<Span>, diags: &mut Diagnostics) {
         }
         // `each` waits once for every channel.
         let turns = if step.send == SendMode::Each { step.channels.len().max(1) } else { 1 };
-        starts = starts + step.wait.as_ref().map_or(STEP_WAIT, |wait| wait.value).times(turns as i64);
+        starts = starts + step.wait(Some(deadline.value)).0.times(turns as i64);
     }
 }
 

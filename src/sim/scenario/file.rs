@@ -3,6 +3,7 @@
 //! Limit: [`RECIPIENTS_MAX`] people. Facts and sources are for readers, and are not looked into.
 
 use super::draw::Times;
+use crate::core::time::Timestamp;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,19 +33,21 @@ pub struct Scenario {
     pub title: String,
     /// What its draws follow from.
     pub seed: u64,
+    /// When it begins.
+    t0: toml::value::Datetime,
     /// How long it lasts, in seconds.
     pub duration_s: u32,
     pub(super) population: Population,
     pub(super) region: Vec<Region>,
     pub(super) vantage: Vec<Vantage>,
     #[serde(default)]
-    control: Vec<Control>,
+    pub(super) control: Vec<Control>,
     pub(super) channel: Vec<Channel>,
     pub(super) class: Vec<Class>,
     pub(super) load: Vec<Load>,
     pub(super) phase: Vec<Phase>,
     #[serde(default)]
-    truth: Vec<Truth>,
+    pub(super) truth: Vec<Truth>,
 }
 
 #[derive(Deserialize, Debug, Clone)]
@@ -77,8 +80,8 @@ pub(super) struct Vantage {
 }
 
 #[derive(Deserialize, Debug, Clone)]
-struct Control {
-    id: String,
+pub(super) struct Control {
+    pub(super) id: String,
 }
 
 /// What a device needs to get a message.
@@ -116,6 +119,7 @@ pub(super) struct Channel {
 pub(super) struct Class {
     pub(super) id: String,
     pub(super) deadline_s: f64,
+    pub(super) weight: f64,
 }
 
 #[derive(Deserialize, Debug, Clone)]
@@ -144,7 +148,7 @@ pub(super) struct Phase {
     #[serde(default)]
     pub(super) vantage: Vec<Loss>,
     #[serde(default)]
-    control: Vec<Failing>,
+    pub(super) control: Vec<Failing>,
 }
 
 /// When an effect that blinks is on.
@@ -186,17 +190,23 @@ pub(super) struct Loss {
 }
 
 #[derive(Deserialize, Debug, Clone)]
-struct Failing {
-    id: String,
-    vantage: Option<String>,
+pub(super) struct Failing {
+    pub(super) id: String,
+    pub(super) vantage: Option<String>,
+    pub(super) fail: f64,
+    #[serde(flatten)]
+    pub(super) blink: Blink,
 }
 
+/// What was the case, for scoring alone.
 #[derive(Deserialize, Debug, Clone)]
-struct Truth {
-    channel: String,
-    region: String,
-    from_s: u32,
-    to_s: u32,
+pub(super) struct Truth {
+    pub(super) channel: String,
+    pub(super) region: String,
+    pub(super) from_s: u32,
+    pub(super) to_s: u32,
+    pub(super) state: String,
+    pub(super) visible_to: Vec<String>,
 }
 
 /// The tables of a channel, layer by layer.
@@ -260,7 +270,22 @@ impl Scenario {
         Ok(read)
     }
 
+    /// Returns the same outage with other draws: another day on which the same happened.
+    #[must_use]
+    pub fn drawn(&self, seed: u64) -> Scenario {
+        Scenario { seed, ..self.clone() }
+    }
+
+    /// Returns when it begins.
+    pub(super) fn begins(&self) -> Timestamp {
+        // A checked scenario's beginning can be read.
+        Timestamp::from_ms(self.t0.to_string().parse().map_or(0, jiff::Timestamp::as_millisecond))
+    }
+
     fn check(&self) -> Result<(), String> {
+        expect(self.t0.to_string().parse::<jiff::Timestamp>().is_ok(), || {
+            "`t0` is a date, a time and a zone: 2021-10-04T14:30:00Z".into()
+        })?;
         let regions: BTreeSet<&str> = self.region.iter().map(|region| region.id.as_str()).collect();
         let channels: BTreeSet<&str> = self.channel.iter().map(|channel| channel.id.as_str()).collect();
         let vantages: BTreeSet<&str> = self.vantage.iter().map(|vantage| vantage.id.as_str()).collect();
@@ -323,6 +348,8 @@ impl Scenario {
             for failing in &phase.control {
                 known("control", &controls, &failing.id)?;
                 failing.vantage.iter().try_for_each(|id| known("vantage", &vantages, id))?;
+                expect((0.0..=1.0).contains(&failing.fail), || format!("phase `{name}`: `fail` is 0 to 1"))?;
+                failing.blink.check(name)?;
             }
         }
         expect(reached == self.duration_s, || "the phases do not reach `duration_s`".into())?;

@@ -6,9 +6,12 @@
 //! Before the core is judged in this world, the world is: [`yardstick`] holds policies of a few lines, whose figures a reference
 //! replayer has told beforehand.
 
+mod carrier;
 mod draw;
 mod file;
 mod outside;
+pub mod score;
+pub mod trial;
 pub mod yardstick;
 
 pub use file::{BadScenario, Scenario};

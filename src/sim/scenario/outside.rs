@@ -12,6 +12,8 @@ const RECONNECT: Times = [5000.0, 1.5];
 const CONNECT_S: f64 = 5.0;
 /// How long a caller waits for an answer.
 const ANSWER_S: f64 = 10.0;
+/// How often a control fails that nothing ails.
+const CONTROL_FAILS: f64 = 0.001;
 
 /// A channel, by its place in the file.
 pub(super) type ChannelAt = usize;
@@ -24,16 +26,20 @@ pub(super) enum Layer {
     Dns,
     Tcp,
     Tls,
+    Http,
     Accept,
     Deliver,
+    Receipt,
 }
 
 /// What a request came to, as its caller sees it.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Answer {
     pub(super) seen: Seen,
     /// In seconds.
     pub(super) took: f64,
+    /// How long each layer took that it went through, in seconds.
+    pub(super) layers: Vec<(Layer, f64)>,
 }
 
 /// What the caller sees.
@@ -73,8 +79,10 @@ impl Layer {
             Layer::Dns => "dns",
             Layer::Tcp => "tcp",
             Layer::Tls => "tls",
+            Layer::Http => "http",
             Layer::Accept => "accept",
             Layer::Deliver => "deliver",
+            Layer::Receipt => "receipt",
         }
     }
 
@@ -83,8 +91,10 @@ impl Layer {
             Layer::Dns => layers.dns,
             Layer::Tcp => layers.tcp,
             Layer::Tls => layers.tls,
+            Layer::Http => layers.http,
             Layer::Accept => layers.accept,
             Layer::Deliver => layers.deliver,
+            Layer::Receipt => layers.receipt,
         }
     }
 
@@ -100,8 +110,9 @@ impl Layer {
             ],
             Layer::Tcp => [(table.refused, false), (table.reset, false), (table.timeout, true), none],
             Layer::Tls => [(table.badcert, false), (table.reset, false), (table.timeout, true), none],
+            Layer::Http => [(table.e4xx, false), (table.e5xx, false), (table.timeout, true), none],
             Layer::Accept => [(table.reject, false), (table.timeout, true), none, none],
-            Layer::Deliver => [none; 4],
+            Layer::Deliver | Layer::Receipt => [none; 4],
         }
     }
 
@@ -201,7 +212,7 @@ impl<'a> Outside<'a> {
         self.phase(t).vantage.iter().rev().find(|loss| loss.id == *id).map_or(0.0, |loss| loss.loss)
     }
 
-    fn region_of(&self, person: u32) -> usize {
+    pub(super) fn region_of(&self, person: u32) -> usize {
         self.home[person as usize]
     }
 
@@ -246,6 +257,17 @@ impl<'a> Outside<'a> {
         self.channel(channel).unregistered == Unregistered::Reject && !self.has_account(person, channel)
     }
 
+    /// Says whether a channel is down or blocked for somebody, by what was the case.
+    pub(super) fn is_dead(&self, channel: ChannelAt, person: u32, t: f64) -> bool {
+        let region = &self.scenario.region[self.region_of(person)].id;
+        self.scenario.truth.iter().any(|truth| {
+            truth.channel == self.channel(channel).id
+                && matches!(&*truth.state, "down" | "blocked")
+                && (truth.region == "*" || truth.region == *region)
+                && (f64::from(truth.from_s)..f64::from(truth.to_s)).contains(&t)
+        })
+    }
+
     /// Begins the names of a send's draws; `nth` counts a message's attempts over all channels.
     pub(super) fn sending(&self, message: &str, channel: ChannelAt, nth: u32) -> Name {
         self.seed.with(format_args!("send|{message}|{}|{nth}", self.channel(channel).id))
@@ -261,10 +283,14 @@ impl<'a> Outside<'a> {
         last: Layer,
     ) -> Answer {
         if name.with("|loss").uniform() < self.loss(vantage, t) {
-            return Answer { seen: Seen::TimedOut(Layer::Dns), took: CONNECT_S };
+            return Answer {
+                seen: Seen::TimedOut(Layer::Dns),
+                took: CONNECT_S,
+                layers: vec![(Layer::Dns, CONNECT_S)],
+            };
         }
         let region = self.scenario.vantage[vantage].region.as_str();
-        let mut took = 0.0;
+        let (mut took, mut layers) = (0.0, Vec::with_capacity(4));
         for layer in [Layer::Dns, Layer::Tcp, Layer::Tls, last] {
             // A checked scenario has each of these layers.
             let Some(table) = self.table(channel, layer, t, Some(vantage), Some(region)) else { continue };
@@ -274,17 +300,19 @@ impl<'a> Outside<'a> {
                 up_to += p;
                 u < up_to
             });
-            took += match hit {
+            let spent = match hit {
                 Some((_, true)) => layer.patience(),
                 _ => name.with("|ms").seconds(table.ms),
             };
+            took += spent;
+            layers.push((layer, spent));
             match hit {
-                Some((_, true)) => return Answer { seen: Seen::TimedOut(layer), took },
-                Some((_, false)) => return Answer { seen: Seen::Failed(layer), took },
+                Some((_, true)) => return Answer { seen: Seen::TimedOut(layer), took, layers },
+                Some((_, false)) => return Answer { seen: Seen::Failed(layer), took, layers },
                 None => {}
             }
         }
-        Answer { seen: Seen::Ok, took }
+        Answer { seen: Seen::Ok, took, layers }
     }
 
     /// Says whether a send whose answer did not come was accepted all the same.
@@ -326,6 +354,50 @@ impl<'a> Outside<'a> {
         let too_late =
             at - accepted > self.channel(channel).ttl_s || at > f64::from(self.scenario.duration_s);
         (!too_late).then_some(at)
+    }
+
+    /// Says when the receipt of a message is here that arrived, if ever.
+    pub(super) fn receipt(&self, name: Name, channel: ChannelAt, person: u32, arrived: f64) -> Option<f64> {
+        if !self.channel(channel).receipts {
+            return None;
+        }
+        let region = self.scenario.region[self.region_of(person)].id.as_str();
+        let table = self.table(channel, Layer::Receipt, arrived, None, Some(region))?;
+        if name.with("|receipt").uniform() >= table.p {
+            return None;
+        }
+        let took = name.with("|receipt|ms").seconds(table.ms);
+        let mut at = arrived + took;
+        if table.hold_until_s > at {
+            at = table.hold_until_s + took;
+        }
+        let senders = || self.scenario.vantage.iter().enumerate().filter(|(_, vantage)| vantage.can_send);
+        let is_dark = |t: f64| senders().all(|(vantage, _)| self.loss(vantage, t) >= 1.0);
+        if is_dark(at) {
+            let begins = self.scenario.phase.iter().map(|phase| f64::from(phase.from_s));
+            at = begins.into_iter().find(|begin| *begin > at && !is_dark(*begin))?;
+        }
+        Some(at)
+    }
+
+    /// Asks a channel as a health probe does, for the `nth` time.
+    pub(super) fn probe(&self, channel: ChannelAt, vantage: VantageAt, t: f64, nth: u32) -> Answer {
+        let (id, from) = (&self.channel(channel).id, &self.scenario.vantage[vantage].id);
+        let name = self.seed.with(format_args!("probe|{id}|{from}|{nth}"));
+        self.request(name, channel, vantage, t, Layer::Http)
+    }
+
+    /// Says whether a control fails that is asked for the `nth` time.
+    pub(super) fn control_fails(&self, control: usize, vantage: VantageAt, t: f64, nth: u32) -> bool {
+        let (id, from) = (&self.scenario.control[control].id, &self.scenario.vantage[vantage].id);
+        let phase = self.phase(t);
+        let its = phase.control.iter().rev().find(|failing| {
+            failing.id == *id
+                && failing.vantage.as_ref().is_none_or(|only| only == from)
+                && failing.blink.is_on(t, phase.from_s)
+        });
+        let share = its.map_or(CONTROL_FAILS, |failing| failing.fail).max(self.loss(vantage, t));
+        self.seed.with(format_args!("control|{id}|{from}|{nth}")).uniform() < share
     }
 
     /// Returns the scenario's messages in the order of time.

@@ -4,16 +4,16 @@
 //! They do not go through the core. Their figures are known from another program that replays the same files, so that they prove the
 //! world before anything is judged in it.
 
-use super::draw::Name;
+use super::carrier::{Carried, Carrier, Send, Sent};
 use super::file::Scenario;
-use super::outside::{Answer, ChannelAt, Layer, Outside, Seen, Task, VantageAt};
+use super::outside::{ChannelAt, Outside, Task, VantageAt};
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
 
 /// The order in which organisations put their channels; one that is not here comes after these, in the file's order.
 const USUAL: [&str; 5] = ["whatsapp", "signal", "telegram", "sms", "email"];
-/// How long a throttled caller waits, and what being told so takes.
-const THROTTLED_S: (f64, f64) = (2.0, 0.2);
+/// How long a throttled caller waits.
+const THROTTLED_S: f64 = 2.0;
 /// The first wait after all channels failed, doubled with each attempt up to the last.
 const AGAIN_S: (f64, f64) = (5.0, 300.0);
 /// Nobody tries for longer than so many deadlines.
@@ -79,29 +79,19 @@ struct Due {
     nth: u32,
 }
 
-/// A token bucket of a channel, and until when its server is busy.
-#[derive(Clone, Copy)]
-struct Limit {
-    tokens: f64,
-    since: f64,
-    busy_until: f64,
-}
-
-/// What a send came to.
-enum Sent {
-    Accepted,
-    Unregistered,
-    Throttled,
-    Failed,
-}
-
 struct Replay<'a> {
     outside: Outside<'a>,
-    is_limited: bool,
-    limits: Vec<Limit>,
+    carrier: Carrier,
     states: Vec<State>,
-    sends: u64,
-    cost: f64,
+}
+
+impl State {
+    fn arrived(&mut self, at: f64, channel: ChannelAt) {
+        self.copies += 1;
+        if self.best.is_none_or(|(best, _)| at < best) {
+            self.best = Some((at, channel));
+        }
+    }
 }
 
 impl PartialEq for Due {
@@ -128,14 +118,9 @@ impl Ord for Due {
 pub fn replay(scenario: &Scenario, yardstick: Yardstick<'_>) -> Figures {
     let outside = Outside::new(scenario);
     let tasks = outside.tasks();
-    let full =
-        |channel: &super::file::Channel| Limit { tokens: channel.admit_burst, since: 0.0, busy_until: 0.0 };
     let mut replay = Replay {
-        is_limited: yardstick != Yardstick::Ceiling,
-        limits: scenario.channel.iter().map(full).collect(),
+        carrier: Carrier::new(&scenario.channel, yardstick != Yardstick::Ceiling),
         states: vec![State::default(); tasks.len()],
-        sends: 0,
-        cost: 0.0,
         outside,
     };
     replay.run(&tasks, &lanes(scenario, yardstick));
@@ -185,11 +170,15 @@ impl Replay<'_> {
             }
             // A lane is never empty, and there is a vantage point that can send.
             let (channel, vantage) = (lane[position], senders[nth as usize % senders.len()]);
-            let (sent, took) = self.send(task, told, channel, vantage, at, nth);
+            let send = Send { task: told, channel, vantage, at, nth };
+            let Carried { seen, took, arrives, .. } = self.carrier.send(&self.outside, send);
+            if let Some(arrival) = arrives {
+                self.states[task].arrived(arrival.at, channel);
+            }
             let again = (AGAIN_S.0 * 2f64.powi(nth.min(6) as i32)).min(AGAIN_S.1);
-            let (next, wait) = match sent {
+            let (next, wait) = match seen {
                 Sent::Accepted => continue,
-                Sent::Throttled => (position, THROTTLED_S.0),
+                Sent::Throttled => (position, THROTTLED_S),
                 Sent::Unregistered => {
                     lane.remove(position);
                     if lane.is_empty() {
@@ -197,73 +186,13 @@ impl Replay<'_> {
                     }
                     (position % lane.len(), if position < lane.len() { 0.0 } else { again })
                 }
-                Sent::Failed => {
+                Sent::Failed(_) | Sent::TimedOut(_) => {
                     let next = (position + 1) % lane.len();
                     (next, if next > position { 0.0 } else { again })
                 }
             };
             let at = at + took + wait;
             plan(&mut due, Due { at, planned: 0, task, lane, position: next, nth: nth + 1 });
-        }
-    }
-
-    /// Sends once; returns what the caller sees, and after how long.
-    fn send(
-        &mut self,
-        task: usize,
-        told: &Task,
-        channel: ChannelAt,
-        vantage: VantageAt,
-        at: f64,
-        nth: u32,
-    ) -> (Sent, f64) {
-        self.sends += 1;
-        if self.is_limited && !self.admitted(channel, at) {
-            return (Sent::Throttled, THROTTLED_S.1);
-        }
-        let name = self.outside.sending(&told.id, channel, nth);
-        let Answer { seen, took } = self.outside.request(name, channel, vantage, at, Layer::Accept);
-        let accepted = match seen {
-            Seen::Ok if self.outside.is_refused(told.recipient, channel) => {
-                return (Sent::Unregistered, took);
-            }
-            Seen::Ok => true,
-            Seen::TimedOut(Layer::Accept) => self.outside.is_ghost(name, channel, vantage, at),
-            Seen::TimedOut(_) | Seen::Failed(_) => false,
-        };
-        if accepted {
-            self.carry(task, told, name, channel, at + took);
-        }
-        (if seen == Seen::Ok { Sent::Accepted } else { Sent::Failed }, took)
-    }
-
-    /// Takes a token, if there is one.
-    fn admitted(&mut self, channel: ChannelAt, at: f64) -> bool {
-        let burst = self.outside.channel(channel).admit_burst;
-        let rate = self.outside.admits(channel, at);
-        let limit = &mut self.limits[channel];
-        limit.tokens = burst.min(limit.tokens + (at - limit.since) * rate);
-        limit.since = at;
-        let is_admitted = limit.tokens >= 1.0;
-        limit.tokens -= if is_admitted { 1.0 } else { 0.0 };
-        is_admitted
-    }
-
-    /// Brings an accepted message to its recipient, where it ever comes.
-    fn carry(&mut self, task: usize, told: &Task, name: Name, channel: ChannelAt, accepted: f64) {
-        let mut served = accepted;
-        if self.is_limited {
-            served = accepted.max(self.limits[channel].busy_until);
-            self.limits[channel].busy_until = served + 1.0 / self.outside.serves(channel, accepted);
-        }
-        self.cost += self.outside.channel(channel).cost;
-        let Some(there) = self.outside.delivered(name, channel, told.recipient, accepted, served) else {
-            return;
-        };
-        let state = &mut self.states[task];
-        state.copies += 1;
-        if state.best.is_none_or(|(best, _)| there < best) {
-            state.best = Some((there, channel));
         }
     }
 
@@ -284,7 +213,19 @@ impl Replay<'_> {
             }
         }
         classes.values_mut().for_each(|reached| reached.delays.sort_by(f64::total_cmp));
-        Figures { sends: self.sends, cost: self.cost, classes }
+        Figures { sends: self.carrier.sends, cost: self.carrier.cost, classes }
+    }
+}
+
+impl Figures {
+    /// Returns the share of messages that were there by their deadlines, by the weights of their classes.
+    pub fn in_time(&self, scenario: &Scenario) -> f64 {
+        let weighed = scenario.class.iter().filter_map(|class| {
+            let reached = self.classes.get(&class.id)?;
+            Some((class.weight * reached.in_time as f64, class.weight * reached.messages as f64))
+        });
+        let (in_time, all) = weighed.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        in_time / all.max(f64::MIN_POSITIVE)
     }
 }
 

@@ -282,3 +282,51 @@ fn a_page_neither_makes_an_outage_of_limited_nor_keeps_one_from_its_end() {
     }
     assert_eq!(cell.state(), State::Up);
 }
+
+#[test]
+fn a_send_that_is_let_in_and_not_answered_is_not_refuted_by_a_green_probe() {
+    let mut cell = Cell::new(at(0));
+    for second in 0..40 {
+        cell.outcome(&Outcome::Unknown { reason: Reason::Timeout }, false, at(second * 1_000));
+        cell.probe(&probe(Verdict::Fine), false, at(second * 1_000 + 500));
+        cell.judge(DWELL, true, at(second * 1_000 + 600));
+    }
+    assert_eq!(cell.state(), State::Down);
+}
+
+#[test]
+fn who_says_that_somebody_is_no_user_does_not_refuse() {
+    let mut cell = Cell::new(at(0));
+    let stranger = Outcome::Rejected { reason: Reason::NotOnChannel };
+    for second in 0..200 {
+        let outcome = if second % 20 == 0 { refused() } else { stranger.clone() };
+        cell.outcome(&outcome, false, at(second * 1_000));
+        cell.judge(DWELL, true, at(second * 1_000));
+        assert_ne!(cell.state(), State::Down, "at {second} s, one in twenty fails");
+    }
+}
+
+#[test]
+fn one_that_falls_again_and_again_comes_back_later() {
+    let mut cell = Cell::new(at(0));
+    let mut now = 0;
+    let mut back_after = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..30 {
+            now += 1_000;
+            cell.probe(&probe(Verdict::Failed(Reason::TcpTimeout)), false, at(now));
+            cell.judge(DWELL, true, at(now));
+        }
+        assert_eq!(cell.state(), State::Down);
+        let mended = now;
+        while cell.state() != State::Up {
+            now += 2_000;
+            cell.probe(&probe(Verdict::Fine), false, at(now));
+            cell.judge(DWELL, true, at(now));
+        }
+        back_after.push((now - mended) / 1_000);
+    }
+    assert!(back_after[0] < 60 && back_after[1] < 60, "twice is no pattern: {back_after:?}");
+    assert!(back_after[2] > 15 * 60 && back_after[2] <= 3_600, "three times is: {back_after:?}");
+    assert!(back_after[3] < 60, "half an hour of peace is no punishment for the next time: {back_after:?}");
+}

@@ -1,0 +1,202 @@
+//! What receipts teach: how long they take on each gateway and in each region, and how many ever come. The same curve
+//! says how long to wait for one, and what it means that none has come.
+
+mod curve;
+
+use super::channel::GatewayId;
+use super::gateway::GatewayConfig;
+use super::message::Severity;
+use super::time::Span;
+use curve::{Curve, Shape};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// The most regions that are told apart; what comes after is judged with those whose region is not known.
+const REGIONS_MAX: usize = 64;
+/// The most cells: the least used gateways of many regions share their gateway's curve.
+const CELLS_MAX: usize = 10_000;
+/// A region's curve is drawn towards its gateway's as by so many messages, and that one towards what is believed.
+const PRIOR: f32 = 20.0;
+/// A curve is drawn anew after so many more were counted: one in twenty of them.
+const DRAW_AFTER: f32 = 0.05;
+const DRAW_AFTER_MIN: f32 = 10.0;
+
+/// Before anything is known, half of the people are taken to have an account.
+const ACCOUNTS_BELIEVED: f32 = 0.5;
+const ACCOUNTS_PRIOR: f32 = 4.0;
+/// When so many are counted, all counts are halved: people change phones.
+const ACCOUNTS_WINDOW: f32 = 2_000.0;
+/// What being told that somebody has no account takes, and what a send takes that fails, in seconds. Cites: the design.
+const REFUSED_SECS: f32 = 0.3;
+const FAILED_SECS: f32 = 5.0;
+/// What a unit of the currency is worth, in seconds of delay: a text message of 0.05 costs as much as three seconds.
+const SECS_OF_COST: f32 = 60.0;
+
+/// A region, by its number here; [`EVERYWHERE`] holds all of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub(crate) struct RegionId(u8);
+
+/// All regions together, and those that are not known.
+pub(crate) const EVERYWHERE: RegionId = RegionId(0);
+
+/// What is learned of all gateways.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    regions: BTreeMap<Box<str>, RegionId>,
+    cells: BTreeMap<(GatewayId, RegionId), Cell>,
+    believed: Shape,
+}
+
+/// One gateway in one region.
+#[derive(Clone, Debug)]
+struct Cell {
+    curve: Curve,
+    shape: Shape,
+    /// How many were counted when the shape was drawn.
+    drawn_at: f32,
+    /// How many people had an account there, and how many had none, the last ones counting most.
+    accounts: (f32, f32),
+}
+
+impl Default for Receipts {
+    fn default() -> Receipts {
+        // A receipt takes some seconds, and one phone in seven is off.
+        let believed = Shape::believed(Span::from_secs(4), 1.8, 0.85);
+        Receipts { regions: BTreeMap::new(), cells: BTreeMap::new(), believed }
+    }
+}
+
+impl Receipts {
+    /// Returns a region's number.
+    pub(crate) fn region(&mut self, name: Option<&str>) -> RegionId {
+        let Some(name) = name else { return EVERYWHERE };
+        if let Some(known) = self.regions.get(name) {
+            return *known;
+        }
+        if self.regions.len() >= REGIONS_MAX {
+            return EVERYWHERE;
+        }
+        let id = RegionId(self.regions.len() as u8 + 1);
+        self.regions.insert(name.into(), id);
+        id
+    }
+
+    /// Learns from a receipt that came, while nothing was wrong with its gateway.
+    pub(crate) fn arrived(&mut self, gateway: GatewayId, region: RegionId, lag: Span) {
+        self.learn(gateway, region, |curve| curve.arrived(lag));
+    }
+
+    /// Learns from a message that had no receipt when it was not watched any longer.
+    pub(crate) fn censored(&mut self, gateway: GatewayId, region: RegionId, age: Span) {
+        self.learn(gateway, region, |curve| curve.censored(age));
+    }
+
+    /// Learns whether somebody has an account there.
+    pub(crate) fn account(&mut self, gateway: GatewayId, region: RegionId, has: bool) {
+        let own = (region != EVERYWHERE).then_some(region);
+        for region in [Some(EVERYWHERE), own].into_iter().flatten() {
+            if let Some(cell) = self.cell(gateway, region) {
+                let (with, without) = &mut cell.accounts;
+                if *with + *without > ACCOUNTS_WINDOW {
+                    (*with, *without) = (*with / 2.0, *without / 2.0);
+                }
+                *(if has { with } else { without }) += 1.0;
+            }
+        }
+    }
+
+    /// Returns the share of people with an account there, drawn towards all regions' share and that towards one half.
+    fn accounts(&self, gateway: GatewayId, region: RegionId) -> f32 {
+        let of = |region, prior: f32| match self.cells.get(&(gateway, region)).map(|cell| cell.accounts) {
+            Some((with, without)) => (with + prior * ACCOUNTS_PRIOR) / (with + without + ACCOUNTS_PRIOR),
+            None => prior,
+        };
+        let everywhere = of(EVERYWHERE, ACCOUNTS_BELIEVED);
+        if region == EVERYWHERE { everywhere } else { of(region, everywhere) }
+    }
+
+    /// Returns what an attempt is worth: the chance that it reaches somebody, for each second that it takes, with what it
+    /// costs as seconds. Trying in the order of this is best where attempts fail independently of each other.
+    ///
+    /// Cites: the index p/c of the design, by an exchange of neighbours; Weitzman 1979.
+    pub(crate) fn worth(
+        &self,
+        gateway: GatewayId,
+        region: RegionId,
+        severity: Severity,
+        config: &GatewayConfig,
+        mute: bool,
+        taken: f32,
+    ) -> f32 {
+        let shape = self.shape(gateway, region);
+        let has = self.accounts(gateway, region);
+        let mute_secs = match severity {
+            _ if !mute => 0.0,
+            Severity::Extreme => 100.0,
+            Severity::Severe => 300.0,
+            _ => 1_000.0,
+        };
+        let arrives = shape.quantile(0.5).secs_f64() as f32 + config.cost as f32 * SECS_OF_COST + mute_secs;
+        let secs = (1.0 - has) * REFUSED_SECS + has * arrives + (1.0 - taken) * FAILED_SECS;
+        has * taken * shape.share() / secs.max(REFUSED_SECS)
+    }
+
+    fn cell(&mut self, gateway: GatewayId, region: RegionId) -> Option<&mut Cell> {
+        let prior = match region {
+            EVERYWHERE => self.believed.clone(),
+            _ => self.shape(gateway, EVERYWHERE).clone(),
+        };
+        let is_full = self.cells.len() >= CELLS_MAX;
+        match self.cells.entry((gateway, region)) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(_) if is_full => None,
+            Entry::Vacant(place) => Some(place.insert(Cell::new(&prior))),
+        }
+    }
+
+    fn learn(&mut self, gateway: GatewayId, region: RegionId, count: impl Fn(&mut Curve)) {
+        let own = (region != EVERYWHERE).then_some(region);
+        for region in [Some(EVERYWHERE), own].into_iter().flatten() {
+            let prior = match region {
+                EVERYWHERE => self.believed.clone(),
+                _ => self.shape(gateway, EVERYWHERE).clone(),
+            };
+            let Some(cell) = self.cell(gateway, region) else { continue };
+            count(&mut cell.curve);
+            cell.redraw(&prior);
+        }
+    }
+
+    /// Returns the curve to go by.
+    pub(crate) fn shape(&self, gateway: GatewayId, region: RegionId) -> &Shape {
+        let cell = self.cells.get(&(gateway, region)).or_else(|| self.cells.get(&(gateway, EVERYWHERE)));
+        cell.map_or(&self.believed, |cell| &cell.shape)
+    }
+
+    /// Returns how long to wait for a receipt before the next road is tried. Cites: the design's schedule for the next
+    /// attempt: 97 % of the lags for the gravest, 99 %, 99.5 % for the rest.
+    pub(crate) fn patience(&self, gateway: GatewayId, region: RegionId, severity: Severity) -> Span {
+        let share = match severity {
+            Severity::Extreme => 0.97,
+            Severity::Severe => 0.99,
+            _ => 0.995,
+        };
+        self.shape(gateway, region).quantile(share)
+    }
+}
+
+impl Cell {
+    fn new(prior: &Shape) -> Cell {
+        Cell { curve: Curve::default(), shape: prior.clone(), drawn_at: 0.0, accounts: (0.0, 0.0) }
+    }
+
+    fn redraw(&mut self, prior: &Shape) {
+        let counted = self.curve.counted();
+        if counted >= self.drawn_at + (self.drawn_at * DRAW_AFTER).max(DRAW_AFTER_MIN)
+            || counted < self.drawn_at
+        {
+            self.shape = self.curve.shape(prior, PRIOR);
+            self.drawn_at = counted;
+        }
+    }
+}
