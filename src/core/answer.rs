@@ -124,7 +124,7 @@ impl Core {
         let was_unknown = attempt.state == AttemptState::Unknown;
         attempt.state = AttemptState::Sent;
         attempt.taken_at = now;
-        let (handle, gateway) = (attempt.row, attempt.gateway);
+        let (handle, gateway, repeat) = (attempt.row, attempt.gateway, attempt.repeat);
         if let Some(id) = &provider_id {
             attempt.provider = Some(id.as_str().into());
             self.provider_ids.insert((gateway, id.as_str().into()), place);
@@ -132,6 +132,7 @@ impl Core {
         if let Some(g) = self.fleet.get_mut(gateway) {
             g.unconfirmed += u32::from(!was_unknown);
         }
+        self.watch_receipt(handle, gateway, repeat);
         if let Some(row) = self.rows.get_mut(handle) {
             row.was_taken = true;
             row.copies = row.copies.saturating_add(u8::from(!was_unknown));
@@ -469,7 +470,7 @@ impl Core {
         };
         let (handle, gateway, channel) = (attempt.row, attempt.gateway, attempt.channel);
         let lag = now - attempt.taken_at;
-        let known = attempt.progress;
+        let (known, repeat) = (attempt.progress, attempt.repeat);
         // State only moves forward: a repeated receipt says nothing new, and "failed" never overrides "delivered".
         if attempt.progress.is_some_and(|known| known >= kind) {
             return;
@@ -478,7 +479,7 @@ impl Core {
         self.store(Record::Receipt { attempt: id, kind, at: now, reason });
         self.event(Event::Receipt { attempt: id, gateway, kind, lag });
         if known < Some(ReceiptKind::Delivered) && kind >= ReceiptKind::Delivered {
-            self.learn_receipt(handle, gateway, lag);
+            self.learn_receipt(handle, gateway, repeat, lag);
         }
         if kind == ReceiptKind::Failed {
             return self.failed(place, reason.unwrap_or(Reason::Undeliverable));

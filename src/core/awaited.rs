@@ -1,9 +1,12 @@
 //! What receipts teach, and what it means that they do not come.
 
 use super::Core;
-use super::channel::GatewayId;
+use super::channel::{GatewayId, GatewaySet};
+use super::gateway::Receipts;
+use super::message::Severity;
 use super::outcome::{Outcome, Reason};
 use super::receipts::RegionId;
+use super::record::Repeat;
 use super::slab::Handle;
 use super::time::Span;
 use super::view::State;
@@ -11,14 +14,26 @@ use super::view::State;
 impl Core {
     /// Takes a receipt's lag into the curve of its road, while that works: an outage must not teach that silence is
     /// normal.
-    pub(super) fn learn_receipt(&mut self, row: Handle, gateway: GatewayId, lag: Span) {
+    pub(super) fn learn_receipt(&mut self, row: Handle, gateway: GatewayId, repeat: Repeat, lag: Span) {
+        if !tells(repeat) {
+            return;
+        }
+        if let Some(region) = self.region_of(row) {
+            self.receipts.unwatch(gateway, region, self.now - lag, true, self.now);
+        }
         if let Some(region) = self.learns(row, gateway) {
             self.receipts.arrived(gateway, region, lag);
         }
     }
 
     /// Notes that an attempt is not watched any longer, and had no receipt at this age.
-    pub(super) fn unwatch_receipt(&mut self, row: Handle, gateway: GatewayId, age: Span) {
+    pub(super) fn unwatch_receipt(&mut self, row: Handle, gateway: GatewayId, repeat: Repeat, age: Span) {
+        if !tells(repeat) {
+            return;
+        }
+        if let Some(region) = self.region_of(row) {
+            self.receipts.unwatch(gateway, region, self.now - age, false, self.now);
+        }
         if let Some(region) = self.learns(row, gateway) {
             self.receipts.censored(gateway, region, age);
         }
@@ -44,6 +59,54 @@ impl Core {
     /// Returns the region to learn for, where there is something to learn.
     fn learns(&self, row: Handle, gateway: GatewayId) -> Option<RegionId> {
         let is_up = matches!(self.fleet.state(gateway), State::Up | State::Unknown);
-        self.region_of(row).filter(|_| is_up)
+        self.region_of(row).filter(|region| is_up && !self.receipts.is_silent(gateway, *region))
     }
+
+    /// Waits for the receipt of an attempt that was taken just now.
+    pub(super) fn watch_receipt(&mut self, row: Handle, gateway: GatewayId, repeat: Repeat) {
+        let known = self.fleet.get(gateway);
+        let gives = tells(repeat) && known.is_some_and(|g| g.config.receipts != Receipts::None);
+        if let Some(region) = self.region_of(row).filter(|_| gives) {
+            self.receipts.watch(gateway, region, self.now);
+        }
+    }
+
+    /// Weighs the receipts that do not come.
+    pub(super) fn weigh_silence(&mut self) {
+        let fleet = &self.fleet;
+        let void = |gateway| fleet.is_void(gateway);
+        let weighed = self.receipts.beat(void, self.now);
+        for (gateway, needle) in weighed {
+            let now = self.now;
+            if let Some(g) = self.fleet.get_mut(gateway) {
+                g.cell.silence(needle, now);
+                self.judge_one(gateway);
+            }
+        }
+    }
+
+    /// Returns the gateways that keep silent in the region of a delivery and are not to carry it, where another is good.
+    pub(super) fn silent_for(
+        &mut self,
+        region: RegionId,
+        severity: Severity,
+        offered: GatewaySet,
+    ) -> GatewaySet {
+        let silent: GatewaySet = offered.iter().filter(|g| self.receipts.is_silent(*g, region)).collect();
+        // Where no road is known to work, it may be the region: none of them is worse than another.
+        let (others, now) = (offered.without(silent).and(self.tiers.good), self.now);
+        if silent.is_empty() || !others.iter().any(|gateway| self.receipts.is_fine(gateway, region, now)) {
+            return GatewaySet::EMPTY;
+        }
+        let stays = |gateway: &GatewayId| {
+            severity == Severity::Extreme || !self.receipts.scout(*gateway, region, now)
+        };
+        silent.iter().filter(stays).collect()
+    }
+}
+
+/// Says whether an attempt's receipt tells of its road. One that was made because another road kept silent goes to people of
+/// whom many are not there at all: their silence is not its fault.
+fn tells(repeat: Repeat) -> bool {
+    !matches!(repeat, Repeat::AfterWait | Repeat::AfterUnknown)
 }

@@ -149,6 +149,8 @@ impl Core {
             Some(of) => of.own.without(without).without(in_use),
             None => frame.route.all.without(without),
         };
+        let silent = self.silent_for(frame.region, frame.severity, offered);
+        let (without, offered) = (without.or(silent), offered.without(silent));
         match together {
             _ if offered.is_empty() => self.nothing_left(handle, &frame, barred, resting),
             Some(_) => self.enqueue_lanes(handle, &frame, self.outside_drills(offered)),

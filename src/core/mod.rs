@@ -289,6 +289,7 @@ impl Core {
         self.turn += 1;
         self.more = false;
         self.lift_what_is_over();
+        self.weigh_silence();
         self.judge();
         self.fire_timers();
         self.give_up_early();
@@ -331,6 +332,7 @@ impl Core {
             .chain(self.timers.next())
             .chain(self.early.next())
             .chain(self.help.next())
+            .chain(self.receipts.next_beat())
             .chain(free)
             .min()
     }

@@ -154,6 +154,8 @@ reasons! {
     OptedOut = "opted_out", Recipient;
     /// The recipient was erased on request: nothing was handed to the gateway.
     Erased = "erased", Recipient;
+    /// It takes messages, and their receipts do not come.
+    ReceiptsMissing = "receipts_missing", Gateway;
 }
 
 /// A provider's word on an attempt. The order is the order of progress: a state only moves forward. "Failed" is said of

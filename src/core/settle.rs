@@ -128,14 +128,14 @@ impl Core {
     pub(super) fn drop_attempt(&mut self, place: Handle) {
         let Some(attempt) = self.attempts.get(place) else { return };
         let (handle, next, state, gateway) = (attempt.row, attempt.next, attempt.state, attempt.gateway);
-        let (progress, age) = (attempt.progress, self.now - attempt.taken_at);
+        let (progress, age, repeat) = (attempt.progress, self.now - attempt.taken_at, attempt.repeat);
         if state != AttemptState::InFlight
             && let Some(g) = self.fleet.get_mut(gateway)
         {
             g.unconfirmed = g.unconfirmed.saturating_sub(1);
         }
         if state == AttemptState::Sent && progress < Some(ReceiptKind::Delivered) {
-            self.unwatch_receipt(handle, gateway, age);
+            self.unwatch_receipt(handle, gateway, repeat, age);
         }
         self.unlink(handle, place, next);
         if let Some(mut attempt) = self.attempts.remove(place) {

@@ -329,7 +329,7 @@ list-and = { " و" }
 
 # === الأسباب ===
 reason-not_on_channel = المستلم ليس على هذه القناة
-reason-blocked = حظرنا المستلم
+reason-blocked = المستلم حظرنا
 reason-bad_address = عنوان غير صالح
 reason-identity_changed = تغيّر مفتاح المستلم
 reason-pair_limit = رسائل كثيرة لمستلم واحد
@@ -359,6 +359,7 @@ reason-tls_timeout = TLS صامت
 reason-not_connected = غير متصل
 reason-timeout = لا جواب
 reason-connection_lost = فُقد الاتصال
+reason-receipts_missing = إشعارات الوصول لا تأتي
 reason-unreadable = جواب غير مقروء
 reason-restart = أُعيد التشغيل أثناء ذلك
 reason-condition = لم يتحقق الشرط

@@ -271,6 +271,7 @@ reason-tls_timeout = TLS silent
 reason-not_connected = not connected
 reason-timeout = no answer
 reason-connection_lost = connection lost
+reason-receipts_missing = receipts do not come
 reason-unreadable = unreadable answer
 reason-restart = restarted meanwhile
 reason-condition = condition not met

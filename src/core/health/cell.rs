@@ -41,6 +41,8 @@ pub(crate) struct Cell {
     dead: Needle,
     refused: Needle,
     flaky: Needle,
+    /// What missing receipts say, over all regions.
+    swallowing: Needle,
     /// Outcomes of one second are one observation: what that second has added so far.
     second: Second,
     state: State,
@@ -106,6 +108,7 @@ impl Cell {
             dead: Needle::default(),
             refused: Needle::default(),
             flaky: Needle::default(),
+            swallowing: Needle::default(),
             second: Second::default(),
             state: State::Unknown,
             since: now,
@@ -258,13 +261,21 @@ impl Cell {
         }
     }
 
+    /// Takes what missing receipts say against it.
+    pub(crate) fn silence(&mut self, needle: i32, now: Timestamp) {
+        if needle >= DOUBT && self.swallowing.value() < DOUBT {
+            self.bad_sign(Reason::ReceiptsMissing, None, now);
+        }
+        self.swallowing.set(needle, now);
+    }
+
     /// Forgets what was seen while our own line was falling. Returns how many attempts had failed: the line's, as it
     /// turns out.
     pub(crate) fn void_recent(&mut self, now: Timestamp) -> u32 {
         if self.fallen {
             return 0;
         }
-        for needle in [&mut self.dead, &mut self.refused, &mut self.flaky] {
+        for needle in [&mut self.dead, &mut self.refused, &mut self.flaky, &mut self.swallowing] {
             needle.set(0, now);
         }
         self.onset = None;
@@ -370,14 +381,14 @@ impl Cell {
 
     /// Returns each needle with what leans on it when an outage is declared. Nothing leans on *flaky*: what "limited" may
     /// not bring about alone, the same provider's page is not to bring about with it.
-    fn leaning(&self) -> [(&Needle, i32); 3] {
+    fn leaning(&self) -> [(&Needle, i32); 4] {
         let lean = self.hearsay.lean();
-        [(&self.dead, lean), (&self.refused, lean), (&self.flaky, 0)]
+        [(&self.dead, lean), (&self.refused, lean), (&self.flaky, 0), (&self.swallowing, 0)]
     }
 
     /// Returns the three needles: dead, refused, flaky.
     pub(crate) fn values(&self) -> [u32; 3] {
-        self.all().map(|n| n.value() as u32)
+        [&self.dead, &self.refused, &self.flaky].map(|n| n.value() as u32)
     }
 
     /// Says whether probes speak well of it, whatever sends say.
@@ -443,8 +454,8 @@ impl Cell {
             .collect()
     }
 
-    fn all(&self) -> [&Needle; 3] {
-        [&self.dead, &self.refused, &self.flaky]
+    fn all(&self) -> [&Needle; 4] {
+        [&self.dead, &self.refused, &self.flaky, &self.swallowing]
     }
 
     fn enter(&mut self, state: State, now: Timestamp) {

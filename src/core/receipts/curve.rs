@@ -23,10 +23,14 @@ pub(super) struct Curve {
     counted: f32,
 }
 
-/// A curve as it is used: the cumulative hazard of a receipt at the end of each bin, in nats.
+/// A curve as it is used, at the end of each bin.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    hazard: [f32; BINS],
+    /// Of the messages, how many are without a receipt, as -ln of the share.
+    gone: [f32; BINS],
+    /// How many receipts were to be expected of one message by then that had none before. Cites: Nelson and Aalen; in
+    /// step with what is counted also where all receipts come within one bin.
+    expected: [f32; BINS],
 }
 
 /// Returns the bin of a lag.
@@ -75,20 +79,22 @@ impl Curve {
     /// Returns the curve, drawn towards `prior` as by `weight` messages more.
     pub(super) fn shape(&self, prior: &Shape, weight: f32) -> Shape {
         let mut at_risk = self.counted + weight;
-        let (mut hazard, mut sum, mut before) = ([0.0; BINS], 0.0_f32, 1.0_f32);
-        for (bin, hazard) in hazard.iter_mut().enumerate() {
+        let (mut gone, mut expected) = ([0.0; BINS], [0.0; BINS]);
+        let (mut sums, mut before) = ([0.0_f32; 2], 1.0_f32);
+        for bin in 0..BINS {
             let survives = prior.survival_at(bin);
             let came = self.came[bin] + weight * (before - survives);
             let censored = self.left[bin];
             let exposed = at_risk - censored / 2.0;
             if exposed >= AT_RISK_MIN {
-                sum -= (1.0 - (came / exposed).min(0.999)).ln();
+                let share = (came / exposed).min(0.999);
+                sums = [sums[0] - (1.0 - share).ln(), sums[1] + share];
             }
-            *hazard = sum;
+            (gone[bin], expected[bin]) = (sums[0], sums[1]);
             at_risk -= came + censored;
             before = survives;
         }
-        Shape { hazard }
+        Shape { gone, expected }
     }
 }
 
@@ -96,15 +102,15 @@ impl Shape {
     /// Returns what is believed before anything is seen: log-logistic lags with this median, and so large a share of
     /// messages that ever have a receipt.
     pub(super) fn believed(median: Span, shape: f64, share: f64) -> Shape {
-        let hazard = std::array::from_fn(|bin| {
+        let gone = std::array::from_fn(|bin| {
             let came = 1.0 / (1.0 + (median.ms() as f64 / end_of(bin)).powf(shape));
             -((1.0 - share * came).ln()) as f32
         });
-        Shape { hazard }
+        Shape { gone, expected: gone }
     }
 
     fn survival_at(&self, bin: usize) -> f32 {
-        (-self.hazard[bin]).exp()
+        (-self.gone[bin]).exp()
     }
 
     /// Returns the share of messages that ever have a receipt.
@@ -112,27 +118,26 @@ impl Shape {
         1.0 - self.survival_at(BINS - 1)
     }
 
-    /// Returns the cumulative hazard at an age, in nats.
-    #[cfg(test)]
-    pub(crate) fn hazard(&self, age: Span) -> f32 {
+    /// Returns how many receipts were to be expected by an age of a message that has none.
+    pub(crate) fn expected(&self, age: Span) -> f32 {
         let bin = bin_of(age);
         let (from, below) = match bin.checked_sub(1) {
             None => (0.0, 0.0),
-            Some(before) => (end_of(before), self.hazard[before]),
+            Some(before) => (end_of(before), self.expected[before]),
         };
         let within = ((age.ms() as f64 - from) / (end_of(bin) - from)).clamp(0.0, 1.0) as f32;
-        below + (self.hazard[bin] - below) * within
+        below + (self.expected[bin] - below) * within
     }
 
     /// Returns the lag within which this share of those receipts comes that ever come.
     pub(crate) fn quantile(&self, share: f32) -> Span {
         let wanted = -(1.0 - share * self.share()).ln();
-        let bin = (0..BINS).find(|bin| self.hazard[*bin] >= wanted).unwrap_or(BINS - 1);
+        let bin = (0..BINS).find(|bin| self.gone[*bin] >= wanted).unwrap_or(BINS - 1);
         let (from, below) = match bin.checked_sub(1) {
             None => (0.0, 0.0),
-            Some(before) => (end_of(before), self.hazard[before]),
+            Some(before) => (end_of(before), self.gone[before]),
         };
-        let step = (self.hazard[bin] - below).max(f32::MIN_POSITIVE);
+        let step = (self.gone[bin] - below).max(f32::MIN_POSITIVE);
         let within = f64::from((wanted - below) / step).clamp(0.0, 1.0);
         Span::from_ms((from + (end_of(bin) - from) * within) as i64)
     }
@@ -181,7 +186,7 @@ mod tests {
         let fresh = Curve::default().shape(&prior, 20.0);
         assert!((fresh.quantile(0.5).secs_f64() - 5.0).abs() < 1.0, "{}", fresh.quantile(0.5));
         assert!((fresh.share() - 0.85).abs() < 0.05, "{}", fresh.share());
-        assert_eq!(fresh.hazard(Span::ZERO), 0.0);
-        assert!(fresh.hazard(Span::from_hours(20)) <= -(0.15_f32.ln()) + 0.4);
+        assert_eq!(fresh.expected(Span::ZERO), 0.0);
+        assert!(fresh.expected(Span::from_hours(20)) <= -(0.15_f32.ln()) + 0.4);
     }
 }

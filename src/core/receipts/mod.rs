@@ -2,12 +2,14 @@
 //! says how long to wait for one, and what it means that none has come.
 
 mod curve;
+mod silence;
 
 use super::channel::GatewayId;
 use super::gateway::GatewayConfig;
 use super::message::Severity;
-use super::time::Span;
+use super::time::{Span, Timestamp};
 use curve::{Curve, Shape};
+use silence::Silence;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -32,6 +34,15 @@ const FAILED_SECS: f32 = 5.0;
 /// What a unit of the currency is worth, in seconds of delay: a text message of 0.05 costs as much as three seconds.
 const SECS_OF_COST: f32 = 60.0;
 
+/// How often silence is weighed while anything is waited for.
+const BEAT: Span = Span::from_secs(1);
+/// Silence tells nothing before so many messages have shown what is usual.
+const KNOWN_AFTER: f32 = 50.0;
+/// What missing receipts may say against a gateway, in hundredths of a deciban: enough to turn away, not to declare.
+const OPEN_MOST: i32 = 50_00;
+/// What keeps silent is tried this often with one message, while others carry the rest.
+const SCOUT_EVERY: Span = Span::from_secs(10);
+
 /// A region, by its number here; [`EVERYWHERE`] holds all of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct RegionId(u8);
@@ -44,6 +55,9 @@ pub(crate) const EVERYWHERE: RegionId = RegionId(0);
 pub(crate) struct Receipts {
     regions: BTreeMap<Box<str>, RegionId>,
     cells: BTreeMap<(GatewayId, RegionId), Cell>,
+    silences: BTreeMap<(GatewayId, RegionId), Silence>,
+    /// When silence is weighed next, while anything is waited for.
+    beat_at: Option<Timestamp>,
     believed: Shape,
 }
 
@@ -62,7 +76,13 @@ impl Default for Receipts {
     fn default() -> Receipts {
         // A receipt takes some seconds, and one phone in seven is off.
         let believed = Shape::believed(Span::from_secs(4), 1.8, 0.85);
-        Receipts { regions: BTreeMap::new(), cells: BTreeMap::new(), believed }
+        Receipts {
+            regions: BTreeMap::new(),
+            cells: BTreeMap::new(),
+            silences: BTreeMap::new(),
+            beat_at: None,
+            believed,
+        }
     }
 }
 
@@ -79,6 +99,87 @@ impl Receipts {
         let id = RegionId(self.regions.len() as u8 + 1);
         self.regions.insert(name.into(), id);
         id
+    }
+
+    /// Watches a message that was taken at this time.
+    pub(crate) fn watch(&mut self, gateway: GatewayId, region: RegionId, now: Timestamp) {
+        let is_full = self.silences.len() >= CELLS_MAX;
+        match self.silences.entry((gateway, region)) {
+            Entry::Vacant(_) if is_full => return,
+            place => place.or_default().begin(now),
+        }
+        self.beat_at.get_or_insert(now + BEAT);
+    }
+
+    /// Watches it no longer.
+    pub(crate) fn unwatch(
+        &mut self,
+        gateway: GatewayId,
+        region: RegionId,
+        taken: Timestamp,
+        came: bool,
+        now: Timestamp,
+    ) {
+        let shape = shape_of(&self.cells, &self.believed, gateway, region);
+        if let Some(silence) = self.silences.get_mut(&(gateway, region)) {
+            silence.end(taken, came, shape, now);
+        }
+    }
+
+    /// Returns when silence is weighed next.
+    pub(crate) fn next_beat(&self) -> Option<Timestamp> {
+        self.beat_at
+    }
+
+    /// Weighs the silence of every gateway, where it is time. Of a gateway of which too little is known, and where `void`
+    /// says so, nothing counts. Returns each gateway's needle over all regions, where anything was weighed.
+    pub(crate) fn beat(&mut self, void: impl Fn(GatewayId) -> bool, now: Timestamp) -> Vec<(GatewayId, i32)> {
+        if self.beat_at.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        let mut gateways: Vec<GatewayId> = Vec::new();
+        for ((gateway, region), silence) in self.silences.iter_mut().filter(|(_, s)| s.is_watched()) {
+            let known = self.cells.get(&(*gateway, EVERYWHERE)).map_or(0.0, |cell| cell.curve.counted());
+            let shape = shape_of(&self.cells, &self.believed, *gateway, *region);
+            silence.beat(shape, known < KNOWN_AFTER || void(*gateway), now);
+            if gateways.last() != Some(gateway) {
+                gateways.push(*gateway);
+            }
+        }
+        self.beat_at = (!gateways.is_empty()).then(|| now + BEAT);
+        gateways.into_iter().map(|gateway| (gateway, self.needle(gateway))).collect()
+    }
+
+    /// Returns what silence says against a gateway, over all regions, in hundredths of a deciban: enough to turn away, not
+    /// to declare, for a region may be at fault itself. What one region alone says is its own matter where there are others.
+    fn needle(&self, gateway: GatewayId) -> i32 {
+        let of = self.silences.range((gateway, EVERYWHERE)..=(gateway, RegionId(u8::MAX)));
+        let (mut sum, mut worst, mut regions) = (0, 0, 0);
+        for silence in of.map(|(_, silence)| silence.swallows()) {
+            (sum, worst, regions) = (sum + silence, worst.max(silence), regions + 1);
+        }
+        let corroborated = if regions > 1 { sum - worst } else { sum };
+        corroborated.min(OPEN_MOST)
+    }
+
+    /// Says whether a gateway keeps so silent in a region that it is not to be relied on there.
+    pub(crate) fn is_silent(&self, gateway: GatewayId, region: RegionId) -> bool {
+        self.silences.get(&(gateway, region)).is_some_and(Silence::is_doubtful)
+    }
+
+    /// Says whether enough of a gateway's receipts come from a region.
+    pub(crate) fn is_fine(&self, gateway: GatewayId, region: RegionId, now: Timestamp) -> bool {
+        self.silences.get(&(gateway, region)).is_some_and(|silence| silence.is_fine(now))
+    }
+
+    /// Says whether one that keeps silent may be tried all the same with one message, and counts that as tried.
+    pub(crate) fn scout(&mut self, gateway: GatewayId, region: RegionId, now: Timestamp) -> bool {
+        let Some(silence) = self.silences.get_mut(&(gateway, region)) else { return true };
+        let is_due = silence.scout_at <= now;
+        if is_due {
+            silence.scout_at = now + SCOUT_EVERY;
+        }
+        is_due
     }
 
     /// Learns from a receipt that came, while nothing was wrong with its gateway.
@@ -169,8 +270,7 @@ impl Receipts {
 
     /// Returns the curve to go by.
     pub(crate) fn shape(&self, gateway: GatewayId, region: RegionId) -> &Shape {
-        let cell = self.cells.get(&(gateway, region)).or_else(|| self.cells.get(&(gateway, EVERYWHERE)));
-        cell.map_or(&self.believed, |cell| &cell.shape)
+        shape_of(&self.cells, &self.believed, gateway, region)
     }
 
     /// Returns how long to wait for a receipt before the next road is tried. Cites: the design's schedule for the next
@@ -183,6 +283,16 @@ impl Receipts {
         };
         self.shape(gateway, region).quantile(share)
     }
+}
+
+fn shape_of<'a>(
+    cells: &'a BTreeMap<(GatewayId, RegionId), Cell>,
+    believed: &'a Shape,
+    gateway: GatewayId,
+    region: RegionId,
+) -> &'a Shape {
+    let cell = cells.get(&(gateway, region)).or_else(|| cells.get(&(gateway, EVERYWHERE)));
+    cell.map_or(believed, |cell| &cell.shape)
 }
 
 impl Cell {

@@ -1,0 +1,234 @@
+//! Receipts that do not come, as evidence: how many were to be expected by now, and how many there were.
+//!
+//! Two needles for each gateway and region, one for each kind of fault: *swallowing* (what is taken does not arrive) and
+//! *flaky* (a part of it does not). Counts are Poisson: of `expected` receipts `came` did. Cites: the design's table of
+//! likelihood ratios, with 1.5 as the dispersion of receipts, which come in groups.
+
+use super::curve::Shape;
+use crate::core::health::needle::{CEILING, DOUBT, Needle};
+use crate::core::time::{Span, Timestamp};
+use std::collections::VecDeque;
+
+/// Messages that were taken within one second are watched together; there are at most so many such groups: the older they
+/// are, the more of them are one.
+const COHORTS_MAX: usize = 64;
+/// No receipt is waited for longer: it would hardly move a needle.
+const HORIZON: Span = Span::from_mins(15);
+/// Hundredths of a deciban to a nat.
+const CDB: f32 = 434.294_5;
+/// Receipts come in groups: so much less does each tell.
+const DISPERSION: f32 = 1.5;
+/// The share of receipts that comes while a road swallows, and while it is flaky.
+const SWALLOWING: f32 = 0.15;
+const FLAKY: f32 = 0.6;
+/// Where more than this share comes, the needle does not rise: smaller losses are not declared.
+const SWALLOWING_BELOW: f32 = 0.45;
+const FLAKY_BELOW: f32 = 0.78;
+/// The share is taken over about so many of the last expected receipts.
+const SHARE_OVER: f32 = 20.0;
+/// What was seen longer ago hardly counts.
+const FRESH_FOR: Span = Span::from_mins(10);
+/// A road in doubt is trusted again after so many receipts, if so large a share came. Cites: the design's return.
+const RETURN_AFTER: f32 = 5.0;
+const RETURN_SHARE: f32 = 0.7;
+/// So many expected receipts tell that a road is fine, where so large a share of them came.
+const FINE_AFTER: f32 = 5.0;
+const FINE_SHARE: f32 = 0.9;
+
+/// One gateway in one region, as its receipts show it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Silence {
+    cohorts: VecDeque<Cohort>,
+    /// Up to when the expectation is counted.
+    beaten: Timestamp,
+    /// Since then: receipts, how many were expected, and how many if each took twice as long.
+    came: f32,
+    expected: f32,
+    expected_late: f32,
+    /// The same over the last ones.
+    lately: [f32; 3],
+    swallowing: Needle,
+    flaky: Needle,
+    /// When it may next be tried with a real message though the needles speak against it.
+    pub(super) scout_at: Timestamp,
+}
+
+/// Messages taken within the same second, of which no receipt has come.
+#[derive(Clone, Copy, Debug)]
+struct Cohort {
+    begins: Timestamp,
+    pending: u32,
+}
+
+impl Silence {
+    /// Watches a message that was taken.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        if self.cohorts.is_empty() {
+            self.beaten = now;
+        }
+        let second = Timestamp::from_ms(now.ms().div_euclid(1_000) * 1_000);
+        match self.cohorts.back_mut() {
+            Some(last) if last.begins >= second => last.pending += 1,
+            _ => self.cohorts.push_back(Cohort { begins: second, pending: 1 }),
+        }
+        if self.cohorts.len() > COHORTS_MAX {
+            self.merge_older();
+        }
+    }
+
+    /// Makes one of each two groups among the older half, with the mean of their ages.
+    fn merge_older(&mut self) {
+        let newer = self.cohorts.split_off(COHORTS_MAX / 2);
+        let older = std::mem::take(&mut self.cohorts);
+        for pair in Vec::from(older).chunks(2) {
+            let pending: u32 = pair.iter().map(|cohort| cohort.pending).sum();
+            let first = pair[0].begins;
+            let later: i64 = pair.iter().map(|c| c.begins.since(first).ms() * i64::from(c.pending)).sum();
+            let begins = first + Span::from_ms(later / i64::from(pending.max(1)));
+            self.cohorts.push_back(Cohort { begins, pending });
+        }
+        self.cohorts.extend(newer);
+    }
+
+    /// Watches a message no longer that was taken at a time; `came`: its receipt is there.
+    pub(super) fn end(&mut self, taken: Timestamp, came: bool, shape: &Shape, now: Timestamp) {
+        let at = self.cohorts.iter().rposition(|cohort| cohort.begins <= taken && cohort.pending > 0);
+        let Some(cohort) = at.and_then(|at| self.cohorts.get_mut(at)) else { return };
+        cohort.pending -= 1;
+        self.expect(1.0, self.beaten.since(taken).max(Span::ZERO), now.since(taken), shape);
+        self.came += if came { 1.0 } else { 0.0 };
+    }
+
+    fn expect(&mut self, messages: f32, from: Span, to: Span, shape: &Shape) {
+        let half = |age: Span| Span::from_ms(age.ms() / 2);
+        self.expected += messages * (shape.expected(to) - shape.expected(from));
+        self.expected_late += messages * (shape.expected(half(to)) - shape.expected(half(from)));
+    }
+
+    /// Says whether there is something to wait for.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.cohorts.is_empty() || self.came > 0.0
+    }
+
+    /// Weighs what came since the last beat against what was to be expected. `void`: nothing of it counts.
+    pub(super) fn beat(&mut self, shape: &Shape, void: bool, now: Timestamp) {
+        while self.cohorts.front().is_some_and(|c| c.pending == 0 || now.since(c.begins) > HORIZON) {
+            self.cohorts.pop_front();
+        }
+        let cohorts = std::mem::take(&mut self.cohorts);
+        for cohort in &cohorts {
+            let from = self.beaten.since(cohort.begins).max(Span::ZERO);
+            self.expect(cohort.pending as f32, from, now.since(cohort.begins), shape);
+        }
+        self.cohorts = cohorts;
+        let since = now.since(self.beaten);
+        self.beaten = now;
+        let counts = [self.came, self.expected, self.expected_late];
+        (self.came, self.expected, self.expected_late) = (0.0, 0.0, 0.0);
+        if void {
+            return;
+        }
+        let aged = since.secs_f64() as f32 / FRESH_FOR.secs_f64() as f32;
+        let kept = (-counts[1] / SHARE_OVER - aged).exp();
+        self.lately.iter_mut().zip(counts).for_each(|(sum, count)| *sum = *sum * kept + count);
+        let [came, expected, late] = counts;
+        let worth = |share: f32, expected: f32| {
+            ((came * share.ln() + (1.0 - share) * expected) / DISPERSION * CDB) as i32
+        };
+        let may_rise = |expected: f32, below: f32| self.lately[0] < below * expected;
+        let moves = [
+            (worth(SWALLOWING, expected), may_rise(self.lately[1], SWALLOWING_BELOW)),
+            (worth(FLAKY, late), may_rise(self.lately[2], FLAKY_BELOW)),
+        ];
+        for (needle, (worth, may_rise)) in [&mut self.swallowing, &mut self.flaky].into_iter().zip(moves) {
+            if worth < 0 || may_rise {
+                needle.add(worth, now);
+            }
+        }
+        if self.is_doubtful() && self.lately[0] >= RETURN_AFTER && self.share() >= RETURN_SHARE {
+            self.swallowing.set(0, now);
+            self.flaky.set(0, now);
+        }
+    }
+
+    /// Returns the share of the expected receipts that came lately.
+    fn share(&self) -> f32 {
+        self.lately[0] / self.lately[1].max(f32::MIN_POSITIVE)
+    }
+
+    /// Returns the worse needle, in hundredths of a deciban.
+    pub(super) fn worst(&self) -> i32 {
+        self.swallowing.value().max(self.flaky.value()).min(CEILING)
+    }
+
+    /// Says whether it is not to be relied on.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.worst() >= DOUBT
+    }
+
+    /// Says whether enough of its receipts come to clear the region of blame, and came just now.
+    pub(super) fn is_fine(&self, now: Timestamp) -> bool {
+        let is_fresh = now.since(self.beaten) < FRESH_FOR;
+        is_fresh && !self.is_doubtful() && self.lately[1] >= FINE_AFTER && self.share() >= FINE_SHARE
+    }
+
+    /// Returns what says that nearly nothing arrives, in hundredths of a deciban: what is lost in part turns away, and
+    /// accuses nobody.
+    pub(super) fn swallows(&self) -> i32 {
+        self.swallowing.value()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape() -> Shape {
+        Shape::believed(Span::from_secs(3), 2.2, 0.87)
+    }
+
+    /// Takes a message each second and lets so many in a hundred have their receipt after three seconds; returns when
+    /// it was in doubt and when its needle stood at 60 dB, in seconds.
+    fn swallow(arrive: u32, secs: i64) -> (Option<i64>, Option<i64>) {
+        let (mut silence, shape) = (Silence::default(), shape());
+        let (mut doubt, mut sure) = (None, None);
+        for second in 0..secs {
+            let now = Timestamp::from_ms(second * 1_000);
+            silence.begin(now);
+            // Spread evenly: 87 in 100 arrive where nothing is wrong.
+            if second >= 3 && (second * 61 % 100) < i64::from(arrive) {
+                silence.end(now - Span::from_secs(3), true, &shape, now);
+            }
+            silence.beat(&shape, false, now);
+            let worst = silence.worst();
+            doubt = doubt.or((worst >= DOUBT).then_some(second));
+            sure = sure.or((worst >= 60_00).then_some(second));
+        }
+        (doubt, sure)
+    }
+
+    #[test]
+    fn what_swallows_everything_is_in_doubt_within_15_seconds_and_sure_within_35() {
+        let (doubt, sure) = swallow(0, 60);
+        assert!(doubt.is_some_and(|at| at <= 15), "{doubt:?}");
+        assert!(sure.is_some_and(|at| at <= 35), "{sure:?}");
+    }
+
+    #[test]
+    fn what_works_is_not_accused_and_what_loses_half_is() {
+        assert_eq!(swallow(87, 20_000).1, None);
+        let (_, sure) = swallow(43, 600);
+        assert!(sure.is_some_and(|at| at <= 150), "{sure:?}");
+    }
+
+    #[test]
+    fn what_is_seen_while_our_line_is_down_counts_for_nothing() {
+        let (mut silence, shape) = (Silence::default(), shape());
+        for second in 0..120 {
+            let now = Timestamp::from_ms(second * 1_000);
+            silence.begin(now);
+            silence.beat(&shape, true, now);
+        }
+        assert_eq!(silence.worst(), 0);
+    }
+}
