@@ -15,7 +15,7 @@ pub(super) struct Args {
     /// The gateway that is to look down; without it, what runs is shown
     gateway: Option<String>,
     /// How long, `30m` or `2h`; 24 hours at most
-    #[arg(long = "for", value_name = "SPAN", requires = "gateway", required_unless_present_any = ["end", "list"])]
+    #[arg(long = "for", value_name = "SPAN", requires = "gateway")]
     lasts: Option<String>,
     /// Real messages avoid it too: needs an admin's token, and another good gateway
     #[arg(long, requires = "gateway", conflicts_with = "end")]
@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "gateway")]
     list: bool,
     /// Why: it goes on record
-    #[arg(long, required_unless_present = "list")]
+    #[arg(long, requires = "gateway")]
     reason: Option<String>,
     /// Print JSON
     #[arg(long)]
@@ -43,6 +43,9 @@ pub(super) fn run(args: &Args) -> Done {
         let status = client.get("/v1/status")?;
         return show(args.json, &status["deliveries"]["drill"], || running(&status));
     };
+    if args.reason.is_none() {
+        return Err(Failure::Usage("say why: --reason \"..\" goes on record".into()));
+    }
     if args.end {
         let done =
             client.post(&format!("/v1/gateways/{gateway}/drill/end"), &json!({"reason": args.reason}))?;
@@ -51,7 +54,9 @@ pub(super) fn run(args: &Args) -> Done {
             false => format!("{gateway}: the drill is over\n"),
         });
     }
-    let lasts = args.lasts.as_deref().unwrap_or_default();
+    let Some(lasts) = args.lasts.as_deref() else {
+        return Err(Failure::Usage("say how long: --for 30m, 24 hours at most; --end ends one".into()));
+    };
     let span = parse_span(lasts).ok_or_else(|| {
         Failure::Usage(format!("--for {lasts}: write a number and its unit, as in 30m or 2h"))
     })?;

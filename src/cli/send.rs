@@ -44,7 +44,7 @@ pub(super) struct Args {
     /// A tag that rules may match, as `sector=health`
     #[arg(long, value_name = "NAME=VALUE")]
     tag: Vec<String>,
-    /// An exercise: each message says so. Its figures are not kept apart yet: lists and metrics count it with the rest
+    /// An exercise: each message says so, and its figures are kept apart
     #[arg(long)]
     drill: bool,
     /// Make it once, however often this is called with the same key

@@ -129,8 +129,9 @@ impl Counting {
         deadline: Span,
         mailboxes: &Mailboxes,
     ) {
-        let number = message.text.values().find_map(|text| number_in(text));
-        let copies = number.map_or(0, |number| mailboxes.copies(number, &story.recipient.addresses));
+        // What a visitor sent by hand is no part of the plan, and nothing counts its copies.
+        let Some(number) = message.text.values().find_map(|text| number_in(text)) else { return };
+        let copies = mailboxes.copies(number, &story.recipient.addresses);
         let tally = &mut self.tally;
         tally.accepted += 1;
         let is_extreme = message.severity == Severity::Extreme;

@@ -13,6 +13,7 @@ use crate::core::message::Severity;
 use crate::core::outcome::{DeliveryResult, Reason};
 use crate::core::time::{Span, Timestamp};
 use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::types::{FluentNumber, FluentNumberOptions};
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use jiff::Zoned;
 use jiff::tz::TimeZone;
@@ -296,15 +297,34 @@ impl Arg {
     fn value(&self) -> FluentValue<'static> {
         match self {
             Arg::Text(text) => FluentValue::from(text.clone()),
-            Arg::Count(n) => FluentValue::from(*n),
+            Arg::Count(n) => {
+                let digits = usize::try_from(*n).unwrap_or(usize::MAX);
+                let options =
+                    FluentNumberOptions { minimum_integer_digits: Some(digits), ..Default::default() };
+                FluentNumber::new(alike(*n) as f64, options).into()
+            }
         }
+    }
+}
+
+/// Returns a number below 103 with the same plural form. Arabic goes by the last two digits (CLDR: 3 to 10 and 11 to 99 of
+/// n % 100), which the library of plural rules does not see behind the hundreds; the number itself travels in an option
+/// that no rule looks at.
+const fn alike(n: u64) -> u64 {
+    match n % 100 {
+        _ if n < 103 => n,
+        0..3 => 100,
+        rest => rest,
     }
 }
 
 /// Writes a number as the language does; leaves everything else to Fluent.
 fn counted(locale: Locale, value: &FluentValue<'_>) -> Option<String> {
     match value {
-        FluentValue::Number(number) => Some(locale.number(number.value.max(0.0) as u64)),
+        FluentValue::Number(number) => {
+            let whole = number.options.minimum_integer_digits.map(|digits| digits as u64);
+            Some(locale.number(whole.unwrap_or(number.value.max(0.0) as u64)))
+        }
         _ => None,
     }
 }
@@ -391,6 +411,26 @@ mod tests {
         let layers = Layer::ALL.iter().map(|l| format!("layer-{l}"));
         for id in reasons.chain(channels).chain(severities).chain(states).chain(layers) {
             assert!(known.contains(id.as_str()), "{id} has no words");
+        }
+    }
+
+    #[test]
+    fn arabic_plurals_go_by_the_last_two_digits() {
+        for (n, form) in [
+            (99, "يومًا"),
+            (100, "يوم"),
+            (102, "يوم"),
+            (103, "أيام"),
+            (110, "أيام"),
+            (111, "يومًا"),
+            (119, "يومًا"),
+            (200, "يوم"),
+            (1_103, "أيام"),
+            (1_436, "يومًا"),
+        ] {
+            let told = Locale::Ar.span(Span::from_hours(24 * n));
+            assert!(told.ends_with(form), "{n}: {told}");
+            assert!(told.contains(&Locale::Ar.number(n as u64)), "{n}: {told}");
         }
     }
 
