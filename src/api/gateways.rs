@@ -11,7 +11,7 @@ use crate::core::channel::{Channel, GatewayId};
 use crate::core::effect::Reply;
 use crate::core::input::Command;
 use crate::core::query::{Answer as Found, Query, Role};
-use crate::core::record::{Outage, OutageOf};
+use crate::core::record::Outage;
 use crate::core::time::Span;
 use crate::core::view::{GatewayView, State};
 use axum::http::StatusCode;
@@ -69,7 +69,7 @@ pub(crate) async fn outages(app: Arc<App>, call: Call) -> Answer {
     let asked = |outage: &Outage| {
         is_open.is_none_or(|is_open| outage.recovered.is_none() == is_open)
             // Our own line is no channel's.
-            && channel.is_none_or(|channel| outage.channel == channel && !matches!(outage.of, OutageOf::Uplink(_)))
+            && channel.is_none_or(|channel| outage.channel == channel && outage.is_of_channel())
     };
     let page = if is_open.or(channel.map(|_| true)).is_some() { PAGE_ROWS_MAX } else { limit };
     let (mut rows, mut looked_at, mut next) = (Vec::new(), 0, None);

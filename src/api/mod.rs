@@ -35,6 +35,7 @@ mod people;
 pub mod problem;
 mod reach;
 mod replies;
+pub(crate) mod report;
 pub mod ring;
 mod route;
 pub mod routes;

@@ -209,6 +209,7 @@ impl Inner {
             | Event::State { .. }
             | Event::OutageOpened { .. }
             | Event::OutageClosed { .. }
+            | Event::OutageTurned { .. }
             | Event::Uplink { .. }
             | Event::Overlay { .. }
             | Event::ClockJumped { .. }

@@ -8,7 +8,7 @@ pub(crate) use super::route::{Gives, Takes};
 pub use super::route::{Route, Verb};
 use super::{
     alertmanager, audit, backup, call_tree, cap, contacts, correct, deliveries, events, gateways, health,
-    hooks, messages, notices, openapi, reach, replies, tokens,
+    hooks, messages, notices, openapi, reach, replies, report, tokens,
 };
 use crate::core::query::Role;
 
@@ -186,6 +186,16 @@ const CALLS: &[Route] = &[
         params: &["before_outage", "limit", "outage_state", "channel"],
         gives: Gives::Json(200, "Outages"),
         run: run!(gateways::outages),
+        ..READ
+    },
+    Route {
+        path: "/v1/outages/{id}/report",
+        summary: "Tells what an outage did: to how many, by audience, sector, region and channel; what was re-routed, late and missed.",
+        id: "showReport",
+        params: &["outage_id"],
+        gives: Gives::Json(200, "Report"),
+        problems: &[Kind::NotFound],
+        run: run!(report::show),
         ..READ
     },
     Route {

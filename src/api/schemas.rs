@@ -3,6 +3,7 @@
 //! Invariant: what the program takes, the schema of what goes in takes too: a caller who checks by it is never stopped from
 //! sending what would have been sent. The other way round it may be wider, where a pattern cannot say it.
 
+mod outages;
 mod parameters;
 mod queue;
 
@@ -430,11 +431,6 @@ fn pictures() -> Value {
         "Uplink": whole(json!({
             "name": text(), "up": {"type": "boolean"}, "since": at(), "controls_failed": count(), "controls": count(),
         })),
-        "Outage": whole(json!({
-            "id": {"type": "string", "pattern": "^o-[0-9]+$"}, "of": {"type": "object", "minProperties": 1},
-            "channel": or_null(channel()), "onset": at(), "detected": at(), "recovered": or_null(at()), "cause": text(),
-            "layer": or_null(text()), "attempts_failed": count(),
-        })),
         "OpenDelivery": whole(json!({
             "id": text(), "message": text(), "severity": words(Severity::ALL.iter().map(|v| v.name())),
             "drill": {"type": "boolean"},
@@ -542,6 +538,7 @@ fn lists() -> Value {
             "opted_out": {"type": "object", "additionalProperties": count(),
                           "description": "By channel, how many addresses want nothing more on it."},
         })),
+        "Outage": outages::one(), "Report": outages::report(), "ReportGroup": outages::group(),
         "Outages": whole(json!({"outages": list(to("Outage")), "next": next()})),
         "Acts": whole(json!({
             "acts": list(whole(json!({

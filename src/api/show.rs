@@ -8,7 +8,7 @@ use crate::core::message::{Message, Severity};
 use crate::core::outcome::{DeliveryResult, Reason};
 use crate::core::query::DeliveryStory;
 use crate::core::record::{
-    Attempt, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Repeat, Settled, Standing,
+    Attempt, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Repeat, Settled, Sign, Standing,
 };
 use crate::core::reply::{Answers, Asks, KeptReply, Said};
 use crate::core::time::Timestamp;
@@ -244,14 +244,36 @@ pub(crate) fn outage(outage: &Outage) -> Value {
         "id": outage.id.to_string(),
         "of": of(&outage.of),
         // Our own line is no channel's.
-        "channel": (!matches!(outage.of, OutageOf::Uplink(_))).then(|| outage.channel.name()),
+        "channel": outage.is_of_channel().then(|| outage.channel.name()),
         "onset": time(outage.onset),
         "detected": time(outage.detected),
         "recovered": outage.recovered.map(time),
         "cause": outage.cause.name(),
         "layer": outage.layer.map(Layer::name),
         "attempts_failed": outage.attempts_failed,
+        "blame": outage.blame().name(),
+        "evidence": outage.signs.iter().map(sign).collect::<Vec<_>>(),
     })
+}
+
+fn sign(sign: &Sign) -> Value {
+    match sign {
+        Sign::Probes { failed, layer, reason } => {
+            json!({"kind": "probes", "failed": failed, "layer": layer.map(Layer::name), "reason": reason.name()})
+        }
+        Sign::Attempts { failed, reason } => {
+            json!({"kind": "attempts", "failed": failed, "reason": reason.name()})
+        }
+        Sign::Receipts { gateway, region, came, expected } => {
+            json!({"kind": "receipts", "gateway": gateway, "region": region, "came": came, "expected": expected})
+        }
+        Sign::Delivers { gateway, region } => {
+            json!({"kind": "delivers", "gateway": gateway, "region": region})
+        }
+        Sign::Controls { failed, of } => json!({"kind": "controls", "failed": failed, "of": of}),
+        Sign::Provider => json!({"kind": "provider"}),
+        Sign::Down { gateway } => json!({"kind": "down", "gateway": gateway}),
+    }
 }
 
 fn of(of: &OutageOf) -> Value {
@@ -259,6 +281,9 @@ fn of(of: &OutageOf) -> Value {
         OutageOf::Gateway(name) => json!({"gateway": name}),
         OutageOf::Channel(channel) => json!({"channel": channel.name()}),
         OutageOf::Uplink(name) => json!({"uplink": name}),
+        OutageOf::Slice { gateway, region } => json!({"gateway": gateway, "region": region}),
+        OutageOf::Region(region) => json!({"region": region}),
+        OutageOf::Domain(domain) => json!({"domain": domain}),
     }
 }
 
@@ -458,10 +483,14 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
             json!({"gateway": gateway(g), "from": from.name(), "to": to.name(), "reason": reason(*why),
                    "layer": layer.map(Layer::name)}),
         ),
-        Event::OutageOpened { outage, of: what, cause, detection } => (
+        Event::OutageOpened { outage, of: what, cause, detection, blame } => (
             "outage_opened",
             json!({"outage": outage.to_string(), "of": of(what), "cause": cause.name(),
-                   "detection_ms": detection.ms()}),
+                   "detection_ms": detection.ms(), "blame": blame.name()}),
+        ),
+        Event::OutageTurned { outage, from, of: what, blame } => (
+            "outage_turned",
+            json!({"outage": outage.to_string(), "from": of(from), "of": of(what), "blame": blame.name()}),
         ),
         Event::OutageClosed { outage, of: what, lasted } => {
             ("outage_closed", json!({"outage": outage.to_string(), "of": of(what), "lasted_ms": lasted.ms()}))

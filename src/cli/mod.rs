@@ -23,6 +23,7 @@ mod outages;
 mod policy;
 mod probe;
 mod reach;
+mod report;
 mod restore;
 mod run;
 mod send;
@@ -73,6 +74,8 @@ enum Command {
     Watch(watch::Args),
     /// List the outages on record
     Outages(outages::Args),
+    /// Tell what an outage did: to whom, by audience and sector, and what it would have been without Wasl
+    Report(report::Args),
     /// Show who can be reached now, who by one road only, who by none
     Reach(reach::Args),
     /// Ask a gateway once, from here: how deep one comes, and why no deeper
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Outages(args) => outages::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Reach(args) => reach::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Hold(args) => hold::run(&args, hold::Act::Hold),

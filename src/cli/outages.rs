@@ -23,7 +23,7 @@ pub(super) struct Args {
     at: At,
 }
 
-fn outage(text: &str) -> Result<OutageId, &'static str> {
+pub(super) fn outage(text: &str) -> Result<OutageId, &'static str> {
     text.parse().map_err(|_| "an outage is named by its number, as o-17")
 }
 

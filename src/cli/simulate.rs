@@ -122,7 +122,8 @@ fn replay(args: &Args, folder: &Path, path: &Path, drawn: &[Scenario]) -> Result
         eprint!("{}", diags.render());
         return Err(Failure::Told);
     };
-    let trial = Trial { policy: policy.into_policy(), dwell: DWELL, vantage: args.from.clone() };
+    let trial =
+        Trial { policy: policy.into_policy(), dwell: DWELL, vantage: args.from.clone(), watched: None };
     let score = |scenario: &Scenario| {
         let run = trial.run(scenario).map_err(|error| whose(&error))?;
         Ok(Score::of(scenario, &run))

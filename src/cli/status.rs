@@ -171,6 +171,13 @@ fn outages(status: &Value, coloured: bool) -> String {
 
 /// Names what an outage is of.
 pub(super) fn named(of: &Value) -> String {
+    if let (Some(gateway), Some(region)) = (of["gateway"].as_str(), of["region"].as_str()) {
+        return if region.is_empty() {
+            format!("gateway {gateway}")
+        } else {
+            format!("gateway {gateway} in {region}")
+        };
+    }
     let entry = of.as_object().and_then(|of| of.iter().next());
     entry.map_or(String::new(), |(kind, name)| format!("{kind} {}", text(name)))
 }

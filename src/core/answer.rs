@@ -3,7 +3,7 @@
 use super::channel::{Channel, GatewayId};
 use super::deliver::Frame;
 use super::effect::{Effect, Event};
-use super::health::cell::is_failure;
+use super::health::worth::is_failure;
 use super::ids::AttemptId;
 use super::input::Asked;
 use super::outbox::early::Waiting;

@@ -5,8 +5,8 @@ use super::channel::{GatewayId, GatewaySet};
 use super::gateway::Receipts;
 use super::message::Severity;
 use super::outcome::{Outcome, Reason};
-use super::receipts::RegionId;
-use super::record::Repeat;
+use super::receipts::{EVERYWHERE, RegionId};
+use super::record::{Kept, Needles, Repeat};
 use super::slab::Handle;
 use super::time::Span;
 use super::view::State;
@@ -22,7 +22,7 @@ impl Core {
             self.receipts.unwatch(gateway, region, self.now - lag, true, self.now);
         }
         if let Some(region) = self.learns(row, gateway) {
-            self.receipts.arrived(gateway, region, lag);
+            self.receipts.arrived(gateway, region, lag, self.now);
         }
     }
 
@@ -35,7 +35,7 @@ impl Core {
             self.receipts.unwatch(gateway, region, self.now - age, false, self.now);
         }
         if let Some(region) = self.learns(row, gateway) {
-            self.receipts.censored(gateway, region, age);
+            self.receipts.censored(gateway, region, age, self.now);
         }
     }
 
@@ -71,17 +71,46 @@ impl Core {
         }
     }
 
+    /// Takes what was kept of receipts.
+    pub(super) fn remember_receipts(&mut self, gateway: GatewayId, kept: &Kept) {
+        let region = self.receipts.region(Some(kept.region.as_str()).filter(|name| !name.is_empty()));
+        // What was declared of the whole gateway says nothing of when its receipts began to be missed.
+        let since = kept.needles.down_since.filter(|_| !kept.region.is_empty());
+        self.receipts.recall(gateway, region, &kept.needles, since, self.now);
+        if since.is_some() {
+            self.slices.recall(gateway, region, self.now);
+        }
+    }
+
+    /// Returns the regions of which something is to be kept anew.
+    pub(super) fn new_of_regions(&mut self) -> Vec<Kept> {
+        let fresh = self.receipts.take_dirty();
+        let regions = fresh.into_iter().filter(|(_, region)| *region != EVERYWHERE);
+        let kept = regions.filter_map(|(gateway, region)| {
+            let down_since = self.slices.down_since(gateway, region);
+            let mut needles = Needles { at: self.now, down_since, ..Needles::default() };
+            self.receipts.keep(gateway, region, &mut needles);
+            let region = self.receipts.region_name(region).to_owned();
+            Some(Kept { gateway: self.fleet.get(gateway)?.config.name.clone(), region, needles })
+        });
+        kept.collect()
+    }
+
     /// Weighs the receipts that do not come.
     pub(super) fn weigh_silence(&mut self) {
         let fleet = &self.fleet;
         let void = |gateway| fleet.is_void(gateway);
-        let weighed = self.receipts.beat(void, self.now);
+        let weighed = self.receipts.beat(void, self.slices.accused(), self.now);
+        let is_due = !weighed.is_empty();
         for (gateway, needle) in weighed {
             let now = self.now;
             if let Some(g) = self.fleet.get_mut(gateway) {
                 g.cell.silence(needle, now);
                 self.judge_one(gateway);
             }
+        }
+        if is_due {
+            self.judge_slices();
         }
     }
 

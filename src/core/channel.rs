@@ -33,6 +33,19 @@ pub enum Channel {
     Webhook,
 }
 
+/// What carries the last mile: what takes one channel of it away takes the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bearer {
+    /// The recipient's connection to the internet.
+    Data,
+    /// The telephone network.
+    Telephone,
+    /// A satellite.
+    Satellite,
+    /// A local radio mesh.
+    Mesh,
+}
+
 /// How many channels there are.
 pub const CHANNELS: usize = 12;
 
@@ -96,6 +109,16 @@ impl Channel {
             Channel::Matrix => "matrix",
             Channel::Mesh => "mesh",
             Channel::Webhook => "webhook",
+        }
+    }
+
+    /// Returns what its messages travel on to the recipient.
+    pub(crate) fn bearer(self) -> Bearer {
+        match self {
+            Channel::Sms | Channel::Voice => Bearer::Telephone,
+            Channel::Satellite => Bearer::Satellite,
+            Channel::Mesh => Bearer::Mesh,
+            _ => Bearer::Data,
         }
     }
 

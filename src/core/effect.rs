@@ -7,7 +7,7 @@ use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use super::input::Ticket;
 use super::message::{Severity, Status};
 use super::outcome::{DeliveryResult, Fault, Outcome, Reason, ReceiptKind};
-use super::record::{AddressDigest, OutageOf, Record, Repeat};
+use super::record::{AddressDigest, Blame, OutageOf, Record, Repeat};
 use super::reply::ReplyKind;
 use super::time::{Span, Timestamp};
 use super::view::State;
@@ -312,6 +312,19 @@ pub enum Event {
         cause: Reason,
         /// From the first bad sign to the declaration.
         detection: Span,
+        /// Who is at fault.
+        blame: Blame,
+    },
+    /// It is known better whose an outage that goes on is.
+    OutageTurned {
+        /// The outage.
+        outage: OutageId,
+        /// What it was taken for.
+        from: OutageOf,
+        /// What it is.
+        of: OutageOf,
+        /// Who is at fault.
+        blame: Blame,
     },
     /// An outage is over.
     OutageClosed {

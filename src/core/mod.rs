@@ -30,6 +30,7 @@ mod accept;
 mod answer;
 mod awaited;
 mod backoff;
+mod blame;
 mod capacity;
 mod converse;
 mod deliver;
@@ -39,7 +40,7 @@ mod health;
 mod help;
 mod load;
 mod operate;
-mod outage;
+pub mod outage;
 mod outbox;
 pub(crate) mod reading;
 mod receipts;
@@ -69,8 +70,8 @@ use outbox::rests::Rests;
 use outbox::row::{OpenAttempt, Row};
 use outbox::timers::{Timer, Timers};
 use policy::Policy;
-use receipts::Receipts;
-use record::{Needles, Record};
+use receipts::{EVERYWHERE, Receipts};
+use record::{Kept, Needles, Record};
 use rng::Rng;
 use route::fleet::Fleet;
 use route::plan::Route;
@@ -125,6 +126,7 @@ pub struct Core {
     /// Whether the controls of the uplinks are asked at the pace of doubt.
     controls_hurried: bool,
     ledger: Ledger,
+    slices: blame::Slices,
     help: Help,
     /// How far messages are that have ended, or that replies came to after: the oldest is forgotten first.
     ended: Ended,
@@ -203,6 +205,7 @@ impl Core {
             most_fail_since: None,
             controls_hurried: false,
             ledger: Ledger::default(),
+            slices: blame::Slices::default(),
             help: Help::default(),
             ended: Ended::default(),
             messages: Slab::default(),
@@ -239,23 +242,32 @@ impl Core {
         }
     }
 
-    /// Takes what reachability kept of a gateway's needles. Call before any input; unknown names are ignored.
-    pub fn remember(&mut self, gateway: &str, needles: Needles) {
-        let now = self.now;
-        if let Some(g) = self.fleet.find(gateway).and_then(|id| self.fleet.get_mut(id)) {
-            g.cell.remember(&needles, now);
+    /// Takes what reachability kept. Call before any input, gateways as a whole before their regions; unknown names are
+    /// ignored.
+    pub fn remember(&mut self, kept: &Kept) {
+        let (now, needles) = (self.now, &kept.needles);
+        let Some(id) = self.fleet.find(&kept.gateway) else { return };
+        if kept.region.is_empty()
+            && let Some(g) = self.fleet.get_mut(id)
+        {
+            g.cell.remember(needles, now);
             g.capacity.remember(needles.time_out, &needles.quotas);
         }
+        self.remember_receipts(id, kept);
     }
 
-    /// Returns every gateway's needles, to be written behind.
-    pub fn needles(&self) -> Vec<(String, Needles)> {
-        let of = |(_, g): (GatewayId, &route::fleet::Gateway)| {
+    /// Returns what is to be written behind: every gateway as a whole, and the regions of which something is new.
+    pub fn needles(&mut self) -> Vec<Kept> {
+        let of = |(id, g): (GatewayId, &route::fleet::Gateway)| {
             let kept = g.cell.needles(self.now);
             let (time_out, quotas) = (g.capacity.time_out(), g.capacity.quota_use());
-            (g.config.name.clone(), Needles { time_out, quotas, ..kept })
+            let mut needles = Needles { time_out, quotas, ..kept };
+            self.receipts.keep(id, EVERYWHERE, &mut needles);
+            Kept { gateway: g.config.name.clone(), region: String::new(), needles }
         };
-        self.fleet.iter().map(of).collect()
+        let mut all: Vec<Kept> = self.fleet.iter().map(of).collect();
+        all.extend(self.new_of_regions());
+        all
     }
 
     /// Takes something that arrived.

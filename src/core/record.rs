@@ -282,6 +282,112 @@ pub struct Outage {
     /// How many attempts it cost, from its onset on: those that failed by the gateway's fault; for a channel, those of
     /// its gateways; for our own line, those that failed while every uplink was down. A crash may lose the last minute's.
     pub attempts_failed: u32,
+    /// Whether it is not known yet whose fault it is: the gateway's or that of what it has in common with others.
+    pub open: bool,
+    /// What the verdict was made of, weightiest first; at most [`SIGNS_MAX`].
+    pub signs: Vec<Sign>,
+}
+
+/// How many pieces of evidence an outage keeps.
+pub const SIGNS_MAX: usize = 8;
+
+/// A piece of the evidence that a verdict was made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sign {
+    /// Probes failed.
+    Probes {
+        /// How many since the first bad sign.
+        failed: u32,
+        /// The layer at which the last one did.
+        layer: Option<Layer>,
+        /// Why the last one did.
+        reason: Reason,
+    },
+    /// Attempts failed by the gateway's fault.
+    Attempts {
+        /// How many since the first bad sign.
+        failed: u32,
+        /// Why the last one did.
+        reason: Reason,
+    },
+    /// Receipts do not come.
+    Receipts {
+        /// From which gateway.
+        gateway: String,
+        /// From which region; empty: those whose region is not known.
+        region: String,
+        /// How many came since they began to be missed.
+        came: u32,
+        /// How many were to be expected.
+        expected: u32,
+    },
+    /// Another gateway's receipts come from the same region: it is not the region.
+    Delivers {
+        /// The gateway.
+        gateway: String,
+        /// The region; empty: those whose region is not known.
+        region: String,
+    },
+    /// Controls of our own line failed in the round that decided.
+    Controls {
+        /// How many.
+        failed: u8,
+        /// Of how many.
+        of: u8,
+    },
+    /// Its provider says so itself.
+    Provider,
+    /// This gateway is down.
+    Down {
+        /// The gateway.
+        gateway: String,
+    },
+}
+
+/// Who is at fault.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Blame {
+    /// The gateway or its channel.
+    Channel,
+    /// A region's last mile, whatever the channel.
+    Region,
+    /// Our own line.
+    Line,
+    /// Something that several gateways share.
+    Domain,
+    /// It is not known yet.
+    Open,
+}
+
+impl Blame {
+    /// Returns the word used in JSON and as the name of its words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Blame::Channel => "channel",
+            Blame::Region => "region",
+            Blame::Line => "line",
+            Blame::Domain => "domain",
+            Blame::Open => "open",
+        }
+    }
+}
+
+impl Outage {
+    /// Returns who is at fault.
+    pub fn blame(&self) -> Blame {
+        match &self.of {
+            _ if self.open => Blame::Open,
+            OutageOf::Gateway(_) | OutageOf::Channel(_) | OutageOf::Slice { .. } => Blame::Channel,
+            OutageOf::Region(_) => Blame::Region,
+            OutageOf::Uplink(_) => Blame::Line,
+            OutageOf::Domain(_) => Blame::Domain,
+        }
+    }
+
+    /// Says whether it is one channel's.
+    pub fn is_of_channel(&self) -> bool {
+        matches!(self.of, OutageOf::Gateway(_) | OutageOf::Channel(_) | OutageOf::Slice { .. })
+    }
 }
 
 /// What an outage is of.
@@ -293,6 +399,17 @@ pub enum OutageOf {
     Channel(Channel),
     /// Our own line, by the uplink's name.
     Uplink(String),
+    /// One gateway in one region: it takes what is for people there, and that does not arrive.
+    Slice {
+        /// The gateway's name.
+        gateway: String,
+        /// The region's; empty: those whose region is not known.
+        region: String,
+    },
+    /// A region's last mile: nothing that is for people there arrives, by whatever channel.
+    Region(String),
+    /// A failure domain: the gateways that share it fell together.
+    Domain(String),
 }
 
 /// What an operator lays over a gateway's health.
@@ -389,6 +506,30 @@ pub struct LoadedMessage {
     pub last_plan: u32,
 }
 
+/// What reachability keeps of a gateway: as a whole, or for one region.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// The gateway's name.
+    pub gateway: String,
+    /// The region's; empty: the gateway as a whole, and people whose region is not known.
+    pub region: String,
+    /// What is thought of it.
+    pub needles: Needles,
+}
+
+/// What is learned of receipts: how long they take, and who has an account.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Learned {
+    /// Receipts by lag, in hundredths, a bin each; zeros at the end are left out.
+    pub came: Vec<u32>,
+    /// Messages that had none when they were not watched any longer, likewise by age.
+    pub left: Vec<u32>,
+    /// How many people had an account, in hundredths.
+    pub with_account: u32,
+    /// How many had none, in hundredths.
+    pub without_account: u32,
+}
+
 /// Needles of a gateway as kept in reachability, in hundredths of a deciban.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Needles {
@@ -406,6 +547,16 @@ pub struct Needles {
     pub time_out: Span,
     /// What is used of each quota.
     pub quotas: Vec<QuotaUse>,
+    /// *Swallowing*, by receipts.
+    pub swallowing: u32,
+    /// *Flaky*, by receipts.
+    pub losing: u32,
+    /// How often it went down lately, in hundredths, as of `at`.
+    pub penalty: u32,
+    /// Until when it is not taken for up again.
+    pub damped_until: Option<Timestamp>,
+    /// What is learned of its receipts.
+    pub learned: Learned,
 }
 
 /// How much of one quota is used: a restart must not forget it, since the provider does not.

@@ -7,7 +7,7 @@ use super::health::needle::DOUBT;
 use super::health::uplink::{HEARD_WITHIN, Uplink, VERDICT_PAUSE};
 use super::outage::Signs;
 use super::outcome::Reason;
-use super::record::{OutageOf, Record};
+use super::record::{OutageOf, Record, Sign};
 use super::route::fleet::Gateway;
 use super::time::Timestamp;
 use super::view::State;
@@ -56,7 +56,11 @@ impl Core {
             true => self.close_outage(&of),
             false => {
                 let (channel, cause, layer) = (Channel::Webhook, Reason::Unreachable, None);
-                self.open_outage(of, Signs { channel, cause, layer, onset, attempts_failed });
+                let signs = vec![Sign::Controls { failed: round.failed, of: round.controls }];
+                self.open_outage(
+                    of,
+                    Signs { channel, cause, layer, onset, attempts_failed, open: false, signs },
+                );
             }
         }
         self.judge();
@@ -91,7 +95,7 @@ impl Core {
     }
 
     /// Says whether an outage of this gateway may be declared now. Where it needs our line, that is judged first.
-    fn may_accuse(&self, id: GatewayId) -> bool {
+    pub(super) fn may_accuse(&self, id: GatewayId) -> bool {
         let (Some(g), now) = (self.fleet.get(id), self.now) else { return false };
         if g.set_aside(now) {
             return false;
@@ -144,16 +148,58 @@ impl Core {
         let (name, channel, attempts_failed) =
             (g.config.name.clone(), g.config.channel, g.cell.attempts_failed());
         self.event(Event::State { gateway: id, from: changed.from, to: changed.to, reason, layer });
-        let of = OutageOf::Gateway(name);
         match changed.to {
             State::Down => {
-                let cause = reason.unwrap_or(Reason::Timeout);
-                self.open_outage(of, Signs { channel, cause, layer, onset, attempts_failed });
+                let (cause, signs) = (reason.unwrap_or(Reason::Timeout), self.signs_against(id));
+                let signs = Signs { channel, cause, layer, onset, attempts_failed, open: false, signs };
+                self.gateway_fell(id, name, signs);
             }
-            State::Up => self.close_outage(&of),
+            State::Up => self.gateway_is_back(id, name),
             _ => {}
         }
         self.refresh_tiers();
+    }
+
+    /// Declares the outage of a gateway: a part of its domain's where others of that fell with it, or what was taken for the
+    /// trouble of a region.
+    fn gateway_fell(&mut self, id: GatewayId, name: String, signs: Signs) {
+        if self.outage_of_domain(id).is_some() {
+            return;
+        }
+        if let Some((domain, gateways)) = self.fell_with(id) {
+            let names = gateways.iter().filter_map(|g| self.fleet.get(*g).map(|g| g.config.name.clone()));
+            let down: Vec<Sign> = names.map(|gateway| Sign::Down { gateway }).collect();
+            let open = self.ledger.going_on().into_iter();
+            let of_it = |of: &OutageOf| {
+                down.iter().any(|sign| matches!((sign, of), (Sign::Down { gateway }, OutageOf::Gateway(name)) if gateway == name))
+            };
+            let mut before: Vec<OutageOf> = open.filter(of_it).collect();
+            let signs = Signs { signs: down.into_iter().chain(signs.signs).collect(), ..signs };
+            let of = OutageOf::Domain(domain);
+            match before.pop() {
+                Some(first) => self.turn_outage(&first, of, signs),
+                None => self.open_outage(of, signs),
+            }
+            before.iter().for_each(|merged| self.close_outage(merged));
+            return;
+        }
+        let of_it = |of: &OutageOf| matches!(of, OutageOf::Slice { gateway, .. } if *gateway == name);
+        let mut before: Vec<OutageOf> = self.ledger.going_on().into_iter().filter(of_it).collect();
+        let of = OutageOf::Gateway(name.clone());
+        match before.pop() {
+            Some(first) => self.turn_outage(&first, of, signs),
+            None => self.open_outage(of, signs),
+        }
+        before.iter().for_each(|merged| self.close_outage(merged));
+    }
+
+    fn gateway_is_back(&mut self, id: GatewayId, name: String) {
+        self.close_outage(&OutageOf::Gateway(name));
+        if let Some(OutageOf::Domain(domain)) = self.outage_of_domain(id)
+            && !self.domain_is_down(&domain)
+        {
+            self.close_outage(&OutageOf::Domain(domain));
+        }
     }
 
     /// Opens or closes the outage of a whole channel: all its gateways are down, or one is up again.
@@ -170,11 +216,21 @@ impl Core {
                 continue;
             }
             let of = OutageOf::Channel(channel);
-            if of_channel.iter().all(|(state, ..)| *state == State::Down) {
+            let members = self.fleet.iter().filter(|(_, g)| g.configured && g.config.channel == channel);
+            let ids: Vec<GatewayId> = members.map(|(id, _)| id).collect();
+            // What they have in common is said already.
+            let shared = ids.iter().all(|id| self.outage_of_domain(*id).is_some());
+            if !shared && of_channel.iter().all(|(state, ..)| *state == State::Down) {
                 let onset = of_channel.iter().map(|(.., onset)| *onset).max().unwrap_or(self.now);
                 let cause = of_channel.iter().find_map(|(_, reason, _)| *reason).unwrap_or(Reason::Timeout);
                 let attempts_failed = self.cost_of(channel);
-                self.open_outage(of, Signs { channel, cause, layer: None, onset, attempts_failed });
+                let names = ids.iter().filter_map(|id| self.fleet.get(*id).map(|g| g.config.name.clone()));
+                let signs = names.map(|gateway| Sign::Down { gateway }).collect();
+                let layer = None;
+                self.open_outage(
+                    of,
+                    Signs { channel, cause, layer, onset, attempts_failed, open: false, signs },
+                );
             } else if of_channel.iter().any(|(state, ..)| *state == State::Up) {
                 self.close_outage(&of);
             }
@@ -200,6 +256,9 @@ impl Core {
             OutageOf::Uplink(_) => void,
             OutageOf::Gateway(name) => !void && *name == g.config.name,
             OutageOf::Channel(channel) => !void && *channel == g.config.channel,
+            OutageOf::Slice { gateway, .. } => !void && *gateway == g.config.name,
+            OutageOf::Domain(domain) => !void && g.config.failure_domains.contains(domain),
+            OutageOf::Region(_) => false,
         });
     }
 
@@ -223,6 +282,11 @@ impl Core {
                         > 1
                 }
                 OutageOf::Uplink(name) => self.uplinks.iter().any(|uplink| uplink.name == *name),
+                OutageOf::Slice { gateway, .. } => {
+                    self.fleet.iter().any(|(_, g)| g.configured && g.config.name == *gateway)
+                }
+                OutageOf::Region(_) => true,
+                OutageOf::Domain(domain) => self.domain_is_down(domain),
             };
             if !there {
                 self.close_outage(&of);
@@ -242,16 +306,23 @@ impl Core {
         self.fleet.line_down = !self.uplinks.is_empty() && self.uplinks.iter().all(|uplink| !uplink.up);
     }
 
-    fn open_outage(&mut self, of: OutageOf, signs: Signs) {
-        let now = self.now;
+    pub(super) fn open_outage(&mut self, of: OutageOf, signs: Signs) {
+        let (now, onset, cause) = (self.now, signs.onset, signs.cause);
         let Some(outage) = self.ledger.open(of.clone(), signs, now).cloned() else { return };
-        let id = outage.id;
+        let (id, blame) = (outage.id, outage.blame());
         self.store(Record::Outage(outage));
-        let detection = now - signs.onset;
-        self.event(Event::OutageOpened { outage: id, of, cause: signs.cause, detection });
+        self.event(Event::OutageOpened { outage: id, of, cause, detection: now - onset, blame });
     }
 
-    fn close_outage(&mut self, of: &OutageOf) {
+    /// Says better whose an outage is.
+    pub(super) fn turn_outage(&mut self, from: &OutageOf, of: OutageOf, signs: Signs) {
+        let Some(outage) = self.ledger.turn(from, of.clone(), signs) else { return };
+        let (id, blame) = (outage.id, outage.blame());
+        self.store(Record::Outage(outage));
+        self.event(Event::OutageTurned { outage: id, from: from.clone(), of, blame });
+    }
+
+    pub(super) fn close_outage(&mut self, of: &OutageOf) {
         let Some(outage) = self.ledger.close(of, self.now) else { return };
         let (id, lasted) = (outage.id, self.now - outage.onset);
         self.store(Record::Outage(outage));

@@ -5,7 +5,7 @@ use crate::api::service::{PolicyTrouble, Service};
 use crate::core::effect::Pace;
 use crate::core::policy::Policy;
 use crate::core::reach::Reach;
-use crate::core::record::Needles;
+use crate::core::record::Kept;
 use crate::core::{Core, CoreConfig};
 use crate::runtime::backup::Backups;
 use crate::runtime::beats::Beats;
@@ -33,7 +33,7 @@ use crate::runtime::turn::{Cadence, Turns};
 use crate::runtime::writer::{Fatal, Slot, Writer};
 use crate::store::chain::Chain;
 use crate::store::outbox::{Outbox, ReadError, Retention};
-use crate::store::reachability::{Cell, CellRow, Reachability};
+use crate::store::reachability::{Cell, CellRow, HERE, Reachability};
 use crate::store::space::Space;
 use crate::telemetry::metrics::Metrics;
 use std::sync::Arc;
@@ -348,10 +348,12 @@ impl Running {
 }
 
 /// Tells the core what was kept of its gateways, as they were seen from here.
-fn remember(core: &mut Core, rows: Vec<CellRow>) {
-    let from_here = |cell: &Cell| *cell == Cell::of_gateway(&cell.gateway);
-    for CellRow { cell, needles } in rows.into_iter().filter(|row| from_here(&row.cell)) {
-        core.remember(&cell.gateway, needles);
+fn remember(core: &mut Core, mut rows: Vec<CellRow>) {
+    rows.retain(|row| row.cell.vantage == HERE);
+    // Regions are judged in the light of all.
+    rows.sort_by(|a, b| a.cell.slice.cmp(&b.cell.slice));
+    for CellRow { cell, needles } in rows {
+        core.remember(&Kept { gateway: cell.gateway, region: cell.slice, needles });
     }
 }
 
@@ -371,14 +373,13 @@ fn run(writer: Writer, turns: Turns) -> std::io::Result<oneshot::Receiver<Result
 }
 
 /// Hands the needles on as they move.
-async fn write_behind(
-    mut needles: watch::Receiver<Vec<(String, Needles)>>,
-    reachability: Arc<dyn Reachability>,
-) {
+async fn write_behind(mut needles: watch::Receiver<Vec<Kept>>, reachability: Arc<dyn Reachability>) {
     while needles.changed().await.is_ok() {
         let rows = needles.borrow_and_update().clone();
-        let row =
-            |(gateway, needles): (String, Needles)| CellRow { cell: Cell::of_gateway(&gateway), needles };
+        let row = |Kept { gateway, region, needles }| CellRow {
+            cell: Cell { vantage: HERE.into(), gateway, slice: region },
+            needles,
+        };
         reachability.remember(rows.into_iter().map(row).collect());
     }
 }

@@ -11,7 +11,7 @@ use crate::core::effect::{Effect, Event};
 use crate::core::erasure::Erasure;
 use crate::core::gateway::GatewayConfig;
 use crate::core::input::Input;
-use crate::core::record::Needles;
+use crate::core::record::Kept;
 use crate::core::time::{Span, Timestamp};
 use crate::runtime::beats::Beats;
 use crate::runtime::clock::Clock;
@@ -40,7 +40,7 @@ pub(crate) struct Turns {
     pub(crate) gateways: Arc<Gateways>,
     pub(crate) beats: Arc<Beats>,
     /// What reachability writes behind.
-    pub(crate) needles: watch::Sender<Vec<(String, Needles)>>,
+    pub(crate) needles: watch::Sender<Vec<Kept>>,
     /// The gateways as configured now.
     pub(crate) configured: Vec<GatewayConfig>,
     pub(crate) pace: Cadence,

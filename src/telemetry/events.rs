@@ -54,8 +54,11 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
                 _ => info!(gateway, %from, %to, reason, layer, "a gateway changed its state"),
             }
         }
-        Event::OutageOpened { outage, of, cause, detection } => {
+        Event::OutageOpened { outage, of, cause, detection, .. } => {
             warn!(%outage, of = named(of), %cause, detection_ms = detection.ms(), "an outage was declared");
+        }
+        Event::OutageTurned { outage, from, of, blame } => {
+            warn!(%outage, from = named(from), of = named(of), blame = blame.name(), "an outage is known better");
         }
         Event::OutageClosed { outage, of, lasted } => {
             info!(%outage, of = named(of), lasted_ms = lasted.ms(), "an outage is over");
@@ -78,5 +81,8 @@ fn named(of: &OutageOf) -> String {
         OutageOf::Gateway(name) => format!("gateway {name}"),
         OutageOf::Channel(channel) => format!("channel {channel}"),
         OutageOf::Uplink(name) => format!("uplink {name}"),
+        OutageOf::Slice { gateway, region } => format!("gateway {gateway} in region {region:?}"),
+        OutageOf::Region(name) => format!("region {name}"),
+        OutageOf::Domain(name) => format!("domain {name}"),
     }
 }

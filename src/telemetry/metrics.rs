@@ -276,6 +276,7 @@ impl Metrics {
             Event::OutageClosed { lasted, .. } => self.outage_seconds.inc_by(lasted.secs_f64()),
             Event::PolicyInForce { hash } => self.policy_in_force(hash),
             Event::StrayReceipt { .. }
+            | Event::OutageTurned { .. }
             | Event::Replied { .. }
             | Event::NeedHelp { .. }
             | Event::HelpErased { .. }
@@ -367,12 +368,13 @@ impl Metrics {
         }
         for outage in view.outages.iter().filter(|o| o.recovered.is_none()) {
             let gateway = match &outage.of {
-                OutageOf::Gateway(name) => name.as_str(),
-                OutageOf::Channel(_) => "",
+                OutageOf::Gateway(name) | OutageOf::Slice { gateway: name, .. } => name.as_str(),
+                OutageOf::Channel(_) | OutageOf::Region(_) | OutageOf::Domain(_) => "",
                 // Our own line has its own metric.
                 OutageOf::Uplink(_) => continue,
             };
-            let labels = [gateway, outage.channel.name(), outage.cause.name()];
+            let channel = if outage.is_of_channel() { outage.channel.name() } else { "" };
+            let labels = [gateway, channel, outage.cause.name()];
             self.outage_active.with_label_values(&labels).set(1.0);
         }
         for uplink in &view.uplinks {

@@ -16,4 +16,5 @@ pub(crate) mod operate;
 pub(crate) mod outages;
 pub(crate) mod page;
 mod panels;
+pub(crate) mod report;
 mod sheet;

@@ -36,6 +36,8 @@ fn pages() -> Vec<String> {
         "/deliveries",
         "/outages",
         "/outages?before=o-2",
+        "/outages/o-2",
+        "/outages/o-1",
         "/operate",
         "/gateways/whatsapp-main",
     ];

@@ -142,7 +142,7 @@ fn judged(path: &Path, policies: &Path) -> Judged {
     let gateways = scenario.gateways().expect("few channels");
     let (policy, diags) = wasl::policy::load(policies, &gateways);
     let policy = policy.unwrap_or_else(|| panic!("{}", diags.render())).into_policy();
-    let trial = Trial { policy, dwell: wasl::settings::DWELL, vantage: None };
+    let trial = Trial { policy, dwell: wasl::settings::DWELL, vantage: None, watched: None };
     let score = Score::of(&scenario, &trial.run(&scenario).expect("it plays"));
     let yardstick = |yardstick| replay(&scenario, yardstick).in_time(&scenario);
     let singles = [Yardstick::Only("whatsapp"), Yardstick::Only("sms"), Yardstick::FixedOrder];

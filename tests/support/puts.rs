@@ -17,7 +17,7 @@ use wasl::core::policy::OnUnknown;
 use wasl::core::query::{Contact, Role, TokenRecord};
 use wasl::core::record::{
     Attempt, Delivery, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Ranked, Record, Repeat,
-    Settled, Standing,
+    Settled, Sign, Standing,
 };
 use wasl::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKey, ReplyKind, Said};
 use wasl::core::time::{Span, Timestamp};
@@ -372,15 +372,40 @@ fn outage(keys: Keys) -> impl Strategy<Value = Outage> {
         text().prop_map(OutageOf::Gateway),
         channel().prop_map(OutageOf::Channel),
         text().prop_map(OutageOf::Uplink),
+        (text(), text()).prop_map(|(gateway, region)| OutageOf::Slice { gateway, region }),
+        text().prop_map(OutageOf::Region),
+        text().prop_map(OutageOf::Domain),
     ];
+    let layer = || option::of(select(&Layer::ALL[..]));
+    let sign = prop_oneof![
+        (any::<u32>(), layer(), reason()).prop_map(|(failed, layer, reason)| Sign::Probes {
+            failed,
+            layer,
+            reason
+        }),
+        (any::<u32>(), reason()).prop_map(|(failed, reason)| Sign::Attempts { failed, reason }),
+        (text(), text(), any::<u32>(), any::<u32>())
+            .prop_map(|(gateway, region, came, expected)| Sign::Receipts { gateway, region, came, expected }),
+        (text(), text()).prop_map(|(gateway, region)| Sign::Delivers { gateway, region }),
+        (any::<u8>(), any::<u8>()).prop_map(|(failed, of)| Sign::Controls { failed, of }),
+        Just(Sign::Provider),
+        text().prop_map(|gateway| Sign::Down { gateway }),
+    ];
+    let signs = vec(sign, 0..4);
     let id = few(keys, vec![1, 2, 3], any::<u64>()).prop_map(OutageId);
     (
         (id, of, channel()),
         (time(), time(), option::of(time())),
-        (reason(), option::of(select(&Layer::ALL[..])), any::<u32>()),
+        (reason(), layer(), any::<u32>()),
+        (any::<bool>(), signs),
     )
         .prop_map(
-            |((id, of, channel), (onset, detected, recovered), (cause, layer, attempts_failed))| Outage {
+            |(
+                (id, of, channel),
+                (onset, detected, recovered),
+                (cause, layer, attempts_failed),
+                (open, signs),
+            )| Outage {
                 id,
                 of,
                 channel,
@@ -390,6 +415,8 @@ fn outage(keys: Keys) -> impl Strategy<Value = Outage> {
                 cause,
                 layer,
                 attempts_failed,
+                open,
+                signs,
             },
         )
 }

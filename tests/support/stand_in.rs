@@ -22,7 +22,7 @@ use wasl::core::input::{Accept, Command};
 use wasl::core::message::{Message, Recipient, Severity};
 use wasl::core::outcome::Reason;
 use wasl::core::query::{Answer, Contact, DeliveryStory, Query, Role};
-use wasl::core::record::{Outage, OutageOf, Overlay, OverlayKind, Progress};
+use wasl::core::record::{Blame, Outage, OutageOf, Overlay, OverlayKind, Progress};
 use wasl::core::time::{Span, Timestamp};
 use wasl::core::view::{
     ChannelView, Counts, GatewayView, HelpOf, HelpView, OpenDelivery, ProbeView, State, UplinkView, View,
@@ -468,6 +468,8 @@ pub(crate) fn outage(number: u64, of: OutageOf, onset: i64, detected: i64, recov
         cause: Reason::DnsServfail,
         layer: Some(Layer::Dns),
         attempts_failed: 31,
+        open: false,
+        signs: vec![],
     }
 }
 
@@ -494,7 +496,16 @@ pub(crate) fn events_of_the_day(ring: &EventRing) {
     push(1_490, state(0, State::Degraded, State::Down, Some(Reason::DnsServfail), Some(Layer::Dns)));
     let of = OutageOf::Gateway("whatsapp-main".into());
     let detection = Span::from_secs(20);
-    push(1_490, Event::OutageOpened { outage: OutageId(2), of, cause: Reason::DnsServfail, detection });
+    push(
+        1_490,
+        Event::OutageOpened {
+            outage: OutageId(2),
+            of,
+            cause: Reason::DnsServfail,
+            detection,
+            blame: Blame::Channel,
+        },
+    );
     push(
         900,
         Event::Overlay { gateway: Some(GatewayId(4)), act: OverlayAct::Maintenance, who: "ali".into() },

@@ -182,6 +182,9 @@ uplink-controls = { $failed } من { $all } نقاط مراقبة صامتة
 outages-label = الانقطاعات
 outages-none = لا انقطاع مسجل.
 outage-of-uplink = خطنا { $name }
+outage-of-slice = { $gateway } لمن هم في { $region }
+outage-of-region = شبكة الوصول الأخيرة في { $region }
+outage-of-domain = كل ما يعتمد على { $domain }
 outage-found = اكتُشف بعد { $age }
 outage-cost = { $n ->
     [zero] لم تُفقد محاولات
@@ -209,6 +212,7 @@ happened-state = { $gateway }: { $state }
 happened-why = { $gateway }: { $state }، { $why }
 happened-layer = { $gateway }: { $state } عند { $layer }، { $why }
 happened-outage-opened = أُعلن انقطاع { $what }: { $why }، اكتُشف بعد { $age }
+happened-outage-turned = انقطاع { $from }: تبيّن أنه { $what }
 happened-outage-closed = انتهى انقطاع { $what } بعد { $age }
 happened-deadline = { $n ->
     [zero] لم يفت الموعد أي تسليم
@@ -370,6 +374,13 @@ reason-erased = حُذفت بياناته بناءً على طلب
 
 notice-again = ما زال الأمر كذلك: { $title }
 notice-outage = انقطاع: { $what }
+notice-outage-turned = تبيّن أنه { $what }
+notice-turned-from = أُبلغ عنه من قبل على أنه انقطاع { $from }.
+notice-do-region = المطلوب: لا تصل الرسائل إلى الهواتف هناك بأي قناة. أبلغوا الناس بالإذاعة أو بمكبرات الصوت أو بالمتطوعين؛ وما ينتظر يصل حين تعود الشبكة.
+notice-do-open = المطلوب: اسألوا أحدًا في { $region } هل وصلت الرسالة. لم يُعرف بعد هل العطل في القناة أم في الشبكة هناك.
+notice-do-open-anywhere = المطلوب: اسألوا أحد المستلمين هل وصلت الرسالة. لم يُعرف بعد هل العطل في القناة أم في الشبكة هناك.
+notice-do-slice = المطلوب: لا شيء الآن. من يمكن الوصول إليه هناك بقناة أخرى يُراسَل بها.
+notice-do-domain = المطلوب: افحصوا ما تشترك فيه. البوابات الأخرى تواصل العمل، وينتهي الانقطاع حين تعود كلها.
 notice-outage-since = منذ { $since }: { $why }.
 notice-outage-over = انتهى الانقطاع: { $what }
 notice-outage-lasted = دام الانقطاع { $age }.

@@ -158,6 +158,9 @@ uplink-controls = { $failed } of { $all } controls silent
 outages-label = Outages
 outages-none = No outage on record.
 outage-of-uplink = own line { $name }
+outage-of-slice = { $gateway }, for people in { $region }
+outage-of-region = the last mile of { $region }
+outage-of-domain = all that shares { $domain }
 outage-found = found after { $age }
 outage-cost = { $n ->
     [one] one attempt lost
@@ -177,6 +180,7 @@ happened-state = { $gateway } is { $state }
 happened-why = { $gateway } is { $state }: { $why }
 happened-layer = { $gateway } is { $state } at { $layer }: { $why }
 happened-outage-opened = Outage of { $what } declared: { $why }, found after { $age }
+happened-outage-turned = Outage of { $from }: it is { $what }
 happened-outage-closed = Outage of { $what } over after { $age }
 happened-deadline = { $n ->
     [one] One delivery
@@ -282,6 +286,13 @@ reason-erased = was erased on request
 
 notice-again = Still so: { $title }
 notice-outage = { $what } is down
+notice-outage-turned = It is { $what }
+notice-turned-from = Told before as an outage of { $from }.
+notice-do-region = To do: phones there do not get messages by any channel. Reach people by radio, loudspeaker or runners; what waits arrives when the network is back.
+notice-do-open = To do: ask somebody in { $region } whether the message is there. It is not known yet whether it is the channel or the network there.
+notice-do-open-anywhere = To do: ask a recipient whether the message is there. It is not known yet whether it is the channel or the network there.
+notice-do-slice = To do: nothing at once. Who can be reached by another channel there is.
+notice-do-domain = To do: look at what they share. Other gateways carry on; the outage ends when all of them work again.
 notice-outage-since = Since { $since }: { $why }.
 notice-outage-over = { $what } works again
 notice-outage-lasted = It was down for { $age }.

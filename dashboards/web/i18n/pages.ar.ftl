@@ -489,3 +489,81 @@ wrong-text = اكتب النص بلغة واحدة على الأقل.
 wrong-life = اختر المدة.
 wrong-severity = اختر الخطورة.
 wrong-expires = نهايتها مضت.
+
+# === تقرير الانقطاع ===
+report-title = انقطاع
+report-what = ماذا حدث
+report-evidence = أدلة الحكم
+report-impact = أثره
+report-blame = موضع العطل
+blame-channel = البوابة أو قناتها
+blame-region = شبكة الوصول الأخيرة في المنطقة، أيًّا كانت القناة
+blame-line = خطنا نحن
+blame-domain = ما تشترك فيه البوابات
+blame-open = لم يُعرف بعد: القناة أم الشبكة هناك
+evidence-none = لم يُحفظ منها شيء.
+evidence-probes = { $n ->
+    [one] فشل فحص واحد: { $why }
+    [two] فشل فحصان: { $why }
+    [few] فشلت { $n } فحوص: { $why }
+    [many] فشل { $n } فحصًا: { $why }
+   *[other] فشل { $n } فحص: { $why }
+  }
+evidence-probes-layer = { $n ->
+    [one] فشل فحص واحد عند { $layer }: { $why }
+    [two] فشل فحصان، آخرهما عند { $layer }: { $why }
+    [few] فشلت { $n } فحوص، آخرها عند { $layer }: { $why }
+    [many] فشل { $n } فحصًا، آخرها عند { $layer }: { $why }
+   *[other] فشل { $n } فحص، آخرها عند { $layer }: { $why }
+  }
+evidence-attempts = { $n ->
+    [one] فشلت محاولة واحدة: { $why }
+    [two] فشلت محاولتان: { $why }
+    [few] فشلت { $n } محاولات: { $why }
+    [many] فشلت { $n } محاولة: { $why }
+   *[other] فشلت { $n } محاولة: { $why }
+  }
+evidence-receipts = { $gateway }: وصل { $came } من إيصالات كان يُنتظر منها { $expected }
+evidence-receipts-region = { $gateway }، { $region }: وصل { $came } من إيصالات كان يُنتظر منها { $expected }
+evidence-delivers = { $gateway } توصل الرسائل: إيصالاتها تأتي
+evidence-delivers-region = { $gateway } توصل الرسائل في { $region }: إيصالاتها تأتي
+evidence-controls = فشل { $failed } من أصل { $of } من نقاط ضبط خطنا
+evidence-provider = المزوّد نفسه يقول ذلك
+evidence-down = { $gateway } متوقفة
+report-under-way = قيد الإرسال
+report-reached = وصلت
+report-rerouted = حُوّلت إلى طريق آخر
+report-delayed = بعد أكثر من دقيقة
+report-missed = لم تصل
+report-open = ما زالت مفتوحة
+report-duplicated = ربما مرتين
+report-half = نصفها خلال
+report-most = 95% منها خلال
+report-answered = أجابوا
+report-answered-half = نصف الأجوبة خلال
+report-group = من
+report-none = (بلا)
+report-others = سائرها
+report-sectors = حسب القطاع
+report-audiences = حسب المجموعة
+report-regions = حسب المنطقة
+report-channels = حسب القناة التي أوصلت
+report-into-it = { $n ->
+    [0] لم تذهب أي محاولة إلى ما كان متوقفًا.
+    [one] ذهبت محاولة واحدة إلى ما كان متوقفًا؛ فشل { $failed }، وقُبل { $swallowed } ولم يُعرف مصيره.
+    [two] ذهبت محاولتان إلى ما كان متوقفًا؛ فشل { $failed }، وقُبل { $swallowed } ولم يُعرف مصيره.
+    [few] ذهبت { $n } محاولات إلى ما كان متوقفًا؛ فشل { $failed }، وقُبل { $swallowed } ولم يُعرف مصيره.
+    [many] ذهبت { $n } محاولة إلى ما كان متوقفًا؛ فشل { $failed }، وقُبل { $swallowed } ولم يُعرف مصيره.
+   *[other] ذهبت { $n } محاولة إلى ما كان متوقفًا؛ فشل { $failed }، وقُبل { $swallowed } ولم يُعرف مصيره.
+  }
+report-fixed = { $n ->
+    [0] لم يكن الترتيب الثابت ليرسل إليه مزيدًا.
+    [one] كان الترتيب الثابت سيرسل إليه محاولة أخرى تنتظر { $age }؛ ويُقبل نحو { $swallowed } ولا يصل.
+    [two] كان الترتيب الثابت سيرسل إليه محاولتين أخريين تنتظر كل منهما { $age }؛ ويُقبل نحو { $swallowed } ولا يصل.
+    [few] كان الترتيب الثابت سيرسل إليه { $n } محاولات أخرى تنتظر كل منها { $age }؛ ويُقبل نحو { $swallowed } منها ولا يصل.
+    [many] كان الترتيب الثابت سيرسل إليه { $n } محاولة أخرى تنتظر كل منها { $age }؛ ويُقبل نحو { $swallowed } منها ولا يصل.
+   *[other] كان الترتيب الثابت سيرسل إليه { $n } محاولة أخرى تنتظر كل منها { $age }؛ ويُقبل نحو { $swallowed } منها ولا يصل.
+  }
+report-fixed-unknown = ما كان الترتيب الثابت ليفعله لا يُعرف: لم تُجرَّب أي محاولة عبر ما كان متوقفًا.
+report-part = هذا جزء: التسليمات أكثر مما يعدّه تقرير واحد.
+report-note = التسليمات التي كانت قيد الإرسال بين أول علامة سيئة والنهاية؛ ولا تُحسب التمارين.

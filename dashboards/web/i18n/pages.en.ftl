@@ -398,3 +398,66 @@ wrong-text = Write the text in at least one language.
 wrong-life = Choose how long.
 wrong-severity = Choose how grave it is.
 wrong-expires = Its end is past.
+
+# === an outage's report ===
+report-title = Outage
+report-what = What happened
+report-evidence = The evidence of the verdict
+report-impact = What it did
+report-blame = At fault
+blame-channel = the gateway or its channel
+blame-region = the region's last mile, whatever the channel
+blame-line = our own line
+blame-domain = what the gateways share
+blame-open = not known yet: the channel, or the network there
+evidence-none = None was kept.
+evidence-probes = { $n ->
+    [one] One probe failed: { $why }
+   *[other] { $n } probes failed: { $why }
+  }
+evidence-probes-layer = { $n ->
+    [one] One probe failed, at { $layer }: { $why }
+   *[other] { $n } probes failed, the last at { $layer }: { $why }
+  }
+evidence-attempts = { $n ->
+    [one] One attempt failed: { $why }
+   *[other] { $n } attempts failed: { $why }
+  }
+evidence-receipts = { $gateway }: { $came } receipts came of { $expected } that were due
+evidence-receipts-region = { $gateway }, { $region }: { $came } receipts came of { $expected } that were due
+evidence-delivers = { $gateway } delivers: its receipts come
+evidence-delivers-region = { $gateway } delivers in { $region }: its receipts come
+evidence-controls = { $failed } of { $of } controls of our line failed
+evidence-provider = Its provider says so itself
+evidence-down = { $gateway } is down
+report-under-way = Under way
+report-reached = Reached
+report-rerouted = Re-routed
+report-delayed = Later than a minute
+report-missed = Not reached
+report-open = Still open
+report-duplicated = Perhaps twice
+report-half = Half within
+report-most = 95% within
+report-answered = Answered
+report-answered-half = Half answered within
+report-group = Who
+report-none = (none)
+report-others = all others
+report-sectors = By sector
+report-audiences = By audience
+report-regions = By region
+report-channels = By the channel that reached them
+report-into-it = { $n ->
+    [0] No attempt went into what was down.
+    [one] One attempt went into what was down; { $failed } failed, { $swallowed } were taken and never heard of.
+   *[other] { $n } attempts went into what was down; { $failed } failed, { $swallowed } were taken and never heard of.
+  }
+report-fixed = { $n ->
+    [0] A fixed order would have sent no more into it.
+    [one] A fixed order would have sent one more attempt into it, waiting { $age }; about { $swallowed } taken and not delivered.
+   *[other] A fixed order would have sent { $n } more attempts into it, each waiting { $age }; about { $swallowed } of them taken and not delivered.
+  }
+report-fixed-unknown = What a fixed order would have done nobody can tell: nothing was tried by what was down.
+report-part = This is a part: there were more deliveries than one report counts.
+report-note = Deliveries that were under way between the first bad sign and the end; exercises are left out.

@@ -6,7 +6,7 @@ use crate::api::login;
 use crate::api::problem::Kind;
 use crate::core::query::Role;
 use crate::web::operate::Act;
-use crate::web::{assets, deliveries, feed, message, operate, outages, page};
+use crate::web::{assets, deliveries, feed, message, operate, outages, page, report};
 
 /// A form of the page on which people act: first it is said what it would do, then it is done.
 const FORM: Route = Route {
@@ -90,6 +90,16 @@ pub(super) const PAGES: &[Route] = &[
         id: "showOutagesPage",
         params: &["before_outage", "lang"],
         run: run!(outages::show),
+        ..PAGE
+    },
+    Route {
+        path: "/outages/{id}",
+        access: Access::Page(Role::Viewer),
+        summary: "Shows one outage to people: what it was, the evidence, what it did to whom. It prints.",
+        id: "showReportPage",
+        params: &["outage_id", "lang"],
+        problems: &[Kind::NotFound],
+        run: run!(report::show),
         ..PAGE
     },
     Route {

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 /// Describes a parameter by the name that the table of calls gives it.
 pub(in crate::api) fn parameter(name: &str) -> Value {
     let (place, written, schema) = match name {
+        "outage_id" => ("path", "id", json!({"type": "string", "pattern": "^o-[0-9]+$"})),
         "message_id" => ("path", "id", json!({"type": "string", "pattern": MESSAGE_ID})),
         "thread" => ("path", "thread", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),
         "gateway_name" => ("path", "name", json!({"type": "string", "pattern": "^[a-z0-9-]+$"})),

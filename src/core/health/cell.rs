@@ -4,10 +4,11 @@
 //! waits for the dwell.
 
 use super::needle::{CEILING, DECLARE, DOUBT, FAILED, FINE, FLAKY_FAILED, FLAKY_FINE, Needle};
+use super::worth::{Worth, worth};
 use crate::core::evidence::{Layer, ProbeReport, Verdict};
 use crate::core::hearsay::Hearsay;
-use crate::core::outcome::{Fault, Outcome, Reason};
-use crate::core::record::Needles;
+use crate::core::outcome::{Outcome, Reason};
+use crate::core::record::{Needles, Sign};
 use crate::core::time::{Span, Timestamp};
 use crate::core::view::{ProbeView, State};
 
@@ -58,8 +59,12 @@ pub(crate) struct Cell {
     layer: Option<Layer>,
     probes: Vec<(ProbeView, Span)>,
     history: Vec<(Timestamp, State)>,
-    /// Attempts that failed since the onset.
+    /// Attempts that failed since the onset, and why the last did.
     attempts_failed: u32,
+    attempts_why: Option<Reason>,
+    /// Probes that failed since the onset, and where and why the last did.
+    probes_failed: u32,
+    probes_why: Option<(Option<Layer>, Reason)>,
     /// A cause that needs no statistics: set down at once.
     certain: Option<Refuser>,
     /// What its provider says of itself.
@@ -122,6 +127,9 @@ impl Cell {
             probes: Vec::new(),
             history: vec![(now, State::Unknown)],
             attempts_failed: 0,
+            attempts_why: None,
+            probes_failed: 0,
+            probes_why: None,
             certain: None,
             hearsay: Hearsay::default(),
             taken: 1.0,
@@ -135,6 +143,8 @@ impl Cell {
         self.dead.set(needles.dead as i32, now);
         self.refused.set(needles.refused as i32, now);
         self.flaky.set(needles.flaky as i32, now);
+        self.penalty = (needles.penalty as f32 / 100.0, needles.at);
+        self.damped_until = needles.damped_until;
         if let Some(since) = needles.down_since {
             self.fallen = true;
             self.onset = Some(since);
@@ -150,6 +160,8 @@ impl Cell {
             flaky: self.flaky.value() as u32,
             at: now,
             down_since: self.fallen.then_some(self.onset.unwrap_or(self.since)),
+            penalty: (self.penalty_at(now) * 100.0) as u32,
+            damped_until: self.damped_until,
             ..Needles::default()
         }
     }
@@ -169,6 +181,8 @@ impl Cell {
         match &report.verdict {
             Verdict::Failed(reason) => {
                 self.bad_sign(*reason, report.failed_at(), now);
+                self.probes_failed = self.probes_failed.saturating_add(1);
+                self.probes_why = Some((report.failed_at(), *reason));
                 if *reason == Reason::Credentials {
                     self.make_certain(Refuser::Probe(report.probe.clone()), now);
                 }
@@ -217,13 +231,11 @@ impl Cell {
             Worth::Answered => self.in_second(now).answered += 1,
             Worth::Neutral => self.in_second(now).neutral += 1,
             Worth::Dead(reason) => {
-                self.bad_sign(reason, None, now);
-                self.attempts_failed = self.attempts_failed.saturating_add(1);
+                self.attempt_failed(reason, None, now);
                 self.in_second(now).dead_failed += 1;
             }
             Worth::Refused(reason) => {
-                self.bad_sign(reason, Some(Layer::Api), now);
-                self.attempts_failed = self.attempts_failed.saturating_add(1);
+                self.attempt_failed(reason, Some(Layer::Api), now);
                 if reason == Reason::Credentials {
                     self.make_certain(Refuser::Traffic, now);
                 }
@@ -325,7 +337,7 @@ impl Cell {
                 self.onset = None;
                 self.reason = None;
                 self.layer = None;
-                self.attempts_failed = 0;
+                (self.attempts_failed, self.probes_failed) = (0, 0);
             }
             _ => {}
         }
@@ -347,14 +359,18 @@ impl Cell {
     /// Counts a fall. Cites: RFC 2439's penalties, rescaled by the design: half-life 15 min, suppressed above 2 until
     /// below 0.75, an hour at most.
     fn penalise(&mut self, now: Timestamp) {
-        let (penalty, at) = self.penalty;
-        let halves = now.since(at).secs_f64() / PENALTY_HALVES.secs_f64();
-        let penalty = penalty * 0.5_f32.powf(halves as f32) + 1.0;
+        let penalty = self.penalty_at(now) + 1.0;
         self.penalty = (penalty, now);
         if penalty > SUPPRESS_ABOVE {
             let secs = PENALTY_HALVES.secs_f64() * f64::from((penalty / REUSE_BELOW).log2());
             self.damped_until = Some(now + Span::from_ms((secs * 1000.0) as i64).min(DAMPED_MAX));
         }
+    }
+
+    fn penalty_at(&self, now: Timestamp) -> f32 {
+        let (penalty, at) = self.penalty;
+        let halves = now.since(at).secs_f64() / PENALTY_HALVES.secs_f64();
+        penalty * 0.5_f32.powf(halves as f32)
     }
 
     /// Says whether it came and went too often lately to be taken for up. It is still used as one that is in doubt is:
@@ -384,6 +400,21 @@ impl Cell {
     fn leaning(&self) -> [(&Needle, i32); 4] {
         let lean = self.hearsay.lean();
         [(&self.dead, lean), (&self.refused, lean), (&self.flaky, 0), (&self.swallowing, 0)]
+    }
+
+    /// Returns what speaks against it since the onset, by probes, attempts and its provider.
+    pub(crate) fn signs(&self) -> Vec<Sign> {
+        let probes = self.probes_why.filter(|_| self.probes_failed > 0);
+        let attempts = self.attempts_why.filter(|_| self.attempts_failed > 0);
+        let probes = probes.map(|(layer, reason)| Sign::Probes { failed: self.probes_failed, layer, reason });
+        let attempts = attempts.map(|reason| Sign::Attempts { failed: self.attempts_failed, reason });
+        let told = (self.hearsay.lean() > 0).then_some(Sign::Provider);
+        probes.into_iter().chain(attempts).chain(told).collect()
+    }
+
+    /// Says whether probes or sends speak against it, whatever receipts say.
+    pub(crate) fn path_in_doubt(&self) -> bool {
+        [&self.dead, &self.refused, &self.flaky].iter().any(|needle| needle.value() >= DOUBT)
     }
 
     /// Returns the three needles: dead, refused, flaky.
@@ -467,11 +498,17 @@ impl Cell {
         self.history.push((now, state));
     }
 
+    fn attempt_failed(&mut self, reason: Reason, layer: Option<Layer>, now: Timestamp) {
+        self.bad_sign(reason, layer, now);
+        self.attempts_failed = self.attempts_failed.saturating_add(1);
+        self.attempts_why = Some(reason);
+    }
+
     fn bad_sign(&mut self, reason: Reason, layer: Option<Layer>, now: Timestamp) {
         (self.good_probes, self.good_sends) = (0, 0);
         if self.onset.is_none() || (!self.fallen && self.worst() < FAILED / 4) {
             self.onset = Some(now);
-            self.attempts_failed = 0;
+            (self.attempts_failed, self.probes_failed) = (0, 0);
         }
         self.reason = Some(reason);
         self.layer = layer.or(self.layer);
@@ -554,41 +591,6 @@ impl Cell {
             None if self.probes.len() < PROBES_MAX => self.probes.push((view, valid_for)),
             None => self.probes[0] = (view, valid_for),
         }
-    }
-}
-
-/// What an outcome says about the gateway.
-enum Worth {
-    Fine,
-    /// It works, and says no for the recipient's sake or the text's.
-    Answered,
-    /// It answers; that is all.
-    Neutral,
-    Dead(Reason),
-    Refused(Reason),
-}
-
-/// Says whether an attempt failed for what its gateway, or the line to it, is at fault.
-pub(crate) fn is_failure(outcome: &Outcome) -> bool {
-    matches!(worth(outcome), Worth::Dead(_) | Worth::Refused(_))
-}
-
-fn worth(outcome: &Outcome) -> Worth {
-    let Some(reason) = outcome.reason() else { return Worth::Fine };
-    match reason {
-        // A throttle shows a gateway that answers; a full window or a stopping adapter is our own doing.
-        Reason::Throttled | Reason::QuotaExhausted | Reason::Busy | Reason::Restart => Worth::Neutral,
-        _ if reason.fault() != Fault::Gateway => Worth::Answered,
-        Reason::ProviderFault
-        | Reason::ServiceDown
-        | Reason::Credentials
-        | Reason::Configuration
-        | Reason::Unreadable
-        // It let us in, and then did not answer: what a probe finds that sends nothing does not refute that.
-        | Reason::Timeout
-        | Reason::ConnectionLost
-        | Reason::Limited => Worth::Refused(reason),
-        _ => Worth::Dead(reason),
     }
 }
 

@@ -7,3 +7,4 @@
 pub(crate) mod cell;
 pub(crate) mod needle;
 pub(crate) mod uplink;
+pub(crate) mod worth;

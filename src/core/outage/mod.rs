@@ -4,11 +4,13 @@
 //! declared, and then attempt by attempt. On disk the count of one that goes on is a minute old at most; that much of
 //! it a crash may lose.
 
+pub mod impact;
+
 use super::channel::Channel;
 use super::evidence::Layer;
 use super::ids::OutageId;
 use super::outcome::Reason;
-use super::record::{Outage, OutageOf};
+use super::record::{Outage, OutageOf, SIGNS_MAX, Sign};
 use super::time::{Span, Timestamp};
 use super::view::OUTAGES_MAX;
 use std::collections::{BTreeMap, VecDeque};
@@ -33,7 +35,7 @@ struct Open {
 }
 
 /// What was seen of an outage by the time of its declaration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Signs {
     pub(crate) channel: Channel,
     pub(crate) cause: Reason,
@@ -41,6 +43,10 @@ pub(crate) struct Signs {
     pub(crate) onset: Timestamp,
     /// How many attempts it had cost by then.
     pub(crate) attempts_failed: u32,
+    /// Whether it is not known yet whose fault it is.
+    pub(crate) open: bool,
+    /// What the verdict is made of, weightiest first.
+    pub(crate) signs: Vec<Sign>,
 }
 
 impl Ledger {
@@ -59,7 +65,8 @@ impl Ledger {
             return None;
         }
         self.last += 1;
-        let Signs { channel, cause, layer, onset, attempts_failed } = signs;
+        let Signs { channel, cause, layer, onset, attempts_failed, open, mut signs } = signs;
+        signs.truncate(SIGNS_MAX);
         let outage = Outage {
             id: OutageId(self.last),
             of: of.clone(),
@@ -70,9 +77,41 @@ impl Ledger {
             cause,
             layer,
             attempts_failed,
+            open,
+            signs,
         };
         let open = self.open.entry(of).or_insert(Open { outage, written: (attempts_failed, now) });
         Some(&open.outage)
+    }
+
+    /// Turns an outage that goes on into another's: it is known better now whose fault it is. Returns it as it was and as it
+    /// is; nothing where nothing changed, or the other has one of its own.
+    pub(crate) fn turn(&mut self, from: &OutageOf, to: OutageOf, signs: Signs) -> Option<Outage> {
+        let is_same = *from == to && self.open.get(from).is_some_and(|o| o.outage.open == signs.open);
+        if is_same || (*from != to && self.open.contains_key(&to)) {
+            return None;
+        }
+        let mut turned = self.open.remove(from)?;
+        let outage = &mut turned.outage;
+        outage.of = to.clone();
+        (outage.channel, outage.cause, outage.open) = (signs.channel, signs.cause, signs.open);
+        outage.layer = signs.layer.or(outage.layer);
+        outage.attempts_failed = outage.attempts_failed.max(signs.attempts_failed);
+        outage.signs = signs.signs;
+        outage.signs.truncate(SIGNS_MAX);
+        let outage = outage.clone();
+        self.open.insert(to, turned);
+        Some(outage)
+    }
+
+    /// Says whether an outage of this goes on.
+    pub(crate) fn is_open(&self, of: &OutageOf) -> bool {
+        self.open.contains_key(of)
+    }
+
+    /// Says whether an outage of this goes on, and it is known whose fault it is.
+    pub(crate) fn is_settled(&self, of: &OutageOf) -> bool {
+        self.open.get(of).is_some_and(|open| !open.outage.open)
     }
 
     /// Ends an outage.

@@ -4,7 +4,7 @@
 //! A life table over lags that grow by a constant ratio. Cites: Kaplan and Meier 1958; the actuarial half for what is
 //! censored within a bin.
 
-use crate::core::time::Span;
+use crate::core::time::{Span, Timestamp};
 
 /// The bins: the first ends at [`FIRST_MS`], each later one [`RATIO`] times as late; the last is open.
 pub(super) const BINS: usize = 44;
@@ -21,6 +21,56 @@ pub(super) struct Curve {
     came: [f32; BINS],
     left: [f32; BINS],
     counted: f32,
+}
+
+/// What was counted lately and is not part of a curve yet: a fault that is not known yet must not teach that it is normal.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    /// Since when the newer half is counted.
+    since: Timestamp,
+    halves: [Half; 2],
+}
+
+#[derive(Clone, Debug)]
+struct Half {
+    came: [u16; BINS],
+    left: [u16; BINS],
+}
+
+/// What was counted is held back for so long at least, and at most twice as long.
+const HELD_FOR: Span = Span::from_mins(10);
+/// A curve that knows less than this takes what it gets.
+const HELD_ABOVE: f32 = 200.0;
+
+impl Default for Held {
+    fn default() -> Held {
+        let half = Half { came: [0; BINS], left: [0; BINS] };
+        Held { since: Timestamp::default(), halves: [half.clone(), half] }
+    }
+}
+
+impl Held {
+    /// Forgets what is held back.
+    pub(super) fn drop(&mut self) {
+        *self = Held { since: self.since, ..Held::default() };
+    }
+
+    /// Counts a receipt, or a message that had none at this age, and hands what was held for long enough to the curve.
+    pub(super) fn count(&mut self, curve: &mut Curve, lag: Span, came: bool, now: Timestamp) {
+        if curve.counted < HELD_ABOVE {
+            return if came { curve.arrived(lag) } else { curve.censored(lag) };
+        }
+        while now.since(self.since) >= HELD_FOR {
+            let is_long_ago = now.since(self.since) >= HELD_FOR + HELD_FOR + HELD_FOR;
+            self.since = if is_long_ago { now } else { self.since + HELD_FOR };
+            let [old, new] = &mut self.halves;
+            curve.take(old);
+            *old = std::mem::replace(new, Half { came: [0; BINS], left: [0; BINS] });
+        }
+        let newer = &mut self.halves[1];
+        let counts = if came { &mut newer.came } else { &mut newer.left };
+        counts[bin_of(lag)] = counts[bin_of(lag)].saturating_add(1);
+    }
 }
 
 /// A curve as it is used, at the end of each bin.
@@ -51,6 +101,35 @@ impl Default for Curve {
 }
 
 impl Curve {
+    /// Returns what is to be kept: what came and what was left, by bin, in hundredths.
+    pub(super) fn keep(&self) -> (Vec<u32>, Vec<u32>) {
+        let hundredths = |counts: &[f32; BINS]| {
+            let mut kept: Vec<u32> = counts.iter().map(|count| (count * 100.0).round() as u32).collect();
+            kept.truncate(kept.iter().rposition(|count| *count > 0).map_or(0, |last| last + 1));
+            kept
+        };
+        (hundredths(&self.came), hundredths(&self.left))
+    }
+
+    /// Takes what was kept.
+    pub(super) fn recall(came: &[u32], left: &[u32]) -> Curve {
+        let counts = |kept: &[u32]| -> [f32; BINS] {
+            std::array::from_fn(|bin| kept.get(bin).map_or(0.0, |count| *count as f32 / 100.0))
+        };
+        let (came, left) = (counts(came), counts(left));
+        let counted = came.iter().chain(&left).sum();
+        Curve { came, left, counted }
+    }
+
+    fn take(&mut self, half: &Half) {
+        for bin in 0..BINS {
+            self.came[bin] += f32::from(half.came[bin]);
+            self.left[bin] += f32::from(half.left[bin]);
+            self.counted += f32::from(half.came[bin]) + f32::from(half.left[bin]);
+        }
+        self.halve();
+    }
+
     /// Counts a receipt.
     pub(super) fn arrived(&mut self, lag: Span) {
         self.came[bin_of(lag)] += 1.0;
@@ -65,6 +144,10 @@ impl Curve {
 
     fn count(&mut self) {
         self.counted += 1.0;
+        self.halve();
+    }
+
+    fn halve(&mut self) {
         if self.counted > WINDOW {
             self.came.iter_mut().chain(&mut self.left).for_each(|count| *count /= 2.0);
             self.counted /= 2.0;

@@ -4,19 +4,23 @@
 mod curve;
 mod silence;
 
-use super::channel::GatewayId;
+use super::channel::{GatewayId, GatewaySet};
 use super::gateway::GatewayConfig;
 use super::message::Severity;
+use super::record::{Learned, Needles};
 use super::time::{Span, Timestamp};
-use curve::{Curve, Shape};
+use curve::{Curve, Held, Shape};
+pub(crate) use silence::Missed;
 use silence::Silence;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most regions that are told apart; what comes after is judged with those whose region is not known.
 const REGIONS_MAX: usize = 64;
 /// The most cells: the least used gateways of many regions share their gateway's curve.
 const CELLS_MAX: usize = 10_000;
+/// How many are handed on at once, to be kept.
+const KEPT_AT_ONCE: usize = 500;
 /// A region's curve is drawn towards its gateway's as by so many messages, and that one towards what is believed.
 const PRIOR: f32 = 20.0;
 /// A curve is drawn anew after so many more were counted: one in twenty of them.
@@ -56,15 +60,38 @@ pub(crate) struct Receipts {
     regions: BTreeMap<Box<str>, RegionId>,
     cells: BTreeMap<(GatewayId, RegionId), Cell>,
     silences: BTreeMap<(GatewayId, RegionId), Silence>,
+    /// What has changed since it was last kept.
+    dirty: BTreeSet<(GatewayId, RegionId)>,
     /// When silence is weighed next, while anything is waited for.
     beat_at: Option<Timestamp>,
     believed: Shape,
+}
+
+/// What is known of one gateway in one region by its receipts alone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slice {
+    pub(crate) gateway: GatewayId,
+    pub(crate) region: RegionId,
+    /// Something was to be expected just now.
+    pub(crate) fresh: bool,
+    /// It is not to be relied on.
+    pub(crate) doubt: bool,
+    /// It keeps silent now, and not only did.
+    pub(crate) bad: bool,
+    /// Surely so: an outage may be declared.
+    pub(crate) sure: bool,
+    /// Enough comes, and came just now.
+    pub(crate) fine: bool,
+    /// What was missed, where anything was.
+    pub(crate) missed: Option<Missed>,
 }
 
 /// One gateway in one region.
 #[derive(Clone, Debug)]
 struct Cell {
     curve: Curve,
+    /// What it does not know yet.
+    held: Held,
     shape: Shape,
     /// How many were counted when the shape was drawn.
     drawn_at: f32,
@@ -80,6 +107,7 @@ impl Default for Receipts {
             regions: BTreeMap::new(),
             cells: BTreeMap::new(),
             silences: BTreeMap::new(),
+            dirty: BTreeSet::new(),
             beat_at: None,
             believed,
         }
@@ -99,6 +127,60 @@ impl Receipts {
         let id = RegionId(self.regions.len() as u8 + 1);
         self.regions.insert(name.into(), id);
         id
+    }
+
+    /// Returns the next gateways and regions of which something is to be kept anew, at most [`KEPT_AT_ONCE`].
+    pub(crate) fn take_dirty(&mut self) -> Vec<(GatewayId, RegionId)> {
+        let all: Vec<_> = self.dirty.iter().copied().take(KEPT_AT_ONCE).collect();
+        all.iter().for_each(|at| _ = self.dirty.remove(at));
+        all
+    }
+
+    /// Adds what is to be kept of a gateway in a region.
+    pub(crate) fn keep(&self, gateway: GatewayId, region: RegionId, needles: &mut Needles) {
+        if let Some(silence) = self.silences.get(&(gateway, region)) {
+            (needles.swallowing, needles.losing) = silence.keep();
+        }
+        if let Some(cell) = self.cells.get(&(gateway, region)) {
+            let (came, left) = cell.curve.keep();
+            let hundredths = |count: f32| (count * 100.0).round() as u32;
+            let (with_account, without_account) = (hundredths(cell.accounts.0), hundredths(cell.accounts.1));
+            needles.learned = Learned { came, left, with_account, without_account };
+        }
+    }
+
+    /// Takes what was kept. `since`: when receipts began to be missed there. Those of all regions come before each region's.
+    pub(crate) fn recall(
+        &mut self,
+        gateway: GatewayId,
+        region: RegionId,
+        needles: &Needles,
+        since: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let learned = &needles.learned;
+        if *learned != Learned::default()
+            && let Some(cell) = self.cell(gateway, region)
+        {
+            cell.curve = Curve::recall(&learned.came, &learned.left);
+            cell.accounts = (learned.with_account as f32 / 100.0, learned.without_account as f32 / 100.0);
+            cell.drawn_at = 0.0;
+            let prior = self.prior(region, gateway);
+            if let Some(cell) = self.cell(gateway, region) {
+                cell.redraw(&prior);
+            }
+        }
+        if needles.swallowing.max(needles.losing) > 0 {
+            let silence = Silence::recall(needles.swallowing, needles.losing, since, now);
+            self.silences.insert((gateway, region), silence);
+        }
+    }
+
+    fn prior(&self, region: RegionId, gateway: GatewayId) -> Shape {
+        match region {
+            EVERYWHERE => self.believed.clone(),
+            _ => self.shape(gateway, EVERYWHERE).clone(),
+        }
     }
 
     /// Watches a message that was taken at this time.
@@ -132,8 +214,14 @@ impl Receipts {
     }
 
     /// Weighs the silence of every gateway, where it is time. Of a gateway of which too little is known, and where `void`
-    /// says so, nothing counts. Returns each gateway's needle over all regions, where anything was weighed.
-    pub(crate) fn beat(&mut self, void: impl Fn(GatewayId) -> bool, now: Timestamp) -> Vec<(GatewayId, i32)> {
+    /// says so, nothing counts. Returns each gateway's needle over all regions, where anything was weighed; `accused` are those that
+    /// are at fault themselves.
+    pub(crate) fn beat(
+        &mut self,
+        void: impl Fn(GatewayId) -> bool,
+        accused: GatewaySet,
+        now: Timestamp,
+    ) -> Vec<(GatewayId, i32)> {
         if self.beat_at.is_none_or(|due| due > now) {
             return Vec::new();
         }
@@ -141,25 +229,65 @@ impl Receipts {
         for ((gateway, region), silence) in self.silences.iter_mut().filter(|(_, s)| s.is_watched()) {
             let known = self.cells.get(&(*gateway, EVERYWHERE)).map_or(0.0, |cell| cell.curve.counted());
             let shape = shape_of(&self.cells, &self.believed, *gateway, *region);
+            let before = silence.keep();
             silence.beat(shape, known < KNOWN_AFTER || void(*gateway), now);
+            if silence.keep() != before {
+                self.dirty.insert((*gateway, *region));
+            }
+            if silence.is_doubtful() {
+                // What was seen just before is part of it.
+                for region in [*region, EVERYWHERE] {
+                    if let Some(cell) = self.cells.get_mut(&(*gateway, region)) {
+                        cell.held.drop();
+                    }
+                }
+            }
             if gateways.last() != Some(gateway) {
                 gateways.push(*gateway);
             }
         }
         self.beat_at = (!gateways.is_empty()).then(|| now + BEAT);
-        gateways.into_iter().map(|gateway| (gateway, self.needle(gateway))).collect()
+        gateways.into_iter().map(|gateway| (gateway, self.needle(gateway, accused))).collect()
     }
 
     /// Returns what silence says against a gateway, over all regions, in hundredths of a deciban: enough to turn away, not
     /// to declare, for a region may be at fault itself. What one region alone says is its own matter where there are others.
-    fn needle(&self, gateway: GatewayId) -> i32 {
+    /// Of one that is accused, the worst.
+    fn needle(&self, gateway: GatewayId, accused: GatewaySet) -> i32 {
         let of = self.silences.range((gateway, EVERYWHERE)..=(gateway, RegionId(u8::MAX)));
         let (mut sum, mut worst, mut regions) = (0, 0, 0);
+        if accused.has(gateway) {
+            return of.map(|(_, silence)| silence.worst()).max().unwrap_or(0);
+        }
         for silence in of.map(|(_, silence)| silence.swallows()) {
             (sum, worst, regions) = (sum + silence, worst.max(silence), regions + 1);
         }
         let corroborated = if regions > 1 { sum - worst } else { sum };
         corroborated.min(OPEN_MOST)
+    }
+
+    /// Returns what receipts say of each gateway in each region that was watched.
+    pub(crate) fn slices(&self, dwell: Span, now: Timestamp) -> impl Iterator<Item = Slice> {
+        self.silences.iter().map(move |((gateway, region), silence)| Slice {
+            gateway: *gateway,
+            region: *region,
+            fresh: silence.is_fresh(now),
+            doubt: silence.is_doubtful(),
+            bad: silence.is_bad(now),
+            sure: silence.is_sure(dwell, now),
+            fine: silence.is_fine(now),
+            missed: silence.missed(),
+        })
+    }
+
+    /// Says whether a gateway keeps silent anywhere.
+    pub(crate) fn any_is_silent(&self) -> bool {
+        self.silences.values().any(Silence::is_doubtful)
+    }
+
+    /// Returns a region's name; none: those whose region is not known.
+    pub(crate) fn region_name(&self, region: RegionId) -> &str {
+        self.regions.iter().find(|(_, id)| **id == region).map_or("", |(name, _)| name)
     }
 
     /// Says whether a gateway keeps so silent in a region that it is not to be relied on there.
@@ -183,13 +311,13 @@ impl Receipts {
     }
 
     /// Learns from a receipt that came, while nothing was wrong with its gateway.
-    pub(crate) fn arrived(&mut self, gateway: GatewayId, region: RegionId, lag: Span) {
-        self.learn(gateway, region, |curve| curve.arrived(lag));
+    pub(crate) fn arrived(&mut self, gateway: GatewayId, region: RegionId, lag: Span, now: Timestamp) {
+        self.learn(gateway, region, lag, true, now);
     }
 
     /// Learns from a message that had no receipt when it was not watched any longer.
-    pub(crate) fn censored(&mut self, gateway: GatewayId, region: RegionId, age: Span) {
-        self.learn(gateway, region, |curve| curve.censored(age));
+    pub(crate) fn censored(&mut self, gateway: GatewayId, region: RegionId, age: Span, now: Timestamp) {
+        self.learn(gateway, region, age, false, now);
     }
 
     /// Learns whether somebody has an account there.
@@ -202,6 +330,7 @@ impl Receipts {
                     (*with, *without) = (*with / 2.0, *without / 2.0);
                 }
                 *(if has { with } else { without }) += 1.0;
+                self.dirty.insert((gateway, region));
             }
         }
     }
@@ -243,10 +372,7 @@ impl Receipts {
     }
 
     fn cell(&mut self, gateway: GatewayId, region: RegionId) -> Option<&mut Cell> {
-        let prior = match region {
-            EVERYWHERE => self.believed.clone(),
-            _ => self.shape(gateway, EVERYWHERE).clone(),
-        };
+        let prior = self.prior(region, gateway);
         let is_full = self.cells.len() >= CELLS_MAX;
         match self.cells.entry((gateway, region)) {
             Entry::Occupied(known) => Some(known.into_mut()),
@@ -255,16 +381,14 @@ impl Receipts {
         }
     }
 
-    fn learn(&mut self, gateway: GatewayId, region: RegionId, count: impl Fn(&mut Curve)) {
+    fn learn(&mut self, gateway: GatewayId, region: RegionId, lag: Span, came: bool, now: Timestamp) {
         let own = (region != EVERYWHERE).then_some(region);
         for region in [Some(EVERYWHERE), own].into_iter().flatten() {
-            let prior = match region {
-                EVERYWHERE => self.believed.clone(),
-                _ => self.shape(gateway, EVERYWHERE).clone(),
-            };
+            let prior = self.prior(region, gateway);
             let Some(cell) = self.cell(gateway, region) else { continue };
-            count(&mut cell.curve);
+            cell.held.count(&mut cell.curve, lag, came, now);
             cell.redraw(&prior);
+            self.dirty.insert((gateway, region));
         }
     }
 
@@ -297,7 +421,13 @@ fn shape_of<'a>(
 
 impl Cell {
     fn new(prior: &Shape) -> Cell {
-        Cell { curve: Curve::default(), shape: prior.clone(), drawn_at: 0.0, accounts: (0.0, 0.0) }
+        Cell {
+            curve: Curve::default(),
+            held: Held::default(),
+            shape: prior.clone(),
+            drawn_at: 0.0,
+            accounts: (0.0, 0.0),
+        }
     }
 
     fn redraw(&mut self, prior: &Shape) {

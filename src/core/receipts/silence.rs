@@ -31,6 +31,8 @@ const FRESH_FOR: Span = Span::from_mins(10);
 /// A road in doubt is trusted again after so many receipts, if so large a share came. Cites: the design's return.
 const RETURN_AFTER: f32 = 5.0;
 const RETURN_SHARE: f32 = 0.7;
+/// Where more than this share comes, it is on its way back, and says nothing new of who is at fault.
+const BAD_SHARE: f32 = 0.6;
 /// So many expected receipts tell that a road is fine, where so large a share of them came.
 const FINE_AFTER: f32 = 5.0;
 const FINE_SHARE: f32 = 0.9;
@@ -49,8 +51,18 @@ pub(super) struct Silence {
     lately: [f32; 3],
     swallowing: Needle,
     flaky: Needle,
+    /// What was missed since the needles left zero.
+    missed: Option<Missed>,
     /// When it may next be tried with a real message though the needles speak against it.
     pub(super) scout_at: Timestamp,
+}
+
+/// What came and what was to be expected since receipts began to be missed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Missed {
+    pub(crate) since: Timestamp,
+    pub(crate) came: f32,
+    pub(crate) expected: f32,
 }
 
 /// Messages taken within the same second, of which no receipt has come.
@@ -61,6 +73,20 @@ struct Cohort {
 }
 
 impl Silence {
+    /// Takes what was kept: an outage is not forgotten over a restart.
+    pub(super) fn recall(swallowing: u32, losing: u32, since: Option<Timestamp>, now: Timestamp) -> Silence {
+        let mut silence = Silence { beaten: now, ..Silence::default() };
+        silence.swallowing.set(swallowing as i32, now);
+        silence.flaky.set(losing as i32, now);
+        silence.missed = since.map(|since| Missed { since, came: 0.0, expected: 0.0 });
+        silence
+    }
+
+    /// Returns what is to be kept of its needles: swallowing, and what is lost in part.
+    pub(super) fn keep(&self) -> (u32, u32) {
+        (self.swallowing.value() as u32, self.flaky.value() as u32)
+    }
+
     /// Watches a message that was taken.
     pub(super) fn begin(&mut self, now: Timestamp) {
         if self.cohorts.is_empty() {
@@ -145,6 +171,10 @@ impl Silence {
                 needle.add(worth, now);
             }
         }
+        self.missed = (self.worst() > 0).then(|| {
+            let before = self.missed.unwrap_or(Missed { since: now - since, came: 0.0, expected: 0.0 });
+            Missed { came: before.came + came, expected: before.expected + expected, ..before }
+        });
         if self.is_doubtful() && self.lately[0] >= RETURN_AFTER && self.share() >= RETURN_SHARE {
             self.swallowing.set(0, now);
             self.flaky.set(0, now);
@@ -164,6 +194,26 @@ impl Silence {
     /// Says whether it is not to be relied on.
     pub(super) fn is_doubtful(&self) -> bool {
         self.worst() >= DOUBT
+    }
+
+    /// Says whether it is surely not to be relied on: as sure as an outage is to be, for as long, and not on its way back.
+    pub(super) fn is_sure(&self, dwell: Span, now: Timestamp) -> bool {
+        [&self.swallowing, &self.flaky].iter().any(|needle| needle.declares(0, dwell, now))
+    }
+
+    /// Returns what was missed since the needles left zero.
+    pub(super) fn missed(&self) -> Option<Missed> {
+        self.missed
+    }
+
+    /// Says whether something was to be expected just now, so that what is known of it is known of now.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        now.since(self.beaten) < FRESH_FOR && self.lately[1] >= FINE_AFTER / 2.0
+    }
+
+    /// Says whether it keeps silent now, and not only did.
+    pub(super) fn is_bad(&self, now: Timestamp) -> bool {
+        self.is_doubtful() && self.is_fresh(now) && self.share() < BAD_SHARE
     }
 
     /// Says whether enough of its receipts come to clear the region of blame, and came just now.

@@ -162,6 +162,8 @@ fn what_an_outage_has_cost_is_taken_up_again_by_a_start() {
         cause: Reason::Timeout,
         layer: None,
         attempts_failed: 31,
+        open: false,
+        signs: vec![],
     };
     w.core.load(Loaded { outages: vec![outage], last_outage: 4, ..Loaded::default() }, w.now);
     w.accept(Severity::Severe, 1);

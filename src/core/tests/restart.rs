@@ -233,6 +233,8 @@ fn an_outage_of_what_is_gone_is_over_and_a_line_that_was_down_stays_so() {
         cause: Reason::Timeout,
         layer: None,
         attempts_failed: 0,
+        open: false,
+        signs: vec![],
     };
     let outages = vec![
         of(OutageOf::Gateway("wa".into()), 1),

@@ -75,6 +75,11 @@ pub(super) struct Help {
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum What {
     Outage(Outage),
+    /// It is known better whose an outage is that was told.
+    OutageTurned {
+        outage: Outage,
+        from: OutageOf,
+    },
     OutageOver(Outage),
     NoWayOut,
     OneWayLeft(Channel),
@@ -113,7 +118,7 @@ pub(super) struct Notice {
 /// Decides what is told.
 pub(super) struct Desk {
     /// The outages that were told and go on, and those that are over or not worth a word.
-    outages: BTreeMap<String, bool>,
+    outages: BTreeMap<String, (bool, Option<OutageOf>)>,
     /// Since when nothing is usable, or one channel alone; and its thread once it is told.
     ways: Option<(Ways, Timestamp, Option<String>)>,
     policy: Option<(Timestamp, String)>,
@@ -139,7 +144,7 @@ impl Desk {
     pub(super) fn new(view: &View, now: Timestamp) -> Desk {
         let old = |outage: &&Outage| outage.recovered.is_some_and(|at| now.since(at) > HISTORY);
         Desk {
-            outages: view.outages.iter().filter(old).map(|outage| (name_of(outage), false)).collect(),
+            outages: view.outages.iter().filter(old).map(|outage| (name_of(outage), (false, None))).collect(),
             ways: None,
             policy: None,
             store: None,
@@ -172,22 +177,24 @@ impl Desk {
             let thread = name_of(outage);
             let what = match (self.outages.get(&thread), outage.recovered) {
                 (None, _) if told_with_its_channel(outage, seen.view) => {
-                    self.outages.insert(thread, false);
+                    self.outages.insert(thread, (false, None));
                     continue;
                 }
                 (None, _) => What::Outage(outage.clone()),
-                (Some(true), Some(_)) => What::OutageOver(outage.clone()),
+                (Some((true, _)), Some(_)) => What::OutageOver(outage.clone()),
+                (Some((true, Some(from))), None) if *from != outage.of => {
+                    What::OutageTurned { outage: outage.clone(), from: from.clone() }
+                }
                 (Some(_), _) => continue,
             };
+            let number = match &what {
+                What::OutageOver(_) => "over".to_owned(),
+                What::OutageTurned { .. } => format!("turned-{}", outage.blame().name()),
+                _ => "open".to_owned(),
+            };
             let over = matches!(what, What::OutageOver(_));
-            self.outages.insert(thread.clone(), !over);
-            notices.push(notice(
-                thread,
-                if over { "over" } else { "open" },
-                "outage",
-                Severity::Moderate,
-                what,
-            ));
+            self.outages.insert(thread.clone(), (!over, Some(outage.of.clone())));
+            notices.push(notice(thread, &number, "outage", Severity::Moderate, what));
         }
         // What the picture no longer shows is long over.
         let shown: BTreeSet<String> = seen.view.outages.iter().map(name_of).collect();

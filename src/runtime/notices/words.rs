@@ -48,6 +48,12 @@ impl Writing<'_> {
                 lines.push(what_to_do(locale, outage));
                 (say("notice-outage", &[what()]), lines)
             }
+            What::OutageTurned { outage, from } => {
+                let (what, from) = (named(locale, &outage.of), named(locale, from));
+                let lines =
+                    vec![say("notice-turned-from", &[("from", Arg::text(from))]), what_to_do(locale, outage)];
+                (say("notice-outage-turned", &[("what", Arg::text(what))]), lines)
+            }
             What::OutageOver(outage) => {
                 let what = ("what", Arg::text(named(locale, &outage.of)));
                 let lasted = outage.recovered.unwrap_or(self.now).since(outage.onset);
@@ -139,6 +145,13 @@ impl Writing<'_> {
 fn what_to_do(locale: Locale, outage: &Outage) -> String {
     let id = match (&outage.of, outage.cause) {
         (OutageOf::Uplink(_), _) => "notice-do-line",
+        (OutageOf::Slice { region, .. }, _) if outage.open && !region.is_empty() => {
+            return locale.say("notice-do-open", &[("region", Arg::text(&**region))]);
+        }
+        _ if outage.open => "notice-do-open-anywhere",
+        (OutageOf::Region(_), _) => "notice-do-region",
+        (OutageOf::Slice { .. }, _) => "notice-do-slice",
+        (OutageOf::Domain(_), _) => "notice-do-domain",
         (_, Reason::Credentials) => "notice-do-credentials",
         (_, Reason::TlsExpired | Reason::TlsWrongName | Reason::TlsUntrusted) => "notice-do-certificate",
         (_, Reason::Configuration) => "notice-do-configuration",
@@ -152,6 +165,11 @@ fn named(locale: Locale, of: &OutageOf) -> String {
         OutageOf::Gateway(name) => name.clone(),
         OutageOf::Channel(channel) => locale.channel(*channel),
         OutageOf::Uplink(name) => locale.say("notice-own-line", &[("name", Arg::text(name.clone()))]),
+        OutageOf::Slice { gateway, region } if region.is_empty() => gateway.clone(),
+        OutageOf::Slice { gateway, region } => locale
+            .say("outage-of-slice", &[("gateway", Arg::text(&**gateway)), ("region", Arg::text(&**region))]),
+        OutageOf::Region(name) => locale.say("outage-of-region", &[("region", Arg::text(&**name))]),
+        OutageOf::Domain(name) => locale.say("outage-of-domain", &[("domain", Arg::text(&**name))]),
     }
 }
 
@@ -164,8 +182,10 @@ fn path(notice: &Notice) -> String {
         }
         What::HelpErased { .. } => "/v1/audit?act=close_help".into(),
         What::Help(_) => "/v1/replies?kind=need_help".into(),
-        What::Outage(outage) | What::OutageOver(outage) => match &outage.of {
-            OutageOf::Gateway(name) => format!("/gateways/{name}"),
+        What::Outage(outage) | What::OutageOver(outage) | What::OutageTurned { outage, .. } => match &outage
+            .of
+        {
+            OutageOf::Gateway(name) | OutageOf::Slice { gateway: name, .. } => format!("/gateways/{name}"),
             _ => "/outages".into(),
         },
         _ => "/".into(),

@@ -11,6 +11,7 @@ mod draw;
 mod file;
 mod outside;
 pub mod score;
+pub mod stream;
 pub mod trial;
 pub mod yardstick;
 

@@ -4,7 +4,7 @@
 //! a warning is enough for the rest.
 
 use super::file::{Scenario, Truth};
-use super::trial::{Fate, Run, Turn};
+use super::trial::{Fate, Run, Said, Turn};
 use crate::core::view::State;
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ pub struct Reach {
 pub struct Verdict {
     /// When, in seconds.
     pub at: f64,
-    /// Which channel.
+    /// Which channel; `*`: none alone; `line`: our own line.
     pub channel: String,
     /// For which region; `None`: for everybody, as seen from here.
     pub region: Option<String>,
@@ -139,7 +139,11 @@ impl Score {
         for turn in run.verdicts.iter().filter(|turn| turn.declares()) {
             let blame = blamed(scenario, run, turn);
             let region = turn.region.map(|at| scenario.region[at].id.clone());
-            let channel = scenario.channel[turn.channel].id.clone();
+            let channel = match turn.channel {
+                Some(at) => scenario.channel[at].id.clone(),
+                None if turn.said == Said::Line => "line".into(),
+                None => "*".into(),
+            };
             score.verdicts.push(Verdict { at: turn.at, channel, region, blame });
         }
         score
@@ -201,9 +205,21 @@ fn blamed(scenario: &Scenario, run: &Run, turn: &Turn) -> Blame {
     };
     let going_on: Vec<&Truth> = scenario.truth.iter().filter(lasts).collect();
     let ours = format!("vantage:{}", scenario.vantage[run.vantage].id);
-    if going_on.iter().any(|truth| truth.channel == scenario.channel[turn.channel].id) {
+    let is_right = |truth: &&Truth| match turn.said {
+        Said::Open => true,
+        Said::Region => truth.channel == "*",
+        Said::Line => truth.channel == ours,
+        Said::Channel | Said::Domain => {
+            turn.channel.is_some_and(|channel| truth.channel == scenario.channel[channel].id)
+        }
+    };
+    let concerns = |truth: &&Truth| match turn.said {
+        Said::Channel | Said::Domain => truth.channel == "*" || truth.channel == ours,
+        _ => true,
+    };
+    if going_on.iter().copied().any(|truth| is_right(&truth)) {
         Blame::Right
-    } else if going_on.iter().any(|truth| truth.channel == "*" || truth.channel == ours) {
+    } else if going_on.iter().copied().any(|truth| concerns(&truth)) {
         Blame::Instead
     } else {
         Blame::Nobody
@@ -211,7 +227,13 @@ fn blamed(scenario: &Scenario, run: &Run, turn: &Turn) -> Blame {
 }
 
 fn detections(scenario: &Scenario, run: &Run) -> Vec<Detection> {
+    let ours = format!("vantage:{}", scenario.vantage[run.vantage].id);
     let of = |truth: &Truth| {
+        let about = |turn: &&Turn| match &*truth.channel {
+            "*" => matches!(turn.said, Said::Region | Said::Open),
+            ours_or_other if *ours_or_other == ours => turn.said == Said::Line,
+            channel => turn.channel.is_some_and(|at| scenario.channel[at].id == channel),
+        };
         let fits = |turn: &&Turn| {
             let enough = match &*truth.state {
                 "down" | "blocked" | "grey" | "flapping" => turn.to == State::Down,
@@ -219,18 +241,15 @@ fn detections(scenario: &Scenario, run: &Run) -> Vec<Detection> {
             };
             let region = turn.region.map(|at| scenario.region[at].id.as_str());
             let there = region.is_none() || truth.region == "*" || region == Some(&*truth.region);
-            enough && there && scenario.channel[turn.channel].id == truth.channel
+            enough && there && about(turn)
         };
         let (from, to) = (f64::from(truth.from_s), f64::from(truth.to_s));
         // What was said before and still stands counts from the beginning.
         let before = run.verdicts.iter().filter(|turn| turn.at < from);
-        let standing = before.filter(|turn| scenario.channel[turn.channel].id == truth.channel).fold(
-            BTreeMap::new(),
-            |mut now, turn| {
-                now.insert(turn.region, turn);
-                now
-            },
-        );
+        let standing = before.filter(about).fold(BTreeMap::new(), |mut now, turn| {
+            now.insert((turn.channel, turn.region), turn);
+            now
+        });
         let already = standing.values().any(&fits).then_some(0.0);
         let within = run.verdicts.iter().filter(|turn| (from..to).contains(&turn.at)).find(fits);
         Detection {

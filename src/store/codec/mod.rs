@@ -40,7 +40,7 @@ use crate::store::outbox::{PolicyVersion, Put};
 use std::sync::Arc;
 
 /// The version of the store as a whole: a program refuses a store whose number is higher than its own.
-pub const STORE_FORMAT: u32 = 9;
+pub const STORE_FORMAT: u32 = 10;
 
 /// The first byte of a value that is not sealed.
 const PLAIN: u8 = 0;

@@ -1,7 +1,7 @@
 //! Rows of reachability: a gateway's needles as one vantage point sees them, for one slice of its recipients.
 
 use super::{Key, Malformed, Reader, Row, Table, Writer};
-use crate::core::record::{Needles, QuotaUse};
+use crate::core::record::{Learned, Needles, QuotaUse};
 use crate::store::reachability::{Cell, CellRow};
 
 /// The first byte of a cell's key. Others are kept for recipients' addresses and history.
@@ -9,7 +9,7 @@ pub(crate) const CELL: u8 = b'c';
 
 impl Row for CellRow {
     const TABLE: Table = Table::Needles;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     fn key(&self) -> Key {
         let mut out = Writer::new();
@@ -33,13 +33,22 @@ impl Row for CellRow {
             out.signed(quota.newest);
             out.list(quota.slices.iter(), |out, slice| out.number(*slice));
         });
+        out.number(self.needles.swallowing);
+        out.number(self.needles.losing);
+        out.number(self.needles.penalty);
+        out.option(self.needles.damped_until, Writer::time);
+        let learned = &self.needles.learned;
+        out.list(learned.came.iter(), |out, count| out.number(*count));
+        out.list(learned.left.iter(), |out, count| out.number(*count));
+        out.number(learned.with_account);
+        out.number(learned.without_account);
     }
 
     fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
         if key.byte()? != CELL {
             return Err(Malformed("a cell's key"));
         }
-        Ok(CellRow {
+        let mut row = CellRow {
             cell: Cell { vantage: key.text()?, gateway: key.text()?, slice: key.text()? },
             needles: Needles {
                 dead: body.number()?,
@@ -50,8 +59,23 @@ impl Row for CellRow {
                 time_out: body.span()?,
                 // The first format knew of no quotas.
                 quotas: if version < 2 { Vec::new() } else { body.list(quota)? },
+                ..Needles::default()
             },
-        })
+        };
+        // The second format knew nothing of receipts.
+        if version >= 3 {
+            row.needles.swallowing = body.number()?;
+            row.needles.losing = body.number()?;
+            row.needles.penalty = body.number()?;
+            row.needles.damped_until = body.option(Reader::time)?;
+            row.needles.learned = Learned {
+                came: body.list(|body| body.number())?,
+                left: body.list(|body| body.number())?,
+                with_account: body.number()?,
+                without_account: body.number()?,
+            };
+        }
+        Ok(row)
     }
 }
 

@@ -7,13 +7,25 @@ use crate::core::evidence::Layer;
 use crate::core::ids::{MessageId, OutageId};
 use crate::core::input::IdempotencyKey;
 use crate::core::outcome::Reason;
-use crate::core::record::{Outage, OutageOf, Overlay, OverlayKind};
+use crate::core::record::{Outage, OutageOf, Overlay, OverlayKind, Sign};
 use crate::core::time::Timestamp;
 
 // The stored numbers of what an outage is of.
 const OF_GATEWAY: u8 = 0;
 const OF_CHANNEL: u8 = 1;
 const OF_UPLINK: u8 = 2;
+const OF_SLICE: u8 = 3;
+const OF_REGION: u8 = 4;
+const OF_DOMAIN: u8 = 5;
+
+// The stored numbers of pieces of evidence.
+const SIGN_PROBES: u8 = 0;
+const SIGN_ATTEMPTS: u8 = 1;
+const SIGN_RECEIPTS: u8 = 2;
+const SIGN_DELIVERS: u8 = 3;
+const SIGN_CONTROLS: u8 = 4;
+const SIGN_PROVIDER: u8 = 5;
+const SIGN_DOWN: u8 = 6;
 
 // The stored numbers of overlays, and of what they lie over.
 const HELD: u8 = 0;
@@ -56,7 +68,7 @@ pub(crate) fn overlay_key(gateway: Option<&str>) -> Vec<u8> {
 
 impl Row for Outage {
     const TABLE: Table = Table::Outage;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn key(&self) -> Key {
         Key::from_slice(&self.id.0.to_be_bytes())
@@ -76,6 +88,19 @@ impl Row for Outage {
                 out.byte(OF_UPLINK);
                 out.text(name);
             }
+            OutageOf::Slice { gateway, region } => {
+                out.byte(OF_SLICE);
+                out.text(gateway);
+                out.text(region);
+            }
+            OutageOf::Region(name) => {
+                out.byte(OF_REGION);
+                out.text(name);
+            }
+            OutageOf::Domain(name) => {
+                out.byte(OF_DOMAIN);
+                out.text(name);
+            }
         }
         out.byte(self.channel as u8);
         out.time(self.onset);
@@ -84,15 +109,20 @@ impl Row for Outage {
         out.byte(self.cause as u8);
         out.option(self.layer, |out, layer| out.byte(layer as u8));
         out.number(self.attempts_failed);
+        out.flag(self.open);
+        out.list(self.signs.iter(), write_sign);
     }
 
-    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, _version: u8) -> Result<Self, Malformed> {
+    fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
         Ok(Outage {
             id: OutageId(u64::from_be_bytes(key.array()?)),
             of: match body.byte()? {
                 OF_GATEWAY => OutageOf::Gateway(body.text()?),
                 OF_CHANNEL => OutageOf::Channel(body.one_of(&Channel::ALL)?),
                 OF_UPLINK => OutageOf::Uplink(body.text()?),
+                OF_SLICE => OutageOf::Slice { gateway: body.text()?, region: body.text()? },
+                OF_REGION => OutageOf::Region(body.text()?),
+                OF_DOMAIN => OutageOf::Domain(body.text()?),
                 _ => return Err(Malformed("what the outage is of")),
             },
             channel: body.one_of(&Channel::ALL)?,
@@ -102,8 +132,71 @@ impl Row for Outage {
             cause: body.one_of(Reason::ALL)?,
             layer: body.option(|body| body.one_of(&Layer::ALL))?,
             attempts_failed: body.number()?,
+            // The first version kept no evidence.
+            open: version >= 2 && body.flag()?,
+            signs: if version < 2 { Vec::new() } else { body.list(read_sign)? },
         })
     }
+}
+
+fn write_sign(out: &mut Writer, sign: &Sign) {
+    match sign {
+        Sign::Probes { failed, layer, reason } => {
+            out.byte(SIGN_PROBES);
+            out.number(*failed);
+            out.option(*layer, |out, layer| out.byte(layer as u8));
+            out.byte(*reason as u8);
+        }
+        Sign::Attempts { failed, reason } => {
+            out.byte(SIGN_ATTEMPTS);
+            out.number(*failed);
+            out.byte(*reason as u8);
+        }
+        Sign::Receipts { gateway, region, came, expected } => {
+            out.byte(SIGN_RECEIPTS);
+            out.text(gateway);
+            out.text(region);
+            out.number(*came);
+            out.number(*expected);
+        }
+        Sign::Delivers { gateway, region } => {
+            out.byte(SIGN_DELIVERS);
+            out.text(gateway);
+            out.text(region);
+        }
+        Sign::Controls { failed, of } => {
+            out.byte(SIGN_CONTROLS);
+            out.byte(*failed);
+            out.byte(*of);
+        }
+        Sign::Provider => out.byte(SIGN_PROVIDER),
+        Sign::Down { gateway } => {
+            out.byte(SIGN_DOWN);
+            out.text(gateway);
+        }
+    }
+}
+
+fn read_sign(body: &mut Reader<'_>) -> Result<Sign, Malformed> {
+    Ok(match body.byte()? {
+        SIGN_PROBES => Sign::Probes {
+            failed: body.number()?,
+            layer: body.option(|body| body.one_of(&Layer::ALL))?,
+            reason: body.one_of(Reason::ALL)?,
+        },
+        SIGN_ATTEMPTS => Sign::Attempts { failed: body.number()?, reason: body.one_of(Reason::ALL)? },
+        SIGN_RECEIPTS => Sign::Receipts {
+            gateway: body.text()?,
+            region: body.text()?,
+            came: body.number()?,
+            expected: body.number()?,
+        },
+        SIGN_DELIVERS => Sign::Delivers { gateway: body.text()?, region: body.text()? },
+        SIGN_CONTROLS => Sign::Controls { failed: body.byte()?, of: body.byte()? },
+        SIGN_PROVIDER => Sign::Provider,
+        SIGN_DOWN => Sign::Down { gateway: body.text()? },
+        _ => return Err(Malformed("a piece of evidence")),
+    })
 }
 
 impl Row for OverlayRow {

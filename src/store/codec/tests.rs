@@ -12,7 +12,7 @@ use crate::core::outcome::{DeliveryResult, Outcome, Reason, ReceiptKind};
 use crate::core::policy::OnUnknown;
 use crate::core::query::Role;
 use crate::core::record::{
-    Needles, OutageOf, Overlay, OverlayKind, QuotaUse, Ranked, Repeat, Settled, Standing,
+    Learned, Needles, OutageOf, Overlay, OverlayKind, QuotaUse, Ranked, Repeat, Settled, Sign, Standing,
 };
 use crate::core::reply::{Answers, Asks, KeptReply, LastAnswer, ReplyKind, Said};
 use crate::core::time::Span;
@@ -62,10 +62,13 @@ proptest! {
     #[test]
     fn needles_read_back(
         names in any::<[String; 3]>(), parts in any::<(u32, u32, u32, i64, Option<i64>, i64)>(),
+        receipts in any::<(u32, u32, u32, Option<i64>)>(), learned in any::<(Vec<u32>, Vec<u32>, u32, u32)>(),
         quotas in prop::collection::vec(any::<(u64, i64, i64, [u64; 3])>(), 0..4)
     ) {
         let [vantage, gateway, slice] = names;
         let (dead, refused, flaky, at, down_since, time_out) = parts;
+        let (swallowing, losing, penalty, damped_until) = receipts;
+        let (came, left, with_account, without_account) = learned;
         let row = CellRow {
             cell: Cell { vantage, gateway, slice },
             needles: Needles {
@@ -76,6 +79,9 @@ proptest! {
                 quotas: quotas.into_iter().map(|(limit, period, newest, slices)| QuotaUse {
                     limit, newest, period: Span::from_ms(period), slices: slices.to_vec(),
                 }).collect(),
+                swallowing, losing, penalty,
+                damped_until: damped_until.map(Timestamp::from_ms),
+                learned: Learned { came, left, with_account, without_account },
             },
         };
         prop_assert_eq!(decode(&row.key(), &encode(&row)), Ok(row));
@@ -233,6 +239,16 @@ fn one_of_each() -> Vec<Put> {
             cause: Reason::Limited,
             layer: Some(Layer::Api),
             attempts_failed: 41,
+            open: true,
+            signs: vec![
+                Sign::Probes { failed: 3, layer: Some(Layer::Tls), reason: Reason::TlsTimeout },
+                Sign::Attempts { failed: 300, reason: Reason::Timeout },
+                Sign::Receipts { gateway: "wa".into(), region: "east".into(), came: 1, expected: 34 },
+                Sign::Delivers { gateway: "signal".into(), region: String::new() },
+                Sign::Controls { failed: 3, of: 4 },
+                Sign::Provider,
+                Sign::Down { gateway: "sms-main".into() },
+            ],
         }),
         Record::Overlay {
             gateway: Some("sms-main".into()),
@@ -329,8 +345,16 @@ const VERSION_5: &str = include_str!("version_5.txt");
 /// The bytes of format 6, for ever: what lies over a gateway may be a drill.
 const VERSION_6: &str = include_str!("version_6.txt");
 
+/// Takes away what format 9 had no place for.
+fn as_in_format_nine(put: &mut Put) {
+    if let Put::Record(Record::Outage(outage)) = put {
+        (outage.open, outage.signs) = (false, vec![]);
+    }
+}
+
 /// Takes away what format 7 had no place for.
 fn as_in_format_seven(put: &mut Put) {
+    as_in_format_nine(put);
     if let Put::Record(Record::Progress(progress)) = put {
         progress.restored = false;
     }
@@ -355,9 +379,35 @@ const VERSION_8: &str = include_str!("version_8.txt");
 /// The bytes of format 9, for ever: who was erased is known again.
 const VERSION_9: &str = include_str!("version_9.txt");
 
+/// The bytes of format 10, for ever: an outage says whose fault it is, and by what evidence.
+const VERSION_10: &str = include_str!("version_10.txt");
+
 #[test]
-fn format_eight_still_reads() {
-    VERSION_8.lines().zip(one_of_each()).for_each(|(line, put)| reads(line, put));
+fn formats_eight_and_nine_still_read() {
+    for (line, mut put) in VERSION_8.lines().zip(one_of_each()).chain(VERSION_9.lines().zip(one_of_each())) {
+        as_in_format_nine(&mut put);
+        reads(line, put);
+    }
+}
+
+#[test]
+fn whatever_an_outage_is_of_is_read_as_it_was_written() {
+    let Some(Put::Record(Record::Outage(outage))) =
+        one_of_each().into_iter().find(|put| matches!(put, Put::Record(Record::Outage(_))))
+    else {
+        panic!("there is one")
+    };
+    for of in [
+        OutageOf::Gateway("wa".into()),
+        OutageOf::Channel(Channel::Sms),
+        OutageOf::Slice { gateway: "wa".into(), region: "east".into() },
+        OutageOf::Region("east".into()),
+        OutageOf::Domain("carrier:a".into()),
+    ] {
+        let put = Put::Record(Record::Outage(Outage { of, ..outage.clone() }));
+        let (table, key, value) = encode_put(&put).expect("a row");
+        assert_eq!(decode_put(table, &key, &value), Ok(put));
+    }
 }
 
 /// Returns the lines of a format before 7 whose rows are written in the same way, and reads its act as it was.
@@ -434,11 +484,11 @@ fn what_is_written_is_the_latest_format_of_every_table() {
         format!("{} {} {}\n", table as u8, hex(&key), hex(&value))
     };
     let written: String = one_of_each().iter().map(line).collect();
-    assert_eq!(written, VERSION_9);
-    assert_eq!(STORE_FORMAT, 9, "a new version of a row needs golden bytes of its own");
+    assert_eq!(written, VERSION_10);
+    assert_eq!(STORE_FORMAT, 10, "a new version of a row needs golden bytes of its own");
     for table in Table::OUTBOX.into_iter().filter(|table| *table != Table::Audit) {
         let prefix = format!("{} ", table as u8);
-        assert!(VERSION_9.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
+        assert!(VERSION_10.lines().any(|line| line.starts_with(&prefix)), "{}", table.name());
     }
 }
 

@@ -4,6 +4,7 @@ use super::gateways::{failed_at, notes, odds, strip, window};
 use super::{Drawn, Scene, Shown};
 use crate::core::evidence::{Layer, Verdict};
 use crate::core::gateway::Receipts;
+use crate::core::record::OutageOf;
 use crate::core::view::{GatewayView, ProbeView, State};
 use crate::web::locale::{Arg, rich};
 use maud::{Markup, html};
@@ -203,7 +204,10 @@ fn history(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
         .view
         .outages
         .iter()
-        .filter(|o| o.of == crate::core::record::OutageOf::Gateway(gateway.name.clone()))
+        .filter(|outage| match &outage.of {
+            OutageOf::Gateway(name) | OutageOf::Slice { gateway: name, .. } => *name == gateway.name,
+            OutageOf::OwnLine | OutageOf::Region(_) | OutageOf::Domain(_) => false,
+        })
         .collect();
     html! {
         p.quiet { (rich(&locale.say("history-window", &[("window", Arg::text(locale.span(window)))]))) }

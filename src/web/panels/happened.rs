@@ -27,8 +27,10 @@ pub(super) fn draw_one(scene: &Scene<'_>) -> Drawn {
             What::Event(event) => match &**event {
                 Event::State { gateway, .. } => *gateway == id,
                 Event::Overlay { gateway, .. } => gateway.is_none_or(|gateway| gateway == id),
-                Event::OutageOpened { of, .. } | Event::OutageClosed { of, .. } => {
-                    matches!(of, OutageOf::Gateway(gateway) if gateway == name)
+                Event::OutageOpened { of, .. }
+                | Event::OutageClosed { of, .. }
+                | Event::OutageTurned { of, .. } => {
+                    matches!(of, OutageOf::Gateway(gateway) | OutageOf::Slice { gateway, .. } if gateway == name)
                 }
                 _ => false,
             },
@@ -102,6 +104,10 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
             let why = Arg::text(locale.reason(*cause));
             let args = [("what", Arg::text(named(locale, of))), ("why", why), ("age", age(*detection))];
             (drawn(State::Down), locale.say("happened-outage-opened", &args))
+        }
+        Event::OutageTurned { from, of, .. } => {
+            let args = [("from", Arg::text(named(locale, from))), ("what", Arg::text(named(locale, of)))];
+            (drawn(State::Down), locale.say("happened-outage-turned", &args))
         }
         Event::OutageClosed { of, lasted, .. } => {
             let args = [("what", Arg::text(named(locale, of))), ("age", age(*lasted))];

@@ -16,7 +16,7 @@ mod timeline;
 mod verdict;
 mod vitals;
 
-pub(super) use outages::record as outage_record;
+pub(super) use outages::{named as named_outage, record as outage_record};
 
 use super::locale::{Locale, Zone};
 use crate::api::App;

@@ -97,7 +97,8 @@ fn row(scene: &Scene<'_>, outage: &Outage) -> Markup {
                     OutageOf::Gateway(name) => (scene.gateway_link(name)),
                     of => (rich(&named(locale, of))),
                 }
-                " " bdi.quiet dir="ltr" { (outage.id) }
+                " " @if scene.is_wall { bdi.quiet dir="ltr" { (outage.id) } }
+                @else { a.quiet href=(format!("/outages/{}", outage.id)) { bdi dir="ltr" { (outage.id) } } }
             }
             td { span.state { (shown.shape()) (locale.word(word)) } }
             td {
@@ -128,7 +129,10 @@ fn item(scene: &Scene<'_>, outage: &Outage) -> Markup {
             (Shown::State(state).shape())
             div {
                 p.what {
-                    strong { (rich(&named(locale, &outage.of))) } " "
+                    @let name = rich(&named(locale, &outage.of));
+                    @if scene.is_wall { strong { (name) } }
+                    @else { strong { a href=(format!("/outages/{}", outage.id)) { (name) } } }
+                    " "
                     span { (locale.reason(outage.cause)) }
                     @if let Some(layer) = outage.layer { " " span.quiet { "(" (locale.layer(layer)) ")" } }
                 }
@@ -150,10 +154,15 @@ fn item(scene: &Scene<'_>, outage: &Outage) -> Markup {
 }
 
 /// Names what is down.
-pub(super) fn named(locale: Locale, of: &OutageOf) -> String {
+pub(in crate::web) fn named(locale: Locale, of: &OutageOf) -> String {
     match of {
         OutageOf::Gateway(name) => format!("\u{2068}{name}\u{2069}"),
         OutageOf::Channel(channel) => locale.channel(*channel),
         OutageOf::Uplink(name) => locale.say("outage-of-uplink", &[("name", Arg::text(&**name))]),
+        OutageOf::Slice { gateway, region } if region.is_empty() => gateway.clone(),
+        OutageOf::Slice { gateway, region } => locale
+            .say("outage-of-slice", &[("gateway", Arg::text(&**gateway)), ("region", Arg::text(&**region))]),
+        OutageOf::Region(name) => locale.say("outage-of-region", &[("region", Arg::text(&**name))]),
+        OutageOf::Domain(name) => locale.say("outage-of-domain", &[("domain", Arg::text(&**name))]),
     }
 }

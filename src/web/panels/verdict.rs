@@ -87,9 +87,7 @@ fn trouble_of(scene: &Scene<'_>, channel: &ChannelView) -> Option<(Level, String
 /// Finds the outage that explains why a channel is down: its own, or that of its gateway that fell first.
 fn outage_of<'a>(scene: &Scene<'a>, channel: &ChannelView) -> Option<&'a Outage> {
     let ours = |outage: &&Outage| {
-        outage.recovered.is_none()
-            && outage.channel == channel.channel
-            && !matches!(outage.of, OutageOf::Uplink(_))
+        outage.recovered.is_none() && outage.channel == channel.channel && outage.is_of_channel()
     };
     let outages = scene.view.outages.iter().filter(ours);
     outages.min_by_key(|outage| (matches!(outage.of, OutageOf::Gateway(_)), outage.onset))

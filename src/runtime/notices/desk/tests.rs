@@ -74,6 +74,8 @@ impl Office {
             cause: Reason::DnsServfail,
             layer: Some(Layer::Dns),
             attempts_failed: 3,
+            open: false,
+            signs: vec![],
         }
     }
 }

@@ -10,6 +10,7 @@ pub use stage::WithoutPlace;
 
 use super::file::Scenario;
 use super::outside::{ChannelAt, Outside};
+use super::stream::Seen;
 use crate::core::channel::Channel;
 use crate::core::gateway::{GatewayConfig, INTERNET, Rate, Receipts};
 use crate::core::policy::Policy;
@@ -31,6 +32,8 @@ pub struct Trial {
     pub dwell: Span,
     /// Where the service stands: the id of a vantage point that can send; by default the file's first.
     pub vantage: Option<String>,
+    /// The channel whose probes and sends are noted one by one, by its place in the file.
+    pub watched: Option<usize>,
 }
 
 /// What came of it.
@@ -40,6 +43,8 @@ pub struct Run {
     pub fates: Vec<Fate>,
     /// Every change of a verdict, in the order of time.
     pub verdicts: Vec<Turn>,
+    /// What the probes and sends of the watched channel came to.
+    pub(super) seen: Vec<Seen>,
     /// How many sends there were.
     pub sends: u64,
     /// How many of them went by a channel that was down or blocked for their recipient.
@@ -67,15 +72,20 @@ pub struct Fate {
     pub copies: u32,
 }
 
+/// Who is at fault, as the core said.
+pub(super) use crate::core::record::Blame as Said;
+
 /// A verdict that changed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Turn {
     /// When, in seconds.
     pub at: f64,
-    /// On which channel, by its place in the file.
-    pub(super) channel: ChannelAt,
+    /// On which channel, by its place in the file; `None`: on none alone.
+    pub(super) channel: Option<ChannelAt>,
     /// For which region, by its place in the file; `None`: as seen from here, for everybody.
     pub(super) region: Option<usize>,
+    /// Who is at fault.
+    pub(super) said: Said,
     /// What it was.
     pub from: State,
     /// What it is now.

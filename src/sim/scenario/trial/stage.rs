@@ -1,6 +1,6 @@
 //! The stage: one service, the world outside, and what is going to happen, by time.
 
-use super::{Fate, Run, Trial, Turn};
+use super::{Fate, Run, Said, Trial, Turn};
 use crate::core::channel::GatewayId;
 use crate::core::effect::{Effect, Event, Order, Pace, Reply};
 use crate::core::evidence::{Layer, Phase, ProbeReport, UplinkRound, Verdict};
@@ -8,11 +8,14 @@ use crate::core::ids::{AttemptId, MessageId};
 use crate::core::input::{Accept, Input, Ticket};
 use crate::core::message::{Recipient, Severity, Status, Urgency};
 use crate::core::outcome::{Outcome, Reason, Receipt, ReceiptKind, ReceiptRef};
+use crate::core::record::OutageOf;
 use crate::core::reply::Asks;
 use crate::core::time::{Span, Timestamp};
+use crate::core::view::State;
 use crate::core::{Core, CoreConfig};
 use crate::sim::scenario::carrier::{Carrier, Send, Sent};
 use crate::sim::scenario::outside::{self, Outside, Seen, Task, VantageAt};
+use crate::sim::scenario::stream::Seen as Watched;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -48,6 +51,7 @@ pub enum WithoutPlace {
 enum Happening {
     Task(usize),
     Answer {
+        channel: usize,
         attempt: AttemptId,
         outcome: Outcome,
         took: Span,
@@ -97,6 +101,7 @@ pub(super) struct Stage<'a> {
     last: u64,
     tasks: Vec<Task>,
     severities: Vec<Severity>,
+    watched: Option<usize>,
     recipients: Vec<Recipient>,
     /// Which message a task became.
     messages: BTreeMap<MessageId, usize>,
@@ -139,6 +144,7 @@ impl<'a> Stage<'a> {
             last: 0,
             tasks: outside.tasks(),
             severities: severities(scenario),
+            watched: trial.watched,
             recipients,
             messages: BTreeMap::new(),
             probers: scenario.channel.iter().map(|_| prober()).collect(),
@@ -146,6 +152,7 @@ impl<'a> Stage<'a> {
             run: Run {
                 fates: Vec::new(),
                 verdicts: Vec::new(),
+                seen: Vec::new(),
                 sends: 0,
                 into_dead: 0,
                 cost: 0.0,
@@ -218,7 +225,9 @@ impl<'a> Stage<'a> {
         let now = self.now;
         match happening {
             Happening::Task(task) => self.comes(task),
-            Happening::Answer { attempt, outcome, took } => {
+            Happening::Answer { channel, attempt, outcome, took } => {
+                let failed = !matches!(outcome, Outcome::Accepted { .. });
+                self.note(channel, false, failed);
                 self.core.handle(Input::Outcome { attempt, outcome, took }, now);
             }
             Happening::Receipt { gateway, attempt } => {
@@ -293,6 +302,7 @@ impl<'a> Stage<'a> {
     }
 
     fn probed(&mut self, channel: usize, report: ProbeReport) {
+        self.note(channel, true, report.verdict.failed());
         let began = self.now - report.took;
         let prober = &mut self.probers[channel];
         prober.busy = false;
@@ -342,12 +352,48 @@ impl<'a> Stage<'a> {
                     }
                 }
                 Effect::Event(Event::State { gateway, from, to, .. }) => {
-                    let (at, channel) = (self.seconds(), usize::from(gateway.0));
-                    self.run.verdicts.push(Turn { at, channel, region: None, from, to });
+                    let (at, channel) = (self.seconds(), Some(usize::from(gateway.0)));
+                    self.run.verdicts.push(Turn { at, channel, region: None, said: Said::Channel, from, to });
+                }
+                Effect::Event(Event::OutageOpened { of, blame, .. }) => {
+                    self.said(&of, blame, State::Up, State::Down);
+                }
+                Effect::Event(Event::OutageTurned { of, from, blame, .. }) => {
+                    if of != from {
+                        self.said(&from, Said::Open, State::Down, State::Up);
+                    }
+                    self.said(&of, blame, State::Up, State::Down);
+                }
+                Effect::Event(Event::OutageClosed { of, .. }) => {
+                    self.said(&of, Said::Open, State::Down, State::Up);
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Notes what a request of the watched channel came to.
+    fn note(&mut self, channel: usize, probe: bool, failed: bool) {
+        if self.watched == Some(channel) {
+            self.run.seen.push(Watched { at: self.seconds(), probe, failed });
+        }
+    }
+
+    /// Notes a verdict on a region, a channel in one region, or our own line.
+    fn said(&mut self, of: &OutageOf, said: Said, from: State, to: State) {
+        let region =
+            |name: &String| self.outside.scenario.region.iter().position(|region| region.id == *name);
+        let (channel, region, said) = match of {
+            OutageOf::Slice { gateway, region: name } => {
+                let channel = self.outside.scenario.channel.iter().position(|channel| channel.id == *gateway);
+                (channel, region(name), said)
+            }
+            OutageOf::Region(name) => (None, region(name), Said::Region),
+            OutageOf::Uplink(_) => (None, None, Said::Line),
+            // Its gateways' states tell.
+            OutageOf::Gateway(_) | OutageOf::Channel(_) | OutageOf::Domain(_) => return,
+        };
+        self.run.verdicts.push(Turn { at: self.seconds(), channel, region, said, from, to });
     }
 
     fn pace(&mut self, channel: usize, pace: Pace) {
@@ -389,7 +435,7 @@ impl<'a> Stage<'a> {
             Sent::TimedOut(layer) => Outcome::Rejected { reason: timed_out(layer) },
         };
         let took = Span::from_ms((carried.answered_in * 1000.0).round() as i64);
-        self.after(carried.took, Happening::Answer { attempt, outcome, took });
+        self.after(carried.took, Happening::Answer { channel, attempt, outcome, took });
     }
 }
 
