@@ -8,6 +8,7 @@
 pub mod access;
 pub mod address;
 mod alertmanager;
+mod audiences;
 mod audit;
 mod backup;
 pub mod board;

@@ -5,6 +5,7 @@
 //! address speaks against it.
 
 use super::App;
+use super::audiences;
 use super::address::{may_be_address, normalise};
 use super::call::bad_value;
 use super::intake::{
@@ -122,10 +123,10 @@ impl Gathering {
 
     async fn audience(&mut self, service: &dyn Service, name: &str) -> Result<(), Problem> {
         let Answer::Contacts(contacts) = service.read(Query::Audience(name.to_owned())).await? else {
-            return Err(nobody("no contact belongs to the audience", "audience", name));
+            return Err(audiences::nobody(service, "audience", name));
         };
         if contacts.is_empty() {
-            return Err(nobody("no contact belongs to the audience", "audience", name));
+            return Err(audiences::nobody(service, "audience", name));
         }
         // The store stops there: some would be missing.
         if contacts.len() >= AUDIENCE_ROWS_MAX {
