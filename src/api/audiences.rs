@@ -50,7 +50,8 @@ pub(super) fn nobody(service: &dyn Service, key: &str, name: &str) -> Problem {
 /// Says that there is no such audience, and which there are; but not what could be somebody's address, put in the wrong place.
 fn none<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     if may_be_address(name) {
-        let why = "no contact belongs to the audience that is named here; an address goes by its channel, as `sms`";
+        let why =
+            "no contact belongs to the audience that is named here; an address goes by its channel, as `sms`";
         return bad_value(key, why);
     }
     let near = nearest(name, known.clone()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
@@ -61,7 +62,8 @@ fn none<'a>(key: &str, name: &str, known: impl Iterator<Item = &'a str> + Clone)
         (_, more) => format!("the audiences are {} and {more} more", shown.join(", ")),
     };
     let between = if near.is_empty() { "; " } else { " " };
-    bad_value(key, format!("no contact belongs to the audience `{name}`{near}{between}{are}")).with("name", name)
+    bad_value(key, format!("no contact belongs to the audience `{name}`{near}{between}{are}"))
+        .with("name", name)
 }
 
 #[cfg(test)]
@@ -71,10 +73,17 @@ mod tests {
     #[test]
     fn an_unknown_audience_is_refused_with_those_that_there_are() {
         let check = |name: &str, known: &[&str], expected: &str| {
-            assert_eq!(none("audience", name, known.iter().copied()).detail(), format!("`audience`: {expected}"));
+            assert_eq!(
+                none("audience", name, known.iter().copied()).detail(),
+                format!("`audience`: {expected}")
+            );
         };
         let both = ["residents", "staff"];
-        check("nix", &both, "no contact belongs to the audience `nix`; the audiences are `residents`, `staff`");
+        check(
+            "nix",
+            &both,
+            "no contact belongs to the audience `nix`; the audiences are `residents`, `staff`",
+        );
         check(
             "resident",
             &both,

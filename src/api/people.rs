@@ -5,8 +5,8 @@
 //! address speaks against it.
 
 use super::App;
-use super::audiences;
 use super::address::{may_be_address, normalise};
+use super::audiences;
 use super::call::bad_value;
 use super::intake::{
     AUDIENCES_NAMED_MAX, CONTACTS_NAMED_MAX, PersonFields, To, check_language, check_name, checked_name,

@@ -17,3 +17,4 @@ pub(crate) mod outages;
 pub(crate) mod page;
 mod panels;
 mod sheet;
+pub(crate) mod trouble;

@@ -1,6 +1,7 @@
 //! What people do by hand, with the forms of `/operate`.
 
 use super::*;
+use wasl::core::audit::{Audit, Hash, Link};
 
 #[tokio::test]
 async fn nothing_is_done_that_was_not_confirmed_and_a_form_sent_twice_acts_once() {
@@ -180,6 +181,42 @@ async fn a_correction_says_whom_it_goes_to_and_a_recall_what_it_stops() {
     assert!(asked.body.contains("24</bdi> deliveries are open"), "{}", asked.body);
     let nothing = house.post("/operate/cancel", "message=01M82KKSRF00054H2DMDGKM5RP&reason=x").await;
     assert_eq!(nothing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_people_did_is_shown_in_words_however_much_programs_sent_since() {
+    let act = |number: u64, who: &str, act: &str, on: &str| {
+        let audit = Audit { at: NOW, who: who.into(), act: act.into(), on: on.into(), reason: "rain".into() };
+        Link { number, prev: Hash::default(), hash: Hash::default(), audit }
+    };
+    let id = message_id().to_string();
+    let mut service = day();
+    service.acts = vec![act(1, "amal", "hold", "signal-a"), act(2, "amal", "release", "all")];
+    service.acts.extend((3..1_500).map(|number| act(number, "sirens", "accept", &id)));
+    let house = House::new(service, true);
+    let (english, arabic) =
+        (house.get("/operate?lang=en").await.body, house.get("/operate?lang=ar").await.body);
+    let row = |page: &str| {
+        page.split("id=\"record\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
+    };
+    for (page, words) in [
+        (&english, ["<td>held</td>", "<td>released</td>", "everything"]),
+        (&arabic, ["<td>إيقاف</td>", "<td>إعادة تشغيل</td>", "كل شيء"]),
+    ] {
+        let record = row(page);
+        for word in words {
+            assert!(record.contains(word), "{word} is not in {record}");
+        }
+        assert!(record.contains("amal") && !record.contains("sirens"), "{record}");
+    }
+    assert!(!row(&arabic).contains(">hold<") && !row(&arabic).contains(">release<"));
+    let mut busy = day();
+    busy.acts = (1..10_100).map(|number| act(number, "sirens", "accept", &id)).collect();
+    let told = House::new(busy, true).get("/operate?lang=en").await.body;
+    assert!(
+        row(&told).contains("Nothing among the newest"),
+        "it does not say that nothing is on record: {told}"
+    );
 }
 
 #[tokio::test]
