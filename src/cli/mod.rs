@@ -24,6 +24,7 @@ mod policy;
 mod probe;
 mod reach;
 mod restore;
+mod roads;
 mod run;
 mod send;
 mod simulate;

@@ -56,6 +56,7 @@ verdict-uplink-down = خطنا { $uplinks } متوقف.
 verdict-channel-down = قناة { $channel } متوقفة منذ { $since } ({ $cause }).
 verdict-channel-down-plain = قناة { $channel } متوقفة.
 verdict-channel-doubt = قناة { $channel } موضع شك.
+verdict-channel-throttled = قناة { $channel } تنتظر حتى { $until }: طلب مزوّدوها التمهل.
 verdict-channel-closed = قناة { $channel } خارج الاستخدام: موقوف بأمر أو تحت الصيانة.
 verdict-carry = { $n ->
     [zero] لا قناة تحمل الرسائل.

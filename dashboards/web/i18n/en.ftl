@@ -44,6 +44,7 @@ verdict-uplink-down = Our own line { $uplinks } is down.
 verdict-channel-down = { $channel } is down since { $since } ({ $cause }).
 verdict-channel-down-plain = { $channel } is down.
 verdict-channel-doubt = { $channel } is in doubt.
+verdict-channel-throttled = { $channel } waits until { $until }: its providers asked to be left alone.
 verdict-channel-closed = { $channel } is not in use: held or under maintenance.
 verdict-carry = { $channels } { $n ->
     [one] carries
