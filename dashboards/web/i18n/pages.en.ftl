@@ -81,7 +81,7 @@ found-state = State
 found-road = Last tried
 found-attempts = Attempts
 found-any = any
-found-meant = meant
+found-meant = real messages
 found-exercises = exercises and tests
 found-go = Show
 found-count = { $n ->
@@ -110,7 +110,7 @@ record-onset = Since
 record-found = Found after
 record-end = Until
 record-lasted = Lasted
-record-cost = Attempts lost
+record-cost = Attempts failed
 timeline-label = Over time
 timeline-none = No outage in this time.
 outages-none-open = No outage now.
@@ -120,7 +120,7 @@ message-title = Message
 message-facts = What it is
 message-id = Id of the message
 message-urgency = Urgency
-message-status = Kind
+message-status = Real or exercise
 message-accepted = Accepted
 message-author = Author
 message-incident = Incident
@@ -191,7 +191,7 @@ urgency-expected = within the hour
 urgency-future = later
 urgency-past = past
 urgency-unknown = not said
-status-actual = meant
+status-actual = real
 status-exercise = exercise
 status-system = for the system
 status-test = test
@@ -218,7 +218,7 @@ hint-drill = A game day: the gateway looks down for a while, so that you see wha
 hint-end-drill = Ends a drill before its time.
 form-preview = See what it does
 form-choose = Choose
-form-for-ever = no end
+form-for-ever = as its rule says; else 1 h for extreme and severe, 24 h for the rest
 form-everything = everything
 form-how-long = For how long
 form-everybody = For everybody: real messages avoid it too
@@ -282,6 +282,10 @@ effect-correct-most = { $n ->
    *[other] { $n } people at most may have got the first words, and get these.
   }
 effect-correct-nobody = Nobody got the first words yet: they are stopped, and nothing is sent.
+effect-correct-languages = { $n ->
+    [one] The first words were also in { $languages }, this is not: whoever read that gets another language.
+   *[other] The first words were also in { $languages }, this is not: whoever read those gets another language.
+  }
 effect-supersede = { $n ->
     [one] One open delivery of the first words is stopped.
    *[other] { $n } open deliveries of the first words are stopped.

@@ -173,6 +173,10 @@ async fn a_correction_says_whom_it_goes_to_and_a_recall_what_it_stops() {
     let form = format!("message={id}&text-en=Stay&reason=wrong+words");
     let asked = house.post("/operate/correct?lang=en", &form).await;
     assert!(asked.body.contains("25</bdi> people may have got the first words"), "{}", asked.body);
+    let missing = "The first words were also in <bdi>ar</bdi>, this is not";
+    assert!(asked.body.contains(missing), "a language that is missing is said: {}", asked.body);
+    let whole = format!("{form}&text-ar={}", encoded("ابقوا"));
+    assert!(!house.post("/operate/correct?lang=en", &whole).await.body.contains(missing));
     assert_eq!(house.post("/operate/correct", &asked.confirmed()).await.place(), format!("/messages/{id}"));
     let accepted = house.service.accepted.lock().unwrap();
     assert_eq!((accepted[0].corrects, accepted[0].recipients.len()), (Some(id), 25));
