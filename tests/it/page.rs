@@ -233,7 +233,7 @@ async fn the_sentence_says_what_matters_most() {
     );
     assert_eq!(
         sentence(day()).await,
-        "act: One delivery is late, of 111 under way. WhatsApp is down since 18:39:57 (name servers fail). \
+        "act: One delivery is late, of 111 under way. WhatsApp has been down since 18:39:57 (name servers fail). \
          Telegram is in doubt. Signal and SMS carry the messages."
     );
 }

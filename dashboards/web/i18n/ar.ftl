@@ -185,12 +185,12 @@ outages-none = لا انقطاع مسجل.
 outage-of-uplink = خطنا { $name }
 outage-found = اكتُشف بعد { $age }
 outage-cost = { $n ->
-    [zero] لم تُفقد محاولات
-    [one] فُقدت محاولة واحدة
-    [two] فُقدت محاولتان
-    [few] فُقدت { $n } محاولات
-    [many] فُقدت { $n } محاولة
-   *[other] فُقدت { $n } محاولة
+    [zero] لم تفشل محاولات
+    [one] فشلت محاولة واحدة
+    [two] فشلت محاولتان
+    [few] فشلت { $n } محاولات
+    [many] فشلت { $n } محاولة
+   *[other] فشلت { $n } محاولة
   }
 going-on = مستمر
 over = انتهى
@@ -325,8 +325,9 @@ age-days-after = { $n ->
    *[other] { age-days }
   }
 age-two = { $large } و{ $small }
-list-comma = { "، " }
+list-comma = { "، و" }
 list-and = { " و" }
+list-last = { "، و" }
 
 # === الأسباب ===
 reason-not_on_channel = المستلم ليس على هذه القناة
@@ -459,7 +460,7 @@ sheet-everybody = { $n ->
     [many] { $n } شخصًا
    *[other] { $n } شخص
   }
-sheet-audience = جمهور { $name }
+sheet-audience = مجموعة { $name }
 sheet-personal = بيانات شخصية: احفظ الورقة معك وأتلفها بعد استعمالها.
 sheet-left-out = عدد من لم تتسع لهم الورقة { $n }: اطبع ورقة أخرى لهم بالخيار --audience.
 sheet-group = منطقة { $region }، فريق { $sector }، لغة { $language }

@@ -41,7 +41,7 @@ verdict-late = { $late ->
    *[other] { $late } deliveries are late
   }, of { $n } under way.
 verdict-uplink-down = Our own line { $uplinks } is down.
-verdict-channel-down = { $channel } is down since { $since } ({ $cause }).
+verdict-channel-down = { $channel } has been down since { $since } ({ $cause }).
 verdict-channel-down-plain = { $channel } is down.
 verdict-channel-doubt = { $channel } is in doubt.
 verdict-channel-throttled = { $channel } waits until { $until }: its providers asked to be left alone.
@@ -153,7 +153,7 @@ severity-unknown = not said
 # === the rest of the panels ===
 uplink-label = Own line
 uplink-up = { $name } works
-uplink-down = { $name } is down since { $since }
+uplink-down = { $name } has been down since { $since }
 uplink-controls = { $failed } of { $all } controls silent
 
 outages-label = Outages
@@ -161,8 +161,8 @@ outages-none = No outage on record.
 outage-of-uplink = own line { $name }
 outage-found = found after { $age }
 outage-cost = { $n ->
-    [one] one attempt lost
-   *[other] { $n } attempts lost
+    [one] one attempt failed
+   *[other] { $n } attempts failed
   }
 going-on = goes on
 over = over
@@ -239,6 +239,7 @@ age-days-after = { $n } d
 age-two = { $large } { $small }
 list-comma = { ", " }
 list-and = { " and " }
+list-last = { " and " }
 
 # === reasons ===
 reason-not_on_channel = recipient not on this channel
