@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args) -> Done {
                 true => table::json(&reach),
                 false => {
                     table::print(&draw(&reach, table::coloured()));
-                    table::print(&closed(&client.get("/v1/status")?));
+                    table::print(&closed(&client.get("/v1/status")?, &reach));
                 }
             }
             return Ok(());
@@ -173,17 +173,20 @@ fn draw(reach: &Value, coloured: bool) -> String {
 }
 
 /// Says of each channel without a usable gateway why it has none.
-fn closed(status: &Value) -> String {
-    let channels = rows(&status["channels"]).iter().map(|channel| text(&channel["channel"]));
+fn closed(status: &Value, reach: &Value) -> String {
+    if let Some(said) = roads::all_held(status) {
+        return format!("{said}\n");
+    }
+    let channels = rows(&reach["channels"]).iter().map(|channel| text(&channel["channel"]));
     let why = |channel: &str| match roads::stands(status, channel) {
         Stands::Good => None,
         Stands::Doubtful => Some(format!("{channel} is degraded: what goes by it may be late or lost\n")),
+        Stands::Shut(why) if why.is_empty() => {
+            Some(format!("{channel} has no gateway: add one to wasl.toml\n"))
+        }
         Stands::Shut(why) => Some(format!("{channel} cannot be used now: {}\n", why.join(", "))),
     };
-    match roads::all_held(status) {
-        Some(said) => format!("{said}\n"),
-        None => channels.filter_map(why).collect(),
-    }
+    channels.filter_map(why).collect()
 }
 
 fn draw_list(contacts: &[Value], coloured: bool) -> String {
@@ -208,16 +211,18 @@ mod tests {
 
     #[test]
     fn a_channel_without_a_usable_gateway_says_why_and_until_when() {
-        let told = closed(&json!({
-            "at": "2026-11-22T18:00:00.000Z", "channels": [{"channel": "sms"}, {"channel": "signal"}], "gateways": [
+        let status = json!({
+            "at": "2026-11-22T18:00:00.000Z", "gateways": [
                 {"name": "modem", "channel": "sms", "configured": true, "state": "up", "deferred_until": "2026-11-22T18:00:04.000Z"},
                 {"name": "signal-a", "channel": "signal", "configured": true, "state": "degraded"},
             ],
-        }));
+        });
+        let reach = json!({"channels": [{"channel": "sms"}, {"channel": "signal"}, {"channel": "email"}]});
         assert_eq!(
-            told,
+            closed(&status, &reach),
             "sms cannot be used now: modem throttled until 18:00:04 UTC\n\
-             signal is degraded: what goes by it may be late or lost\n"
+             signal is degraded: what goes by it may be late or lost\n\
+             email has no gateway: add one to wasl.toml\n"
         );
     }
 

@@ -40,7 +40,7 @@ pub(super) fn stopped(status: &Value) -> Vec<String> {
         let name = text(&gateway["name"]);
         let why = laid_over(status, gateway).or_else(|| throttled(status, gateway))?;
         let remedy = match text(&gateway["overlay"]["kind"]) {
-            "held" | "maintenance" => format!("; `wasl release {name}` lets it go on"),
+            "held" | "maintenance" => format!("; `wasl release {name} --reason \"..\"` lets it go on"),
             _ => String::new(),
         };
         Some(format!("{name} ({}) is {why}{remedy}", text(&gateway["channel"])))
@@ -52,12 +52,12 @@ pub(super) fn stopped(status: &Value) -> Vec<String> {
 pub(super) fn all_held(status: &Value) -> Option<String> {
     let held = status["held"].as_object()?;
     let (who, reason) = (text(&held["who"]), text(&held["reason"]));
-    let since = match ago(&held["since"], &status["at"]) {
-        age if age.is_empty() => String::new(),
-        age => format!(" for {age}"),
+    let since = match text(&held["since"]) {
+        "" => String::new(),
+        _ => format!(" since {}", at(&held["since"], &status["at"])),
     };
     Some(format!(
-        "Everything is held by {who}{since}, until it is released: {reason}; `wasl release --all` lets it go on"
+        "Everything is held by {who}{since}, until it is released: {reason}; `wasl release --all --reason \"..\"` lets it go on"
     ))
 }
 
@@ -193,20 +193,21 @@ mod tests {
     fn who_sends_while_things_are_held_is_told_by_whom_and_what_to_do() {
         let held = json!({"overlay": {"kind": "held", "who": "amal", "reason": "noisy"}});
         let (a, b) = (gateway("a", "sms", held), gateway("b", "signal", json!({})));
-        assert_eq!(hint(&status(&[b.clone()])), None);
+        assert_eq!(hint(&status(std::slice::from_ref(&b))), None);
         assert_eq!(
             hint(&status(&[a.clone(), b])).unwrap(),
             "not in use now; other gateways carry where the rules permit:\n  \
-             a (sms) is held by amal, until it is released: noisy; `wasl release a` lets it go on\n"
+             a (sms) is held by amal, until it is released: noisy; `wasl release a --reason \"..\"` lets it go on\n"
         );
-        let told = hint(&status(&[a.clone()])).unwrap();
+        let told = hint(&status(std::slice::from_ref(&a))).unwrap();
         assert!(told.starts_with("no gateway can be used now") && told.contains("held by amal"), "{told}");
         let mut all = status(&[a]);
         all["held"] = json!({"who": "ali", "reason": "wrong text", "since": "2026-11-22T17:50:00.000Z"});
         assert_eq!(
             hint(&all).unwrap(),
             "nothing leaves now, and what was accepted is kept:\n  \
-             Everything is held by ali for 10 min, until it is released: wrong text; `wasl release --all` lets it go on\n"
+             Everything is held by ali since 17:50:00 UTC, until it is released: wrong text; \
+             `wasl release --all --reason \"..\"` lets it go on\n"
         );
     }
 }

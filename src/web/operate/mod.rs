@@ -311,7 +311,19 @@ fn see_other(place: &str) -> Response {
 
 /// Says what went wrong: its kind in the page's language, and the service's own words.
 fn told(locale: Locale, problem: &Problem) -> Markup {
-    const KEYS: [&str; 7] = ["reason", "to", "text", "life", "severity", "expires", typed::FIELD];
+    const KEYS: [&str; 11] = [
+        "reason",
+        "to",
+        "audience",
+        "contact",
+        "gateway",
+        "message",
+        "text",
+        "life",
+        "severity",
+        "expires",
+        typed::FIELD,
+    ];
     let known = problem.key().filter(|key| KEYS.contains(key));
     html! {
         div.trouble role="alert" {

@@ -132,6 +132,13 @@ async fn a_message_is_forecast_then_sent_once() {
         nobody.body.contains("no contact belongs to the audience")
             && nobody.body.contains("nobody</textarea>")
     );
+    let arabic = house.post("/operate/send?lang=ar", "severity=minor&text-en=x&audiences=nobody").await;
+    assert!(arabic.body.contains("لا أحد في دفتر العناوين ينتمي إلى هذه المجموعة"), "{}", arabic.body);
+    assert!(
+        arabic.body.contains("<bdi lang=\"en\" dir=\"ltr\">`audience`: no contact belongs"),
+        "{}",
+        arabic.body
+    );
     let ungraded = house.post("/operate/send", "text-en=x&audiences=north").await;
     assert_eq!(ungraded.status, StatusCode::UNPROCESSABLE_ENTITY, "nobody chose how grave it is");
 }
