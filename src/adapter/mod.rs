@@ -324,6 +324,12 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_channels_that_are_suggested_are_those_that_are_served() {
+        let served: BTreeSet<_> = ADAPTERS.iter().map(|kind| kind.channel).collect();
+        assert_eq!(served, BTreeSet::from(crate::core::channel::Channel::SERVED));
+    }
+
+    #[test]
     fn every_kind_reads_the_keys_that_it_names_and_no_other() {
         // What is near to no key is answered with all that are known.
         let known = |kind: &Kind| -> BTreeSet<String> {

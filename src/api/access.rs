@@ -210,7 +210,7 @@ fn without_port(host: &str) -> &str {
 }
 
 impl Caller {
-    fn nobody() -> Caller {
+    pub(crate) fn nobody() -> Caller {
         Caller { who: String::new(), role: Role::Viewer, csrf: None }
     }
 

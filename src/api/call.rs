@@ -3,6 +3,7 @@
 use super::access::Caller;
 use super::form;
 use super::problem::{Kind, Problem};
+use crate::core::ids::{MessageId, OutageId};
 use crate::diag::{did_you_mean, nearest};
 use crate::settings::Network;
 use axum::body::{Body, HttpBody};
@@ -59,9 +60,24 @@ impl Call {
         self.params.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    /// Reads the part of the path with this name; what cannot be read names nothing.
-    pub(crate) fn named<T: FromStr>(&self, name: &str) -> Result<T, Problem> {
-        self.param(name).parse().map_err(|_| not_found("the path names nothing that exists"))
+    /// Reads the message's id in the path; what cannot be read names nothing.
+    pub(crate) fn message(&self) -> Result<MessageId, Problem> {
+        let value = self.param("id");
+        value.parse().map_err(|_| match shown(value) {
+            Some(value) => {
+                not_found(&format!("there is no message `{value}`: an id has 26 letters and digits"))
+            }
+            None => not_found("there is no such message: an id has 26 letters and digits"),
+        })
+    }
+
+    /// Reads the outage's id in the path.
+    pub(crate) fn outage(&self) -> Result<OutageId, Problem> {
+        let value = self.param("id");
+        value.parse().map_err(|_| match shown(value) {
+            Some(value) => not_found(&format!("there is no outage `{value}`: they are named like o-17")),
+            None => not_found("there is no such outage: they are named like o-17"),
+        })
     }
 
     /// Returns a header as text.
@@ -145,6 +161,13 @@ impl Call {
             }
         }
     }
+}
+
+/// Returns a name or id as it may be repeated to whoever sent it: what else stands there may be a text or a number.
+pub(crate) fn shown(name: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let is_number = name.chars().all(|c| c.is_ascii_digit());
+    (!name.is_empty() && name.len() <= KEY_SHOWN_MAX && !is_number && name.chars().all(plain)).then_some(name)
 }
 
 /// The query's pairs, their names known.

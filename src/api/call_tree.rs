@@ -8,6 +8,7 @@
 //! called first before the others; how many are not on it is said.
 
 use super::App;
+use super::audiences;
 use super::call::{Answer, BODY_BYTES_MAX, Call, json};
 use super::contacts::AUDIENCES_MAX;
 use super::intake::check_name;
@@ -64,6 +65,9 @@ pub(crate) async fn make(app: Arc<App>, mut call: Call) -> Answer {
     }
     body.first.iter().chain(&body.audience).try_for_each(|name| check_name("audience", name))?;
     let reason = body.reason.as_deref().map_or(Ok(String::new()), |text| checked_reason(text.to_owned()))?;
+    let of = body.audience.iter().map(|name| ("audience", name.as_str()));
+    let asked: Vec<_> = of.chain(body.first.iter().map(|name| ("first", name.as_str()))).collect();
+    audiences::expect_known(&app, &asked).await?;
     let at = app.service.now();
     let sheet = gather(&app, &body).await?;
     let deputies = deputies(&app, &sheet).await?;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -83,8 +83,11 @@ pub(crate) async fn put(app: Arc<App>, mut call: Call) -> Answer {
     let left_out = if again { Vec::new() } else { leave_out_erased(&app, &mut contacts).await? };
     if dry_run {
         let mut told = json!({"stored": 0, "checked": checked, "left_out": left_out});
-        let counts = compare(&app, &contacts).await?;
+        let Compared { counts, losing, lost } = compare(&app, &contacts).await?;
         Change::ALL.iter().zip(counts).for_each(|(change, count)| told[change.name()] = count.into());
+        told["losing"] = losing.into();
+        told["lost"] =
+            lost.into_iter().map(|(key, count)| (key.to_owned(), count.into())).collect::<Map<_, _>>().into();
         return Ok(json(StatusCode::OK, &told));
     }
     let stored = contacts.len();
@@ -172,18 +175,55 @@ impl Change {
     }
 }
 
-/// Counts what rows would do, in the order of [`Change::ALL`].
-async fn compare(app: &App, rows: &[Contact]) -> Result<[u64; 3], Problem> {
-    let mut counts = [0; 3];
+/// What rows would do to the address book.
+#[derive(Default)]
+struct Compared {
+    /// How many are what, in the order of [`Change::ALL`].
+    counts: [u64; 3],
+    /// How many people would lose something that the rows leave out.
+    losing: u64,
+    /// What they would lose: how many people by key.
+    lost: BTreeMap<&'static str, u64>,
+}
+
+/// Finds what rows would do.
+async fn compare(app: &App, rows: &[Contact]) -> Result<Compared, Problem> {
+    let mut compared = Compared::default();
     for row in rows {
-        let change = match app.service.read(Query::Contact(row.id.clone())).await? {
-            Found::Contacts(found) if found.first() == Some(row) => Change::Unchanged,
-            Found::Contacts(found) if !found.is_empty() => Change::Changed,
-            _ => Change::New,
+        let known = match app.service.read(Query::Contact(row.id.clone())).await? {
+            Found::Contacts(found) => found.into_iter().next(),
+            _ => None,
         };
-        counts[change as usize] += 1;
+        let change = match &known {
+            Some(known) if known == row => Change::Unchanged,
+            Some(_) => Change::Changed,
+            None => Change::New,
+        };
+        compared.counts[change as usize] += 1;
+        let lost = known.map_or(Vec::new(), |known| left_out_of(row, &known));
+        compared.losing += u64::from(!lost.is_empty());
+        lost.into_iter().for_each(|key| *compared.lost.entry(key).or_default() += 1);
     }
-    Ok(counts)
+    Ok(compared)
+}
+
+/// Names the keys that are known of a person and that a row leaves out: it takes them away, for it says all there is.
+fn left_out_of(row: &Contact, known: &Contact) -> Vec<&'static str> {
+    let (is, was) = (&row.person, &known.person);
+    let gone = |is: &Option<String>, was: &Option<String>| is.is_none() && was.is_some();
+    let others = [
+        // Who has no name is called by the id.
+        ("name", row.name == row.id && known.name != known.id),
+        ("language", gone(&is.language, &was.language)),
+        ("region", gone(&is.region, &was.region)),
+        ("sector", gone(&is.sector, &was.sector)),
+        ("audiences", is.audiences.is_empty() && !was.audiences.is_empty()),
+        ("consent", row.consent.is_empty() && !known.consent.is_empty()),
+        ("deputy", gone(&row.deputy, &known.deputy)),
+    ];
+    let addresses = was.addresses.keys().filter(|channel| !is.addresses.contains_key(channel));
+    let others = others.into_iter().filter_map(|(key, is_gone)| is_gone.then_some(key));
+    others.chain(addresses.map(|channel| channel.name())).collect()
 }
 
 /// Checks every row, and tells of all bad ones at once.
@@ -320,6 +360,27 @@ fn show(contact: &Contact) -> Value {
 mod tests {
     use super::super::call::from_json;
     use super::*;
+
+    #[test]
+    fn what_a_row_leaves_out_is_lost_and_named() {
+        let read = |row: Value| {
+            let rows =
+                from_json::<Body>(json!({"contacts": [row]}).to_string().as_bytes()).ok().unwrap().contacts;
+            check_all(rows).ok().unwrap().remove(0)
+        };
+        let known = read(
+            json!({"id": "c-1", "name": "Amal", "language": "ar", "region": "east", "audiences": ["staff"],
+            "sms": "+970599000001", "email": "a@example.org", "consent": "2026-01", "deputy": "c-2"}),
+        );
+        let narrow = read(json!({"id": "c-1", "name": "Amal", "sms": "+970599000009"}));
+        assert_eq!(
+            left_out_of(&narrow, &known),
+            ["language", "region", "audiences", "consent", "deputy", "email"],
+            "another number is no loss"
+        );
+        assert!(left_out_of(&known, &narrow).is_empty());
+        assert_eq!(left_out_of(&read(json!({"id": "c-1", "sms": "+970599000009"})), &narrow), ["name"]);
+    }
 
     #[test]
     fn rows_are_checked_all_at_once_and_come_back_as_they_went_in() {

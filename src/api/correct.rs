@@ -8,9 +8,9 @@
 //! have all got something of the chain, or were meant to by an Update of the alert that it came of ([`super::cap`]).
 
 use super::App;
-use super::call::{Answer, Call, from_json, json, not_found};
+use super::call::{Answer, Call, from_json, json};
 use super::intake::{self, MESSAGE_BYTES_MAX};
-use super::messages::{accepted, idempotency_key, known, place_for, refusal};
+use super::messages::{accepted, idempotency_key, known, no_message, place_for, refusal};
 use super::people;
 use super::problem::{Kind, Problem};
 use crate::core::effect::Reply;
@@ -20,13 +20,14 @@ use crate::core::message::{Message, Recipient};
 use crate::core::query::{Answer as Found, Query, ROWS_MAX};
 use axum::http::StatusCode;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `POST /v1/messages/{id}/correct`.
 pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
     call.query(&[])?;
     call.expect_json()?;
-    let id: MessageId = call.named("id")?;
+    let id: MessageId = call.message()?;
     let _place = place_for(&app, call.length()).await?;
     let bytes = call.bytes(MESSAGE_BYTES_MAX).await?;
     let idempotency = idempotency_key(&call, &bytes)?;
@@ -34,7 +35,7 @@ pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
         return answer;
     }
     let Found::Message(of, _) = app.service.read(Query::Message(id)).await? else {
-        return Err(not_found("no message has this id"));
+        return Err(no_message(id));
     };
     if let Found::Correction(by) = app.service.read(Query::CorrectionOf(id)).await? {
         return Err(corrected(by));
@@ -54,13 +55,28 @@ pub(crate) async fn correct(app: Arc<App>, mut call: Call) -> Answer {
         let nothing = json!({"id": null, "deliveries": 0, "superseded": superseded});
         return Ok(json(StatusCode::ACCEPTED, &nothing));
     }
+    let untranslated = untranslated(&of, &checked.text, &recipients);
     let accept = checked.accept(call.caller.who, of.audiences.clone(), recipients, Some(id), idempotency);
     match app.service.accept(accept).await? {
         Reply::Accepted { message, deliveries } => {
-            Ok(accepted(message, deliveries, &[("superseded", superseded)]))
+            let more = [("superseded", superseded.into()), ("untranslated", json!(untranslated))];
+            Ok(accepted(message, deliveries, &more))
         }
         other => Err(refusal(other)),
     }
+}
+
+/// Counts who read the first words in a language in which the correction has none, by that language: they get another.
+fn untranslated(of: &Message, text: &BTreeMap<String, String>, to: &[Recipient]) -> BTreeMap<String, u32> {
+    let mut found = BTreeMap::new();
+    // A template has its own languages, at the provider's.
+    let is_said = |language: &str| text.is_empty() || text.contains_key(language);
+    for recipient in to {
+        if let Some((language, _)) = of.text_for(recipient.language.as_deref()).filter(|(l, _)| !is_said(l)) {
+            *found.entry(language.to_owned()).or_default() += 1;
+        }
+    }
+    found
 }
 
 /// Reads who may have got a message, or for a correction, something of the chain that it is part of.

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::audit;
-use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, bad_value, json, not_found};
+use super::call::{Answer, BODY_BYTES_MAX, Call, PAGE_ROWS_MAX, bad_value, json, not_found, shown};
 use super::intake::later_than;
 use super::messages::{ReasonBody, carry_out, checked_reason, refusal};
 use super::problem::{Kind, Problem};
@@ -13,11 +13,15 @@ use crate::core::input::Command;
 use crate::core::query::{Answer as Found, Query, Role};
 use crate::core::record::Outage;
 use crate::core::time::Span;
-use crate::core::view::{GatewayView, State};
+use crate::core::view::{GatewayView, State, View};
+use crate::diag::nearest;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
+
+/// How many gateways an error names: they fit on a few lines of a terminal.
+const GATEWAYS_NAMED_MAX: usize = 16;
 
 /// How many outages one call looks at for those that it was asked for; `next` says where the following call goes on.
 const OUTAGES_LOOKED_AT_MAX: usize = 10 * PAGE_ROWS_MAX;
@@ -210,5 +214,22 @@ pub(crate) async fn end_drill(app: Arc<App>, mut call: Call) -> Answer {
 fn gateway_of(app: &App, call: &Call) -> Result<GatewayId, Problem> {
     let view = app.service.view();
     let found = view.gateways.iter().find(|gateway| gateway.configured && gateway.name == call.param("name"));
-    found.map(|gateway| gateway.id).ok_or_else(|| not_found("no gateway has this name"))
+    found.map(|gateway| gateway.id).ok_or_else(|| no_gateway(call.param("name"), &view))
+}
+
+/// Says that no gateway has this name, and which there are.
+fn no_gateway(name: &str, view: &View) -> Problem {
+    let configured =
+        || view.gateways.iter().filter(|gateway| gateway.configured).map(|gateway| gateway.name.as_str());
+    let what = shown(name)
+        .map_or("no gateway has this name".to_owned(), |name| format!("there is no gateway `{name}`"));
+    let near = nearest(name, configured()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    let names: Vec<_> = configured().take(GATEWAYS_NAMED_MAX).map(|name| format!("`{name}`")).collect();
+    let (between, list) = (if near.is_empty() { ";" } else { "" }, names.join(", "));
+    let known = match configured().count() - names.len() {
+        _ if names.is_empty() => "none is configured".to_owned(),
+        0 => format!("there are {list}"),
+        more => format!("there are {list} and {more} more"),
+    };
+    not_found(&format!("{what}{near}{between} {known}"))
 }

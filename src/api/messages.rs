@@ -14,7 +14,7 @@ use crate::core::reply::Asks;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use ring::digest;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::SemaphorePermit;
@@ -52,7 +52,7 @@ pub(crate) async fn accept(app: Arc<App>, mut call: Call) -> Answer {
     }
     match app.service.accept(accept).await? {
         Reply::Accepted { message, deliveries } => {
-            Ok(accepted(message, deliveries, &[("without_address", without_address)]))
+            Ok(accepted(message, deliveries, &[("without_address", without_address.into())]))
         }
         other => Err(refusal(other)),
     }
@@ -89,11 +89,12 @@ pub(crate) async fn place_for(
 pub(crate) fn accepted(
     message: MessageId,
     deliveries: u32,
-    more: &[(&str, u32)],
+    more: &[(&str, Value)],
 ) -> axum::response::Response {
     let mut body = format!(r#"{{"id":"{message}","deliveries":{deliveries}"#);
-    for (name, count) in more.iter().filter(|(_, count)| *count > 0) {
-        body.push_str(&format!(r#","{name}":{count}"#));
+    let is_said = |value: &Value| *value != json!(0) && *value != json!({});
+    for (name, value) in more.iter().filter(|(_, value)| is_said(value)) {
+        body.push_str(&format!(r#","{name}":{value}"#));
     }
     body.push('}');
     let mut response = raw_json(StatusCode::ACCEPTED, body);
@@ -150,7 +151,7 @@ pub(crate) fn refusal(reply: Reply) -> Problem {
             )
             .retry_after(secs)
         }
-        Reply::NotFound => not_found("there is no such thing, or it is settled"),
+        Reply::NotFound => not_found("nothing of it is open any more"),
         Reply::Refused(why) => Problem::new(Kind::Refused, why),
         Reply::Accepted { .. } | Reply::Done { .. } => {
             Problem::new(Kind::Unavailable, "the service gave an answer to another question")
@@ -174,7 +175,8 @@ pub(crate) async fn list(app: Arc<App>, call: Call) -> Answer {
 /// `GET /v1/messages/{id}`.
 pub(crate) async fn show_one(app: Arc<App>, call: Call) -> Answer {
     call.query(&[])?;
-    match app.service.read(Query::Message(call.named("id")?)).await? {
+    let id = call.message()?;
+    match app.service.read(Query::Message(id)).await? {
         Found::Message(message, progress) => {
             let mut shown = show::message(&message, &progress);
             shown["corrected_by"] = match app.service.read(Query::CorrectionOf(message.id)).await? {
@@ -183,18 +185,18 @@ pub(crate) async fn show_one(app: Arc<App>, call: Call) -> Answer {
             };
             Ok(json(StatusCode::OK, &shown))
         }
-        _ => Err(not_found("no message has this id")),
+        _ => Err(no_message(id)),
     }
 }
 
 /// `GET /v1/messages/{id}/deliveries`.
 pub(crate) async fn deliveries(app: Arc<App>, call: Call) -> Answer {
     let query = call.query(&["after", "limit"])?;
-    let (message, after, limit) = (call.named("id")?, query.get("after")?, query.limit()?);
+    let (message, after, limit) = (call.message()?, query.get("after")?, query.limit()?);
     let limit = limit.min(DELIVERIES_PAGE_MAX);
     let Found::Deliveries(stories) = app.service.read(Query::Deliveries { message, after, limit }).await?
     else {
-        return Err(not_found("no message has this id"));
+        return Err(no_message(message));
     };
     let next = (stories.len() == limit).then(|| stories.last().map(|story| story.id.index)).flatten();
     let rows: Vec<_> = stories.iter().map(show::story).collect();
@@ -237,9 +239,34 @@ pub(crate) fn checked_reason(reason: String) -> Result<String, Problem> {
 
 /// `POST /v1/messages/{id}/cancel`.
 pub(crate) async fn cancel(app: Arc<App>, mut call: Call) -> Answer {
-    let message = call.named("id")?;
+    let message = call.message()?;
     let reason = call.json::<ReasonBody>(super::call::BODY_BYTES_MAX).await?.checked()?;
-    carry_out(&app, call, Command::Cancel { message, reason }).await
+    if let Found::Correction(by) = app.service.read(Query::CorrectionOf(message)).await? {
+        let why = format!(
+            "it was corrected by {by}, which stopped what was open of it; to recall the correction, cancel that one"
+        );
+        return Err(Problem::new(Kind::Refused, why).with("message", by.to_string()));
+    }
+    match carry_out(&app, call, Command::Cancel { message, reason }).await {
+        Err(problem) if problem.kind() == Kind::NotFound => Err(nothing_open(&app, message).await?),
+        answer => answer,
+    }
+}
+
+/// Says why a message that is not at work cannot be recalled.
+async fn nothing_open(app: &App, id: MessageId) -> Result<Problem, Problem> {
+    Ok(match app.service.read(Query::Message(id)).await? {
+        Found::Message(..) => Problem::new(
+            Kind::Refused,
+            "each of its deliveries has ended: there is nothing to recall; to take the words back, correct it",
+        ),
+        _ => no_message(id),
+    })
+}
+
+/// Says that no message has this id.
+pub(crate) fn no_message(id: MessageId) -> Problem {
+    not_found(&format!("there is no message {id}, or it is no longer on record"))
 }
 
 /// Hands a command to the core and tells how much it changed.

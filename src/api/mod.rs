@@ -8,6 +8,7 @@
 pub mod access;
 pub mod address;
 mod alertmanager;
+mod audiences;
 mod audit;
 mod backup;
 pub mod board;
@@ -50,8 +51,10 @@ use crate::settings::{Feeds, Network};
 use crate::web::feed::Studio;
 use crate::web::locale::Zone;
 use crate::web::operate::Once;
-use access::{Admitted, Hosts};
+use crate::web::trouble;
+use access::{Admitted, Caller, Hosts};
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -129,22 +132,55 @@ pub fn router(service: Arc<dyn Service>, config: ApiConfig) -> Router {
         router = router.route(route.path, on(route.verb.filter(), serve));
     }
     router
-        .fallback(async || Problem::new(Kind::NotFound, "no such path; /openapi.json lists them all"))
-        .method_not_allowed_fallback(async || {
-            Problem::new(Kind::WrongMethod, "the Allow header lists the methods of this path")
+        .fallback(async |State(app): State<Arc<App>>, request: Request| {
+            let problem = Problem::new(Kind::NotFound, "no such path; /openapi.json lists them all");
+            told(&app, for_page(&request.into_parts().0).as_ref(), problem)
+        })
+        .method_not_allowed_fallback(async |State(app): State<Arc<App>>, request: Request| {
+            let problem = Problem::new(Kind::WrongMethod, "the Allow header lists the methods of this path");
+            told(&app, for_page(&request.into_parts().0).as_ref(), problem)
         })
         .with_state(app)
 }
 
 /// Lets a call in, carries it out, and answers whatever became of it.
 async fn serve(route: &'static Route, app: Arc<App>, request: Request) -> Response {
-    let mut response = match carry_out(route, app, request).await {
+    let (parts, body) = request.into_parts();
+    let page = for_page(&parts);
+    let mut response = match carry_out(route, Arc::clone(&app), Request::from_parts(parts, body)).await {
         Ok(response) => response,
-        Err(problem) => problem.into_response(),
+        Err(problem) => told(&app, page.as_ref(), problem),
     };
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
+
+/// Says what went wrong: to a person on a page, to a program as a problem.
+fn told(app: &App, page: Option<&Call>, problem: Problem) -> Response {
+    let shown = page.map(|call| trouble::page(app, call, &problem));
+    let told = problem.into_response();
+    let Some(mut shown) = shown else { return told };
+    // What goes with the problem, but for what the page says of itself: `Retry-After`, the way to log in.
+    let kept = [header::RETRY_AFTER, header::WWW_AUTHENTICATE];
+    for (name, value) in kept.into_iter().filter_map(|name| Some((name.clone(), told.headers().get(&name)?)))
+    {
+        shown.headers_mut().insert(name, value.clone());
+    }
+    shown
+}
+
+/// Returns the call as a page about its trouble sees it, where a browser asks for a page.
+fn for_page(parts: &Parts) -> Option<Call> {
+    let path = parts.uri.path();
+    let is_of_programs = PROGRAMS.iter().any(|start| path.starts_with(start));
+    let accepts = parts.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let is_browser = accepts.into_iter().any(|accept| accept.contains("text/html"));
+    let call = || Call::new(Caller::nobody(), parts.clone(), Vec::new(), Body::empty());
+    (is_browser && !is_of_programs).then(call)
+}
+
+/// How the paths begin that are for programs, whatever they accept.
+const PROGRAMS: [&str; 7] = ["/v1/", "/hooks/", "/feed", "/assets/", "/metrics", "/openapi.json", "/healthz"];
 
 async fn carry_out(route: &'static Route, app: Arc<App>, request: Request) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();

@@ -6,6 +6,7 @@
 
 use super::App;
 use super::address::{may_be_address, normalise};
+use super::audiences;
 use super::call::bad_value;
 use super::intake::{
     AUDIENCES_NAMED_MAX, CONTACTS_NAMED_MAX, PersonFields, To, check_language, check_name, checked_name,
@@ -122,10 +123,10 @@ impl Gathering {
 
     async fn audience(&mut self, service: &dyn Service, name: &str) -> Result<(), Problem> {
         let Answer::Contacts(contacts) = service.read(Query::Audience(name.to_owned())).await? else {
-            return Err(nobody("no contact belongs to the audience", "audience", name));
+            return Err(audiences::nobody(service, "audience", name));
         };
         if contacts.is_empty() {
-            return Err(nobody("no contact belongs to the audience", "audience", name));
+            return Err(audiences::nobody(service, "audience", name));
         }
         // The store stops there: some would be missing.
         if contacts.len() >= AUDIENCE_ROWS_MAX {

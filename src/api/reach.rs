@@ -5,6 +5,7 @@
 //! those who may see the address book.
 
 use super::App;
+use super::audiences;
 use super::call::{Answer, Call, json};
 use super::show;
 use crate::core::channel::Channel;
@@ -61,6 +62,10 @@ pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     };
     let (mut after, limit) = (query.text("after").map(str::to_owned), query.limit()?);
     let audience = query.text("audience");
+    // Whoever goes on with a list was told where it began.
+    if let (Some(name), None) = (audience, &after) {
+        audiences::expect_known(&app, &[("audience", name)]).await?;
+    }
     let names = call.caller.role >= Role::Admin;
     let roads = Roads::of(&app.service.view());
     let wanted = |contact: &Contact| {

@@ -38,7 +38,7 @@ pub(crate) struct Report {
 /// `GET /v1/outages/{id}/report`.
 pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     call.query(&[])?;
-    let report = report(&app, call.named("id")?).await?;
+    let report = report(&app, call.outage()?).await?;
     let Report { outage, impact, complete } = &report;
     let groups = |groups: &std::collections::BTreeMap<String, Group>, word: &str| -> Vec<Value> {
         groups.iter().map(|(name, of)| named(word, name, of)).collect()

@@ -87,6 +87,11 @@ fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
+/// Numbers by key.
+fn counts(description: &str) -> Value {
+    json!({"type": "object", "additionalProperties": count(), "description": description})
+}
+
 fn share() -> Value {
     json!({"type": "number", "minimum": 0, "maximum": 1})
 }
@@ -333,6 +338,7 @@ fn answers() -> Value {
                     "type": "integer", "minimum": 0,
                     "description": "Deliveries of the corrected message that were stopped before they were tried.",
                 },
+                "untranslated": counts("How many read the first words in a language that the correction lacks, by that language."),
             },
         },
         "FeedTaken": {
@@ -382,6 +388,7 @@ fn answers() -> Value {
         })),
         "ContactsPut": {"type": "object", "required": ["stored", "checked"], "properties": {
             "left_out": list(json!({"type": "string"})), "stored": count(), "checked": count(), "new": count(), "changed": count(), "unchanged": count(),
+            "losing": count(), "lost": counts("How many people would lose what the rows leave out, by key."),
         }},
         "Token": whole(json!({
             "name": {"type": "string"},

@@ -295,7 +295,13 @@ fn export(args: &Export) -> Done {
             Ok(())
         });
     };
-    let told = |error: io::Error| Failure::No(format!("{}: {error}; nothing was exported", path.display()));
+    let told = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Failure::No(format!(
+            "{} is there already, and a record is never written over: give another name by --out; nothing was exported",
+            path.display()
+        )),
+        _ => Failure::No(format!("{}: {error}; nothing was exported", path.display())),
+    };
     let mut file = File::options().write(true).create_new(true).open(path).map_err(told)?;
     let written = write(&client, &mut |line| file.write_all(line.as_bytes()).map_err(told));
     written.and_then(|()| file.sync_all().map_err(told)).inspect_err(|_| {

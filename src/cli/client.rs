@@ -185,7 +185,7 @@ impl Client {
             let response = self.send(request).await?;
             let status = response.status();
             if !status.is_success() {
-                return Err(refused(status, &read(response).await?));
+                return Err(refused(status, &read(response).await?, self.has_token()));
             }
             let (mut body, mut events) = (response.into_body(), Events::default());
             while let Some(frame) = body.frame().await {
@@ -211,7 +211,7 @@ impl Client {
             let response = answered.map_err(|_| self.unreachable("it gave no answer in time"))??;
             let status = response.status();
             if !status.is_success() {
-                return Err(refused(status, &read(response).await?));
+                return Err(refused(status, &read(response).await?, self.has_token()));
             }
             let mut body = response.into_body();
             while let Some(frame) =
@@ -241,7 +241,7 @@ impl Client {
             let status = response.status();
             let text = read(response).await?;
             if !status.is_success() {
-                return Err(refused(status, &text));
+                return Err(refused(status, &text, self.has_token()));
             }
             serde_json::from_slice(&text).map_err(|_| self.unreachable("what answers there is not Wasl"))
         })
@@ -354,21 +354,29 @@ fn broke_off() -> Failure {
 }
 
 /// Says in words why the service refused. Cites: RFC 9457.
-fn refused(status: hyper::StatusCode, body: &[u8]) -> Failure {
+fn refused(status: hyper::StatusCode, body: &[u8], has_token: bool) -> Failure {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     let said = |key: &str| problem.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let title = said("title").or(status.canonical_reason()).unwrap_or("refused");
-    let mut text = match said("detail") {
+    let text = match said("detail") {
+        // The detail says all of it.
+        Some(detail) if matches!(status.as_u16(), 404 | 409 | 422) => detail.to_owned(),
         Some(detail) => format!("{title}: {detail}"),
         None => title.to_string(),
     };
     match status.as_u16() {
-        401 => text.push_str("; set WASL_TOKEN or give --token-file"),
+        401 if has_token => Failure::No(format!(
+            "{}: give another by WASL_TOKEN or --token-file; an admin makes one by `wasl token new`",
+            said("detail").unwrap_or("the service does not take this token")
+        )),
+        401 => {
+            let made = "`wasl run` prints one at its first start, an admin makes others by `wasl token new`";
+            Failure::No(format!("a token is needed: set WASL_TOKEN or give --token-file PATH; {made}"))
+        }
         // A proxy that could not reach it says so by 502, one that waited too long by 504.
-        502..=504 => return Failure::Unreachable(text),
-        _ => {}
+        502..=504 => Failure::Unreachable(text),
+        _ => Failure::No(text),
     }
-    Failure::No(text)
 }
 
 fn random_key() -> Result<String, Failure> {
@@ -404,10 +412,17 @@ mod tests {
     #[test]
     fn a_problem_is_told_in_its_own_words() {
         let body = br#"{"title":"A token is needed","detail":"send it as a bearer token"}"#;
-        let failure = refused(hyper::StatusCode::UNAUTHORIZED, body);
-        assert!(failure.to_string().contains("WASL_TOKEN"), "{failure}");
+        let failure = refused(hyper::StatusCode::UNAUTHORIZED, body, false).to_string();
+        assert!(failure.starts_with("a token is needed: set WASL_TOKEN or give --token-file"), "{failure}");
+        let body = br#"{"title":"A token is needed","detail":"nobody here knows this token"}"#;
+        let failure = refused(hyper::StatusCode::UNAUTHORIZED, body, true).to_string();
+        assert!(failure.starts_with("nobody here knows this token: give another"), "{failure}");
+        let body =
+            br#"{"title":"There is no such thing","detail":"there is no gateway `x`; there are `a`, `b`"}"#;
+        let failure = refused(hyper::StatusCode::NOT_FOUND, body, true).to_string();
+        assert_eq!(failure, "there is no gateway `x`; there are `a`, `b`");
         assert!(matches!(
-            refused(hyper::StatusCode::SERVICE_UNAVAILABLE, b"<html>"),
+            refused(hyper::StatusCode::SERVICE_UNAVAILABLE, b"<html>", true),
             Failure::Unreachable(_)
         ));
     }

@@ -15,6 +15,7 @@ use crate::api::contacts::{CONTACT_ROWS_MAX, CONTACTS_BYTES_MAX, Change};
 use crate::core::channel::Channel;
 use file::Checked;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,7 @@ fn import(args: &Import) -> Done {
         false => {
             show_left_out(&left_out);
             table::print(&format!("{} stored\n", table::count(&json!(stored), "contact", "contacts")));
+            table::print(&unreachable(&contacts));
         }
     }
     Ok(())
@@ -150,6 +152,46 @@ pub(super) fn import_text(at: &At, text: &str) -> Result<usize, Failure> {
     }
     let left_out = put_all(&at.client()?, &contacts, false)?;
     Ok(contacts.len() - left_out.len())
+}
+
+/// Says how many rows have no address at all, where any has none.
+fn unreachable(contacts: &[Value]) -> String {
+    match without_address(contacts) {
+        0 => String::new(),
+        1 => "1 of them has no address: no message reaches this person\n".into(),
+        many => format!("{many} of them have no address: no message reaches these people\n"),
+    }
+}
+
+fn without_address(contacts: &[Value]) -> usize {
+    let has_one = |contact: &&Value| Channel::ALL.iter().any(|channel| !contact[channel.name()].is_null());
+    contacts.iter().filter(|contact| !has_one(contact)).count()
+}
+
+/// Says what people would lose, for a row replaces all that is known of its person.
+fn loses(compared: &Compared) -> String {
+    if compared.losing == 0 {
+        return String::new();
+    }
+    let keys: Vec<_> = compared.lost.iter().map(|(key, count)| format!("{key} ({count})")).collect();
+    let people = table::count(&json!(compared.losing), "person", "people");
+    format!(
+        "{people} would lose what the file leaves out: {}; a row replaces all that is known of its person: \
+         give these columns too, as `wasl contacts export` writes them\n",
+        keys.join(", ")
+    )
+}
+
+/// What the service says that an import would do.
+#[derive(Default)]
+struct Compared {
+    /// How many are what, in the order of [`Change::ALL`].
+    counts: [u64; 3],
+    /// How many people would lose something.
+    losing: u64,
+    /// What, and how many people.
+    lost: BTreeMap<String, u64>,
+    left_out: Vec<Value>,
 }
 
 /// Names those whose rows were left out.
@@ -195,10 +237,16 @@ fn report(args: &Import, contacts: &[Value], mistakes: &[Mistake], shared: &[Mis
     if args.json {
         let mut told = json!({
             "checked": contacts.len(), "mistakes": listed(mistakes), "mistakes_in_all": mistakes.len(), "shared": listed(shared),
+            "without_address": without_address(contacts),
         });
-        if let Ok((changes, left_out)) = &changes {
-            Change::ALL.iter().zip(changes).for_each(|(change, count)| told[change.name()] = (*count).into());
-            told["left_out"] = left_out.clone().into();
+        if let Ok(changes) = &changes {
+            Change::ALL
+                .iter()
+                .zip(changes.counts)
+                .for_each(|(change, count)| told[change.name()] = count.into());
+            told["left_out"] = changes.left_out.clone().into();
+            told["losing"] = changes.losing.into();
+            told["lost"] = json!(changes.lost);
         }
         table::json(&told);
     } else {
@@ -206,7 +254,7 @@ fn report(args: &Import, contacts: &[Value], mistakes: &[Mistake], shared: &[Mis
         show(args, shared, SHARED_SHOWN);
         let rows = table::count(&json!(contacts.len()), "row is", "rows are");
         let would = match &changes {
-            Ok(([new, changed, unchanged], left_out)) => {
+            Ok(Compared { counts: [new, changed, unchanged], left_out, .. }) => {
                 show_left_out(left_out);
                 let erased = left_out.len();
                 format!("{new} new, {changed} changed, {unchanged} unchanged, {erased} left out as erased")
@@ -214,6 +262,8 @@ fn report(args: &Import, contacts: &[Value], mistakes: &[Mistake], shared: &[Mis
             Err(failure) => format!("what they would change is not known: {failure}"),
         };
         table::print(&format!("{rows} fine: {would}; nothing was stored\n"));
+        table::print(&unreachable(contacts));
+        table::print(&changes.as_ref().map_or(String::new(), loses));
     }
     match (mistakes.is_empty(), args.json) {
         (true, _) => Ok(()),
@@ -225,18 +275,25 @@ fn report(args: &Import, contacts: &[Value], mistakes: &[Mistake], shared: &[Mis
     }
 }
 
-/// Asks the service how many of the contacts it does not have, has otherwise, and has, and whom it would leave out.
-fn compare(client: &Client, contacts: &[Value], again: bool) -> Result<([u64; 3], Vec<Value>), Failure> {
-    let (mut counts, mut left_out) = ([0; 3], Vec::new());
+/// Asks the service how many of the contacts it does not have, has otherwise, and has, whom it would leave out, and what would be lost.
+fn compare(client: &Client, contacts: &[Value], again: bool) -> Result<Compared, Failure> {
+    let mut compared = Compared::default();
     for batch in batches(contacts) {
         let path = format!("/v1/contacts?dry_run=true&again={again}");
         let answer = client.post(&path, &json!({"contacts": batch}))?;
-        for (count, change) in counts.iter_mut().zip(Change::ALL) {
-            *count += answer[change.name()].as_u64().unwrap_or(0);
+        let count = |value: &Value| value.as_u64().unwrap_or(0);
+        compared
+            .counts
+            .iter_mut()
+            .zip(Change::ALL)
+            .for_each(|(n, change)| *n += count(&answer[change.name()]));
+        compared.losing += count(&answer["losing"]);
+        for (key, lost) in answer["lost"].as_object().into_iter().flatten() {
+            *compared.lost.entry(key.clone()).or_default() += count(lost);
         }
-        left_out.extend_from_slice(rows(&answer["left_out"]));
+        compared.left_out.extend_from_slice(rows(&answer["left_out"]));
     }
-    Ok((counts, left_out))
+    Ok(compared)
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
@@ -371,6 +428,25 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_dry_run_says_what_would_be_lost_and_who_cannot_be_reached() {
+        let compared = Compared {
+            losing: 3,
+            lost: [("region".into(), 3), ("sms".into(), 1)].into(),
+            ..Compared::default()
+        };
+        let told = loses(&compared);
+        assert!(
+            told.starts_with("3 people would lose what the file leaves out: region (3), sms (1);"),
+            "{told}"
+        );
+        assert_eq!(loses(&Compared::default()), "");
+        let rows =
+            [json!({"id": "a", "name": "A", "sms": "+970599000001"}), json!({"id": "b", "region": "x"})];
+        assert_eq!(unreachable(&rows), "1 of them has no address: no message reaches this person\n");
+        assert_eq!(unreachable(&rows[..1]), "");
+    }
 
     #[test]
     fn a_call_is_no_larger_than_the_service_takes() {

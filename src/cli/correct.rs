@@ -7,6 +7,7 @@ use super::words::{Pairs, Template, Words};
 use super::{Done, Failure};
 use crate::core::message::{Severity, Urgency};
 use serde::Serialize;
+use serde_json::Value;
 
 /// What may be given.
 #[derive(clap::Args, Debug)]
@@ -78,5 +79,36 @@ pub(super) fn run(args: &Args) -> Done {
             text(&done["id"])
         ),
     });
+    table::print(&untranslated(&done));
     Ok(())
+}
+
+/// Says in which languages the first words were read that the correction lacks, and by how many.
+fn untranslated(done: &Value) -> String {
+    let languages = done["untranslated"].as_object().into_iter().flatten();
+    languages
+        .map(|(language, people)| {
+            let people = table::count(people, "person", "people");
+            let (id, lacks) = (text(&done["id"]), format!("the correction has no text in `{language}`"));
+            format!("warning: {lacks}: {people} got the first words in it and get another language; `wasl correct {id}` says it in more\n")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_language_that_a_correction_lacks_is_warned_of() {
+        let told = untranslated(&json!({"id": "01M", "deliveries": 12, "untranslated": {"ar": 12}}));
+        assert!(
+            told.starts_with(
+                "warning: the correction has no text in `ar`: 12 people got the first words in it"
+            ),
+            "{told}"
+        );
+        assert_eq!(untranslated(&json!({"id": "01M", "deliveries": 12})), "");
+    }
 }

@@ -66,14 +66,14 @@ fn told(gateway: Option<&str>, act: Act, done: &Value) -> String {
         let (who, reason) = (text(&overlay["who"]), text(&overlay["reason"]));
         told += &match (stop["gateway"].as_str(), overlay["until"].as_str()) {
             (None, _) => format!(
-                "{what} stays stopped: {who} holds every gateway ({reason}); `wasl release --all` lets them go on\n"
+                "{what} stays stopped: {who} holds every gateway ({reason}); `wasl release --all --reason \"..\"` lets them go on\n"
             ),
             (Some(name), Some(until)) => {
                 format!("{name} stays stopped: planned work by {who} until {until} ({reason})\n")
             }
             (Some(name), None) => {
                 format!(
-                    "{name} stays stopped: {who} holds it ({reason}); `wasl release {name}` lets it go on\n"
+                    "{name} stays stopped: {who} holds it ({reason}); `wasl release {name} --reason \"..\"` lets it go on\n"
                 )
             }
         };
@@ -98,7 +98,7 @@ mod tests {
             Some("wa"),
             0,
             vec![over(None, None)],
-            "wa: nothing was held\nwa stays stopped: ali holds every gateway (drill); `wasl release --all` lets them go on\n",
+            "wa: nothing was held\nwa stays stopped: ali holds every gateway (drill); `wasl release --all --reason \"..\"` lets them go on\n",
         );
         check(None, 0, vec![], "every gateway: nothing was held\n");
         check(
@@ -106,7 +106,7 @@ mod tests {
             3,
             vec![over(Some("wa"), None), over(Some("sms"), Some("18:00"))],
             "every gateway: released\n\
-             wa stays stopped: ali holds it (drill); `wasl release wa` lets it go on\n\
+             wa stays stopped: ali holds it (drill); `wasl release wa --reason \"..\"` lets it go on\n\
              sms stays stopped: planned work by ali until 18:00 (drill)\n",
         );
         assert_eq!(told(None, Act::Hold, &json!({"changed": 3})), "every gateway: held\n");

@@ -25,6 +25,7 @@ mod probe;
 mod reach;
 mod report;
 mod restore;
+mod roads;
 mod run;
 mod send;
 mod simulate;

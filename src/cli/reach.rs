@@ -2,6 +2,7 @@
 
 use super::call_tree;
 use super::client::At;
+use super::roads::{self, Stands};
 use super::status::rows;
 use super::table::{self, Cell, Tone, lay_out, text};
 use super::{Done, Failure};
@@ -60,10 +61,14 @@ pub(super) fn run(args: &Args) -> Done {
             return Err(Failure::Usage("--audience goes with --none, --one or --call-tree".into()));
         }
         _ => {
-            let reach = args.at.client()?.get("/v1/reach")?;
+            let client = args.at.client()?;
+            let reach = client.get("/v1/reach")?;
             match args.json {
                 true => table::json(&reach),
-                false => table::print(&draw(&reach, table::coloured())),
+                false => {
+                    table::print(&draw(&reach, table::coloured()));
+                    table::print(&closed(&client.get("/v1/status")?, &reach));
+                }
             }
             return Ok(());
         }
@@ -167,6 +172,23 @@ fn draw(reach: &Value, coloured: bool) -> String {
     out
 }
 
+/// Says of each channel without a usable gateway why it has none.
+fn closed(status: &Value, reach: &Value) -> String {
+    if let Some(said) = roads::all_held(status) {
+        return format!("{said}\n");
+    }
+    let channels = rows(&reach["channels"]).iter().map(|channel| text(&channel["channel"]));
+    let why = |channel: &str| match roads::stands(status, channel) {
+        Stands::Good => None,
+        Stands::Doubtful => Some(format!("{channel} is degraded: what goes by it may be late or lost\n")),
+        Stands::Shut(why) if why.is_empty() => {
+            Some(format!("{channel} has no gateway: add one to wasl.toml\n"))
+        }
+        Stands::Shut(why) => Some(format!("{channel} cannot be used now: {}\n", why.join(", "))),
+    };
+    channels.filter_map(why).collect()
+}
+
 fn draw_list(contacts: &[Value], coloured: bool) -> String {
     let words = |list: &Value| rows(list).iter().map(text).collect::<Vec<_>>().join(", ");
     let drawn: Vec<_> = contacts
@@ -186,6 +208,23 @@ fn draw_list(contacts: &[Value], coloured: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_channel_without_a_usable_gateway_says_why_and_until_when() {
+        let status = json!({
+            "at": "2026-11-22T18:00:00.000Z", "gateways": [
+                {"name": "modem", "channel": "sms", "configured": true, "state": "up", "deferred_until": "2026-11-22T18:00:04.000Z"},
+                {"name": "signal-a", "channel": "signal", "configured": true, "state": "degraded"},
+            ],
+        });
+        let reach = json!({"channels": [{"channel": "sms"}, {"channel": "signal"}, {"channel": "email"}]});
+        assert_eq!(
+            closed(&status, &reach),
+            "sms cannot be used now: modem throttled until 18:00:04 UTC\n\
+             signal is degraded: what goes by it may be late or lost\n\
+             email has no gateway: add one to wasl.toml\n"
+        );
+    }
 
     #[test]
     fn the_picture_names_who_cannot_be_reached() {

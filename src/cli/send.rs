@@ -2,6 +2,7 @@
 
 use super::client::{At, Client};
 use super::policy::{severity, urgency};
+use super::roads;
 use super::table::{self, Cell, Tone, text};
 use super::words::{Pairs, Template, Words, pairs};
 use super::{Done, Failure};
@@ -68,18 +69,19 @@ pub(super) fn run(args: &Args) -> Done {
     let body = serde_json::to_string(&body(args)?).map_err(|error| Failure::Usage(error.to_string()))?;
     let client = args.at.client()?;
     if args.dry_run {
-        return forecast(args.json, &client.post_text("/v1/messages?dry_run=true", body)?);
+        let told = client.post_text("/v1/messages?dry_run=true", body)?;
+        return forecast(args.json, &told, || hint(&client));
     }
     let accepted = client.post_surely("/v1/messages", body, args.key.clone())?;
     let id = text(&accepted["id"]).to_string();
     let deliveries = table::count(&accepted["deliveries"], "delivery", "deliveries");
     if !args.wait {
         return show(args.json, &accepted, || {
-            table::print(&format!("accepted as {id}: {deliveries}\n"));
+            table::print(&format!("accepted as {id}: {deliveries}\n{}", hint(&client)));
         });
     }
     if !args.json {
-        table::print(&format!("accepted as {id}: {deliveries}; waiting\n"));
+        table::print(&format!("accepted as {id}: {deliveries}; waiting\n{}", hint(&client)));
     }
     let ended = wait(&client, &id)?;
     show(args.json, &ended, || table::print(&format!("{}\n", results(&ended))))?;
@@ -89,8 +91,13 @@ pub(super) fn run(args: &Args) -> Done {
     }
 }
 
-/// Shows a forecast. Exit 1 where somebody would not be reached.
-fn forecast(as_json: bool, told: &Value) -> Done {
+/// Says what keeps messages from leaving now. The message is sent: where the picture cannot be had, nothing is said.
+fn hint(client: &Client) -> String {
+    client.get("/v1/status").ok().and_then(|status| roads::hint(&status)).unwrap_or_default()
+}
+
+/// Shows a forecast, and what is stopped now. Exit 1 where somebody would not be reached.
+fn forecast(as_json: bool, told: &Value, hint: impl FnOnce() -> String) -> Done {
     show(as_json, told, || {
         let count = |value: &Value| value.as_u64().unwrap_or(0);
         table::print(&format!("{}\n", table::count(&told["deliveries"], "delivery", "deliveries")));
@@ -128,6 +135,7 @@ fn forecast(as_json: bool, told: &Value) -> Done {
         if count(&told["without_address"]) > 0 {
             table::print(&format!("without any address: {}\n", told["without_address"]));
         }
+        table::print(&hint());
     })?;
     match told["lost"].as_array().is_none_or(Vec::is_empty) && told["without_address"] == json!(0) {
         true => Ok(()),

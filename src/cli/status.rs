@@ -2,6 +2,7 @@
 
 use super::Done;
 use super::client::At;
+use super::roads::{self, Stands};
 use super::table::{self, Cell, Tone, ago, lay_out, paint, text};
 use serde_json::Value;
 
@@ -41,6 +42,10 @@ pub(super) fn draw(status: &Value, coloured: bool) -> String {
     }
     out.push('\n');
     out.push_str(&gateways(status, coloured));
+    // Everything at once stands in the headline already.
+    for said in roads::stopped(status).iter().filter(|_| !status["held"].is_object()) {
+        out.push_str(&format!("{said}\n"));
+    }
     out.push('\n');
     out.push_str(&queue(status));
     let outages = outages(status, coloured);
@@ -52,22 +57,43 @@ pub(super) fn draw(status: &Value, coloured: bool) -> String {
 
 /// The sentence that sums it up.
 fn headline(status: &Value, coloured: bool) -> String {
-    if let Some(held) = status["held"].as_object() {
-        let said = format!("Everything is held by {}: {}", text(&held["who"]), text(&held["reason"]));
-        return paint(&said, Tone::Bad, coloured);
+    if let Some(said) = roads::all_held(status) {
+        return paint(&format!("{said}."), Tone::Bad, coloured);
     }
+    let (mut down, mut doubtful) = (Vec::new(), Vec::new());
     let channels = rows(&status["channels"]);
-    let down: Vec<_> =
-        channels.iter().filter(|c| c["usable"].as_u64() == Some(0)).map(|c| text(&c["channel"])).collect();
-    let lines: Vec<_> = rows(&status["uplinks"]).iter().filter(|u| u["up"] == Value::Bool(false)).collect();
-    let (said, tone) = match (channels.len(), down.as_slice()) {
-        (0, _) => ("No gateway is configured: nothing can be sent.".into(), Tone::Bad),
-        (_, []) if lines.is_empty() => {
-            ("Every channel has a gateway that can be used.".to_string(), Tone::Good)
+    for channel in channels.iter().map(|channel| text(&channel["channel"])) {
+        match roads::stands(status, channel) {
+            Stands::Good => {}
+            Stands::Doubtful => doubtful.push(channel),
+            Stands::Shut(why) => down.push((channel, why.join(", "))),
         }
-        (_, []) => ("Our own line is down; what needs none is used.".into(), Tone::Bad),
-        (all, down) if all == down.len() => ("No channel can be used: messages wait.".into(), Tone::Bad),
-        (_, down) => (format!("{} cannot be used; other channels carry.", down.join(", ")), Tone::Doubt),
+    }
+    let why = down
+        .iter()
+        .map(|(channel, why)| format!("{channel} cannot be used ({why})"))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let doubt = format!("{} degraded", doubtful.join(", "));
+    let lines_down = rows(&status["uplinks"]).iter().any(|line| line["up"] == Value::Bool(false));
+    let (said, tone) = match (channels.len(), down.len(), doubtful.len()) {
+        (0, ..) => ("No gateway is configured: nothing can be sent.".into(), Tone::Bad),
+        (all, shut, _) if all == shut => {
+            (format!("No channel can be used, messages wait: {why}."), Tone::Bad)
+        }
+        (_, 0, _) if lines_down => ("Our own line is down; what needs none is used.".into(), Tone::Bad),
+        (_, 0, 0) => ("Every channel has a gateway that can be used.".to_string(), Tone::Good),
+        (all, 0, n) if all == n => {
+            ("Every channel is degraded: messages go out, and may be late or lost.".into(), Tone::Bad)
+        }
+        (_, 0, _) => {
+            (format!("Every channel can be used; {doubt}: other channels are preferred."), Tone::Doubt)
+        }
+        (all, shut, n) if all == shut + n => {
+            (format!("{why}; the rest is degraded: {}.", doubtful.join(", ")), Tone::Bad)
+        }
+        (_, _, 0) => (format!("{why}; other channels carry."), Tone::Doubt),
+        _ => (format!("{why}; {doubt}; other channels carry."), Tone::Doubt),
     };
     paint(&said, tone, coloured)
 }
@@ -93,7 +119,10 @@ fn gateways(status: &Value, coloured: bool) -> String {
         .iter()
         .filter(|g| g["configured"] == Value::Bool(true))
         .map(|g| {
-            let (state, tone) = state_of(g);
+            let (mut state, tone) = state_of(g);
+            if roads::throttled(status, g).is_some() {
+                state.push_str(", throttled");
+            }
             let plain = |word: String| Cell(word, Tone::Plain);
             vec![
                 plain(text(&g["name"]).into()),
@@ -198,7 +227,8 @@ mod tests {
             "at": "2026-11-22T18:00:00.000Z", "held": null, "policy_trouble": null,
             "channels": [{"channel": "sms", "usable": 1}, {"channel": "whatsapp", "usable": 0}],
             "uplinks": [],
-            "gateways": [{"name": "wa", "channel": "whatsapp", "configured": true, "state": "down",
+            "gateways": [{"name": "modem", "channel": "sms", "configured": true, "state": "up", "overlay": null},
+                {"name": "wa", "channel": "whatsapp", "configured": true, "state": "down",
                 "since": "2026-11-22T17:58:00.000Z", "health": 0.031, "overlay": null, "in_flight": 0,
                 "unconfirmed": 2, "reason": {"name": "tcp_timeout"}}],
             "deliveries": {"counts": {"open": 3, "waiting": 1, "late": 1},
@@ -209,7 +239,7 @@ mod tests {
         });
         let drawn = draw(&status, false);
         for word in [
-            "whatsapp cannot be used; other channels carry.",
+            "whatsapp cannot be used (wa down for 2 min (tcp timeout)); other channels carry.",
             "wa       whatsapp  down   2 min  3 %",
             "tcp timeout",
             "3 open (1 waiting",
@@ -220,6 +250,30 @@ mod tests {
         ] {
             assert!(drawn.contains(word), "{word}\n{drawn}");
         }
+        let gateway = |state: &str, until: Value| {
+            json!({"name": "wa", "channel": "whatsapp", "configured": true, "state": state,
+            "overlay": null, "deferred_until": until})
+        };
+        let check = |gateway: Value, words: &[&str]| {
+            let drawn = draw(
+                &json!({"at": "2026-11-22T18:00:00.000Z", "channels": [{"channel": "whatsapp", "usable": 1}], "gateways": [gateway]}),
+                false,
+            );
+            words.iter().for_each(|word| assert!(drawn.contains(word), "{word}\n{drawn}"));
+        };
+        check(gateway("up", Value::Null), &["Every channel has a gateway that can be used."]);
+        check(
+            gateway("degraded", Value::Null),
+            &["Every channel is degraded: messages go out, and may be late or lost."],
+        );
+        check(
+            gateway("up", json!("2026-11-22T18:00:30.000Z")),
+            &[
+                "No channel can be used, messages wait: whatsapp cannot be used (wa throttled until 18:00:30 UTC).",
+                "up, throttled",
+                "\nwa (whatsapp) is throttled until 18:00:30 UTC\n",
+            ],
+        );
         let calm = json!({"deliveries": {"need_help": {"people": 0, "oldest_at": null, "exercises": 0}}});
         assert!(!draw(&calm, false).contains("help"));
     }

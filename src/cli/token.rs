@@ -49,8 +49,12 @@ pub(super) fn run(args: &Args) -> Done {
     let made = new.at.client()?.post("/v1/tokens", &body)?;
     match new.json {
         true => table::json(&made),
-        // Alone on its line, so that it can be piped into a file.
-        false => table::print(&format!("{}\n", text(&made["token"]))),
+        // Alone on its line, so that it can be piped into a file; what is for the person stands beside it.
+        false => {
+            eprintln!("a token of the role {} for {}; it is shown this once:", new.role.name(), new.name);
+            table::print(&format!("{}\n", text(&made["token"])));
+            eprintln!("whoever has it gives it as WASL_TOKEN, by --token-file, or on the login page");
+        }
     }
     Ok(())
 }

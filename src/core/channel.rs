@@ -94,6 +94,16 @@ impl Channel {
         Channel::Webhook,
     ];
 
+    /// The channels that an adapter serves: no other is suggested to anybody.
+    pub const SERVED: [Channel; 6] = [
+        Channel::Whatsapp,
+        Channel::Signal,
+        Channel::Telegram,
+        Channel::Sms,
+        Channel::Email,
+        Channel::Webhook,
+    ];
+
     /// Returns the contract's word for it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -20,6 +20,7 @@
 mod article;
 mod bidi;
 mod diagnostic;
+mod lookalike;
 mod loose;
 mod merge;
 mod nearest;

@@ -2,12 +2,26 @@
 
 /// Returns the nearest of some known words, if one is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = plain(word);
+    let letters = plain(word);
+    let meant = |candidate: &&str| {
+        let other = plain(candidate);
+        let are_short = letters.len() <= SHORT && other.len() <= SHORT;
+        !are_short || sorted(&letters) == sorted(&other)
+    };
+    near(&letters, known.into_iter().filter(meant))
+}
+
+/// Says whether a word looks like one of some others, to be careful with it: sooner than a suggestion is made.
+pub(super) fn resembles<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> bool {
+    near(&plain(word), known).is_some()
+}
+
+fn near<'a>(word: &[char], known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong, and always one: `smss`, `e-mail`, `whatapp`.
     let limit = (word.len() / 3).max(1);
     known
         .into_iter()
-        .map(|candidate| (distance(&word, &plain(candidate)), candidate))
+        .map(|candidate| (distance(word, &plain(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= limit && *distance < candidate.chars().count())
         .min()
         .map(|(_, candidate)| candidate)
@@ -26,6 +40,15 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + C
         [one] => format!("the only known one is {one}"),
         many => format!("known are {}", many.join(", ")),
     }
+}
+
+/// Up to so many letters, another letter makes another word: `fr` is not `ar`, but `ra` may be meant so.
+const SHORT: usize = 3;
+
+fn sorted(letters: &[char]) -> Vec<char> {
+    let mut letters = letters.to_vec();
+    letters.sort_unstable();
+    letters
 }
 
 /// Strips what people confuse: case, and `-`, `_` and spaces.
@@ -67,6 +90,18 @@ mod tests {
         check("severtiy", Some("severity"));
         check("whatapp", Some("whatsapp"));
         check("carrier", None);
+        check("smsm", Some("sms"));
+        let short = |word, expected: Option<&str>| {
+            assert_eq!(nearest(word, ["ar", "en", "sms", "name"]), expected, "{word}")
+        };
+        short("fr", None);
+        short("de", None);
+        short("ra", Some("ar"));
+        short("EN", Some("en"));
+        short("ssm", Some("sms"));
+        short("mms", None);
+        short("nam", Some("name"));
+        assert!(resembles("uri", ["url"]) && !resembles("x", ["url"]));
         check("", None);
         check("واتساب", None);
     }

@@ -1,7 +1,7 @@
 //! A file's text and places in it.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::nearest::nearest;
+use super::nearest::resembles;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
@@ -84,6 +84,10 @@ impl Source {
         let mut bytes = Vec::new();
         let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
         let problem = match read {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name.ends_with("wasl.toml") => {
+                Diagnostic::error("unreadable-file", format!("there is no `{name}`"))
+                    .help("go to the folder of your wasl.toml, or say where it is: `--config PATH/wasl.toml`")
+            }
             Err(error) => Diagnostic::error("unreadable-file", format!("cannot read `{name}`: {error}"))
                 .help("check the path and the permissions of the user that runs Wasl"),
             Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => {
@@ -302,14 +306,14 @@ pub fn holds_secret(key: &str) -> bool {
     let parts: Vec<&str> = key.split(['_', '-']).collect();
     let exact = |part: &&str| SECRET_PARTS.contains(part);
     SECRET_WORDS.iter().any(|word| key.contains(word))
-        || parts.iter().any(|part| exact(part) || nearest(part, SECRET_WORDS).is_some())
+        || parts.iter().any(|part| exact(part) || resembles(part, SECRET_WORDS))
         || (parts.len() > 1 && parts.last() == Some(&"key"))
 }
 
 /// Says whether a key's literal is a URL of which no more than the host may be seen; misspelt too.
 pub(super) fn holds_secret_url(key: &str) -> bool {
-    let is_url = |word: &str| nearest(word, [SECRET_URL]).is_some();
-    is_url(key) || (nearest(key, OPEN_URLS).is_none() && key.rsplit(['_', '-']).next().is_some_and(is_url))
+    let is_url = |word: &str| resembles(word, [SECRET_URL]);
+    is_url(key) || (!resembles(key, OPEN_URLS) && key.rsplit(['_', '-']).next().is_some_and(is_url))
 }
 
 /// Returns the key that a line begins with.

@@ -3,6 +3,7 @@
 
 use super::bidi;
 use super::diagnostic::{Diagnostic, Diagnostics};
+use super::lookalike;
 use super::nearest::{did_you_mean, nearest};
 use super::source::{Place, Source, Spanned};
 use super::units::{parse_quota, parse_rate, parse_size, parse_span};
@@ -45,6 +46,11 @@ impl Table {
             let span = error.span().unwrap_or(0..0);
             let place = Place { source: source.clone(), span };
             if lines.len() < SYNTAX_ERRORS_MAX && lines.insert(place.start().line) {
+                if let Some((found, place)) = lookalike::first(&place) {
+                    let message = format!("this is not TOML: {}", found.what());
+                    diags.push(Diagnostic::error("syntax", message).at(&place, "here").help(found.remedy()));
+                    continue;
+                }
                 let message = format!("this is not TOML: {}", error.message());
                 diags.push(
                     Diagnostic::error("syntax", message).at(&place, "here").help(remedy(error.message())),
@@ -251,8 +257,18 @@ impl Table {
 
     /// Reads quotas: `["10000 recipients/24h"]`.
     pub fn quotas(&mut self, key: &'static str, diags: &mut Diagnostics) -> Vec<Spanned<Quota>> {
+        if let Some(Value::String(_)) = self.entries.get(key).map(|entry| &entry.value.value)
+            && let Some(entry) = self.take(key)
+        {
+            let remedy = format!(
+                "write a list: `{key} = [\"500 messages/1d\"]`, each a number of messages or recipients in a time"
+            );
+            self.complain(key, &entry.value, "a list of quotas", &remedy, diags);
+            return Vec::new();
+        }
         let texts = self.strings(key, diags).map(|list| list.value).unwrap_or_default();
-        let example = "\"10000 recipients/24h\" or \"500 messages/1h\"";
+        let example =
+            "a number of messages or recipients in a time: \"500 messages/1d\" or \"10000 recipients/24h\"";
         texts
             .into_iter()
             .filter_map(|text| self.read_as(key, text, "a quota", example, parse_quota, diags))
@@ -266,8 +282,18 @@ impl Table {
         words: &[(&str, T)],
         diags: &mut Diagnostics,
     ) -> Option<Spanned<T>> {
-        let text = self.string(key, diags)?;
-        self.word(key, text, words, diags)
+        let entry = self.take(key)?;
+        let Value::String(text) = entry.value.value else {
+            let words: Vec<_> = words.iter().map(|(word, _)| format!("`{key} = \"{word}\"`")).collect();
+            return self.wrong_type(
+                key,
+                &entry,
+                "one of its words",
+                &format!("write {}", words.join(" or ")),
+                diags,
+            );
+        };
+        self.word(key, Spanned { value: text, place: entry.value.place }, words, diags)
     }
 
     /// Reads an array of some words; those that are unknown are reported and left out.
@@ -284,13 +310,18 @@ impl Table {
 
     /// Reads a table: `[server]` or an inline one.
     pub fn table(&mut self, key: &'static str, diags: &mut Diagnostics) -> Option<Table> {
+        self.table_as(key, "{ .. }", diags)
+    }
+
+    /// Reads a table that is written like `example` where it stands within another.
+    pub fn table_as(&mut self, key: &'static str, example: &str, diags: &mut Diagnostics) -> Option<Table> {
         let entry = self.take(key)?;
         match entry.value.value {
             Value::Table(table) => Some(table),
             _ => {
                 let remedy = match self.path.is_empty() {
                     true => format!("write `[{key}]` above its keys"),
-                    false => format!("write `{key} = {{ .. }}`"),
+                    false => format!("write `{key} = {example}`"),
                 };
                 self.wrong_type(key, &entry, "a table", &remedy, diags)
             }
@@ -399,10 +430,15 @@ impl Table {
         diags: &mut Diagnostics,
     ) -> Option<Spanned<T>> {
         let Some(value) = parse(&text.value) else {
+            let foreign = lookalike::in_ascii(&text.value).filter(|(_, ascii)| parse(ascii).is_some());
+            let (why, help) = match foreign {
+                Some((found, ascii)) => (found.what(), format!("write \"{ascii}\"")),
+                None => (format!("this cannot be read as {what}"), format!("write {example}")),
+            };
             diags.push(
                 Diagnostic::error("bad-value", format!("`{key}` of {} is not {what}", self.called))
-                    .at(&text.place, format!("this cannot be read as {what}"))
-                    .help(format!("write {example}")),
+                    .at(&text.place, why)
+                    .help(help),
             );
             return None;
         };

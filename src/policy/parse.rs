@@ -208,7 +208,7 @@ fn channels(
             Err(_) => diags.push(
                 Diagnostic::error("unknown-channel", format!("{} names `{}`", table.called(), text.value))
                     .at(&text.place, "no channel has this name")
-                    .help(did_you_mean(&text.value, Channel::ALL.iter().map(|c| c.name()))),
+                    .help(did_you_mean(&text.value, Channel::SERVED.iter().map(|c| c.name()))),
             ),
         }
     }

@@ -99,7 +99,7 @@ fn read(
     let place = table.place().clone();
     let name = name(&mut table, "gateway", names, diags);
     let channel = channel(&mut table, diags);
-    let kind = kind(&mut table, kinds, diags);
+    let kind = kind(&mut table, channel.as_ref().map(|channel| channel.value), kinds, diags);
     if let (Some(channel), Some(kind)) = (&channel, &kind) {
         check_pair(channel, kind, kinds, diags);
     }
@@ -171,14 +171,19 @@ fn channel(table: &mut Table, diags: &mut Diagnostics) -> Option<Spanned<Channel
             diags.push(
                 Diagnostic::error("unknown-channel", format!("{} names `{}`", table.called(), text.value))
                     .at(&text.place, "no channel has this name")
-                    .help(did_you_mean(&text.value, Channel::ALL.iter().map(|c| c.name()))),
+                    .help(did_you_mean(&text.value, Channel::SERVED.iter().map(|c| c.name()))),
             );
             None
         }
     }
 }
 
-fn kind(table: &mut Table, kinds: &[AdapterKind], diags: &mut Diagnostics) -> Option<Spanned<AdapterKind>> {
+fn kind(
+    table: &mut Table,
+    channel: Option<Channel>,
+    kinds: &[AdapterKind],
+    diags: &mut Diagnostics,
+) -> Option<Spanned<AdapterKind>> {
     let text = table.required_string("adapter", diags)?;
     if let Some(kind) = kinds.iter().find(|kind| kind.name == text.value) {
         return Some(Spanned { value: *kind, place: text.place });
@@ -186,9 +191,18 @@ fn kind(table: &mut Table, kinds: &[AdapterKind], diags: &mut Diagnostics) -> Op
     diags.push(
         Diagnostic::error("unknown-adapter", format!("{} has the adapter `{}`", table.called(), text.value))
             .at(&text.place, "no adapter has this name")
-            .help(did_you_mean(&text.value, kinds.iter().map(|kind| kind.name))),
+            .help(match channel.map(|channel| (channel, fitting(channel, kinds))) {
+                Some((channel, some)) if !some.is_empty() => format!("for `{channel}` there is {some}"),
+                _ => did_you_mean(&text.value, kinds.iter().map(|kind| kind.name)),
+            }),
     );
     None
+}
+
+/// Names the adapters of a channel.
+fn fitting(channel: Channel, kinds: &[AdapterKind]) -> String {
+    let fitting = kinds.iter().filter(|kind| kind.channel == channel);
+    fitting.map(|kind| format!("`{}`", kind.name)).collect::<Vec<_>>().join(", ")
 }
 
 fn check_pair(
@@ -200,11 +214,10 @@ fn check_pair(
     if channel.value == kind.value.channel {
         return;
     }
-    let fitting: Vec<_> =
-        kinds.iter().filter(|k| k.channel == channel.value).map(|k| format!("`{}`", k.name)).collect();
-    let help = match fitting.as_slice() {
-        [] => format!("write `channel = \"{}\"`", kind.value.channel),
-        some => format!("for `{}` there is {}", channel.value, some.join(", ")),
+    let fitting = fitting(channel.value, kinds);
+    let help = match fitting.is_empty() {
+        true => format!("write `channel = \"{}\"`", kind.value.channel),
+        false => format!("for `{}` there is {fitting}", channel.value),
     };
     let message = format!("`{}` does not serve `{}`", kind.value.name, channel.value);
     diags.push(

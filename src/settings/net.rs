@@ -10,8 +10,10 @@ use std::net::{IpAddr, SocketAddr};
 const RESOLVERS_MAX: usize = 8;
 /// The most uplinks.
 const UPLINKS_MAX: usize = 8;
-/// The most controls of one uplink: they are asked together, and a majority decides.
-const CONTROLS_MAX: usize = 16;
+/// The fewest controls of one uplink, of which a majority decides: of two, one that fails is none.
+const CONTROLS_MIN: usize = 3;
+/// The most: they are asked together, all of them. More networks than five tell nothing more.
+const CONTROLS_MAX: usize = 5;
 const DNS_PORT: u16 = 53;
 
 /// One resolver.
@@ -126,26 +128,22 @@ fn controls(table: &mut Table, diags: &mut Diagnostics) -> Vec<Control> {
     }
     let Some(texts) = table.strings("controls", diags) else { return Vec::new() };
     let advice = "write `controls = [\"dns:9.9.9.9\", \"tcp:192.0.2.10:443\", \"https://example.net/\"]`";
-    match texts.value.len() {
-        0 => diags.push(
-            Diagnostic::error("empty", format!("{} has no controls", table.called()))
-                .at(&texts.place, "nothing to ask")
-                .help(advice),
-        ),
-        1 => diags.push(
-            Diagnostic::warning("one-control", format!("{} has one control only", table.called()))
-                .at(&texts.place, "its owner's outage would be taken for ours")
-                .help("name three or more, of different networks"),
-        ),
-        n if n > CONTROLS_MAX => diags.push(
-            Diagnostic::error(
-                "too-many",
-                format!("{} has more than {CONTROLS_MAX} controls", table.called()),
-            )
-            .at(&texts.place, format!("these are {n}"))
-            .help("three to five of different networks are enough"),
-        ),
-        _ => {}
+    let count = texts.value.len();
+    let why = match count {
+        0 => "nothing to ask",
+        1 => "its owner's outage would be taken for ours",
+        n if n < CONTROLS_MIN => "these are two: where one fails, there is no majority",
+        n if n > CONTROLS_MAX => "these are too many: all of them are asked, again and again",
+        _ => "",
+    };
+    if !why.is_empty() {
+        let (called, noun) = (table.called(), if count == 1 { "control" } else { "controls" });
+        let needed = format!("{called} has {count} {noun}; {CONTROLS_MIN} to {CONTROLS_MAX} are needed");
+        diags.push(
+            Diagnostic::error("out-of-range", needed)
+                .at(&texts.place, why)
+                .help(format!("{advice}: targets of different networks")),
+        );
     }
     let mut controls = Vec::new();
     for text in texts.value {

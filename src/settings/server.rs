@@ -174,7 +174,9 @@ pub(super) fn read(table: Option<Table>, folder: &Path, diags: &mut Diagnostics)
     let Some(mut table) = table else { return server };
     let listen = listen(&mut table, diags);
     let tls = table.key("tls").cloned();
-    server.tls = table.table("tls", diags).and_then(|table| tls_files(table, folder, diags));
+    server.tls = table
+        .table_as("tls", "{ cert = \"cert.pem\", key = \"key.pem\" }", diags)
+        .and_then(|table| tls_files(table, folder, diags));
     server.plain_http = table.bool("plain_http", diags).is_some_and(|plain| plain.value);
     if let Some(listen) = &listen {
         server.listen = listen.value;

@@ -31,6 +31,7 @@ fn check(text: &str, expected: &[&str]) {
     }
 }
 
+const TELEGRAM: &str = "[[gateway]]\nname = \"t\"\nchannel = \"telegram\"\nadapter = \"telegram-bot\"\n";
 const SMS: &str = "[[gateway]]\nname = \"sms-a\"\nchannel = \"sms\"\nadapter = \"sms-smpp\"\n";
 
 #[test]
@@ -85,7 +86,19 @@ fn mistakes_are_named_with_their_remedy() {
         &SMS.replace("\"sms\"", "\"telegram\""),
         &["`sms-smpp` does not serve `telegram`", "`telegram-bot`"],
     );
-    check(&SMS.replace("sms-smpp", "sms-smp"), &["did you mean `sms-smpp`?"]);
+    check(&SMS.replace("sms-smpp", "sms-smp"), &["for `sms` there is `sms-smpp`"]);
+    check(&TELEGRAM.replace("telegram-bot", "telegram"), &["for `telegram` there is `telegram-bot`"]);
+    let mesh = SMS.replace("\"sms\"", "\"mesj\"");
+    check(
+        &mesh,
+        &["error[unknown-channel]", "known are `email`, `signal`, `sms`, `telegram`, `webhook`, `whatsapp`"],
+    );
+    check(
+        &format!("{SMS}quota = \"500/day\"\n"),
+        &["must be a list of quotas", "write a list: `quota = [\"500 messages/1d\"]`"],
+    );
+    check(&format!("{SMS}quota = [\"500/day\"]\n"), &["\"500 messages/1d\""]);
+    check("[server]\ntls = true\n", &["write `tls = { cert = \"cert.pem\", key = \"key.pem\" }`"]);
     check(&format!("{SMS}receipts = \"read\"\n"), &["warning[receipts-too-good]"]);
     check(&format!("{SMS}base_url = \"https://me:pass@x\"\n"), &["error[bad-url]", "base_url = ***"]);
     for port in ["0", "70000"] {
@@ -99,8 +112,16 @@ fn mistakes_are_named_with_their_remedy() {
     check("[net]\nresolvers = [\"dns.example\"]\n", &["is not a resolver"]);
     check(
         "[[uplink]]\nname = \"a\"\ncontrols = [\"ping:1\"]\n",
-        &["is not a control", "warning[one-control]"],
+        &["is not a control", "its owner's outage would be taken for ours"],
     );
+    let uplink = |controls: &[&str]| format!("[[uplink]]\nname = \"a\"\ncontrols = {controls:?}\n");
+    let three = ["dns:9.9.9.9", "dns:1.1.1.1", "tcp:192.0.2.10:443"];
+    check(
+        &uplink(&three[..2]),
+        &["error[out-of-range]", "has 2 controls; 3 to 5 are needed", "wasl.toml:3:12"],
+    );
+    check(&uplink(&[]), &["has 0 controls; 3 to 5 are needed", "nothing to ask"]);
+    check(&uplink(&[three, three].concat()), &["has 6 controls; 3 to 5 are needed"]);
     let amal = "[[operator]]\nname = \"amal\"\n";
     check(amal, &["neither `email` nor `contact`"]);
     check(&format!("{amal}email = \"Amal <a@b>\"\n"), &["is no address", "not NAME@HOST"]);

@@ -263,6 +263,9 @@ fn kib(chunk: u64) -> u64 {
 
 fn cut_short(error: io::Error, chunk: u64) -> io::Error {
     match error.kind() {
+        io::ErrorKind::UnexpectedEof if chunk == 0 => {
+            invalid(format!("it was cut short within its first {} KiB", kib(1)))
+        }
         io::ErrorKind::UnexpectedEof => invalid(format!("it was cut short after {} KiB", kib(chunk))),
         _ => error,
     }

@@ -245,13 +245,15 @@ impl Locale {
         }
     }
 
-    /// Joins names: `A, B and C`.
+    /// Joins names: `A, B and C`. Cites: CLDR's list patterns; Arabic joins each of three and more by its `and`.
     pub(crate) fn list(self, names: &[String]) -> String {
-        let (comma, and) = (self.word("list-comma"), self.word("list-and"));
         match names {
             [] => String::new(),
             [one] => one.clone(),
-            [most @ .., last] => format!("{}{and}{last}", most.join(&comma)),
+            [one, other] => format!("{one}{}{other}", self.word("list-and")),
+            [most @ .., last] => {
+                format!("{}{}{last}", most.join(&self.word("list-comma")), self.word("list-last"))
+            }
         }
     }
 
@@ -476,7 +478,15 @@ mod tests {
         assert_eq!(Locale::En.number(1_234_567), "1\u{202f}234\u{202f}567");
         let percent = [0.0, 0.004, 0.614, 0.999, 1.0].map(|share| Locale::En.percent(share));
         assert_eq!(percent, ["0%", "1%", "61%", "99%", "100%"]);
-        assert_eq!(Locale::En.list(&["a".into(), "b".into(), "c".into()]), "a, b and c");
+        let names = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        assert_eq!(
+            (Locale::En.list(&names), Locale::En.list(&names[..2])),
+            ("a, b and c".into(), "a and b".into())
+        );
+        assert_eq!(
+            (Locale::Ar.list(&names), Locale::Ar.list(&names[..2])),
+            ("a، وb، وc".into(), "a وb".into())
+        );
         let zone = Zone::named("Asia/Gaza").unwrap();
         let at = Timestamp::from_ms(1_795_000_000_000);
         assert_eq!(zone.clock(at), "13:06:40 EET (+02)");

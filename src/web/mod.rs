@@ -18,3 +18,4 @@ pub(crate) mod page;
 mod panels;
 pub(crate) mod report;
 mod sheet;
+pub(crate) mod trouble;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// `GET /outages/{id}`.
 pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     call.query(&["lang"])?;
-    let report = report(&app, call.named("id")?).await?;
+    let report = report(&app, call.outage()?).await?;
     let locale = super::frame::locale_of(&call);
     let view = app.service.view();
     let scene = Scene::still(&app, &view, locale);

@@ -304,6 +304,8 @@ async fn a_service_keeps_what_was_done_and_a_stranger_can_check_it() {
     let out = folder.path().join("acts.jsonl");
     let exported = wasl(&process, &["audit", "export", "--out", out.to_str().unwrap()]);
     assert!(exported.status.success(), "{}", said(&exported));
+    let again = wasl(&process, &["audit", "export", "--out", out.to_str().unwrap()]);
+    assert!(!again.status.success() && said(&again).contains("is there already"), "{}", said(&again));
     let text = std::fs::read_to_string(&out).unwrap();
     assert!(!text.contains("+970") && !text.contains("Leave") && !text.contains(process.token()), "{text}");
     assert!(process.said().contains("the audit record ends here"), "for whoever keeps the log elsewhere");

@@ -365,7 +365,7 @@ async fn contacts_and_tokens_are_an_admins() {
     let dry = house.call("POST", "/v1/contacts?dry_run=true", Some(Role::Admin), &rows).await;
     assert_eq!(
         dry.json(),
-        json!({"stored": 0, "checked": 1, "left_out": [], "new": 1, "changed": 0, "unchanged": 0})
+        json!({"stored": 0, "checked": 1, "left_out": [], "new": 1, "changed": 0, "unchanged": 0, "losing": 0, "lost": {}})
     );
     let put = house.call("POST", "/v1/contacts", Some(Role::Admin), &rows).await;
     assert_eq!(put.json(), json!({"stored": 1, "checked": 1, "left_out": []}));

@@ -220,6 +220,7 @@ async fn what_is_not_as_it_was_sealed_is_refused_and_leaves_nothing() {
     check(&flipped, &["it was changed after 64 KiB", "nothing was restored"]);
     check(&bytes[..bytes.len() - 1], &["cut short"]);
     check(&bytes[..HEAD + CHUNK], &["cut short after 64 KiB"]);
+    check(&bytes[..HEAD + 9], &["cut short within its first 64 KiB"]);
     let (first, second) = (HEAD + CHUNK, HEAD + 2 * CHUNK);
     check(
         &[&bytes[..HEAD], &bytes[first..second], &bytes[HEAD..first], &bytes[second..]].concat(),

@@ -320,7 +320,8 @@ async fn the_steps_of_the_small_example_deliver_a_message() {
         &format!("host = \"127.0.0.1\"\nport = {}\nca_file = \"ca.pem\"", post.addr().port()),
     );
     text = line(&text, "base_url   ", &format!("base_url = \"http://{}\"", phone.addr()));
-    text = line(&text, "controls", &format!("controls = [\"tcp:{}\", \"tcp:{}\"]", bot.addr(), post.addr()));
+    let controls = [bot.addr(), post.addr(), phone.addr()].map(|address| format!("tcp:{address}"));
+    text = line(&text, "controls", &format!("controls = {controls:?}"));
     text = line(&text, "listen", "listen = \"127.0.0.1:0\"");
     text = line(&text, "path  ", "path = \"store\"");
     write(folder.path(), "ca.pem", authority.ca_pem());

@@ -17,6 +17,7 @@ use wasl::core::channel::{GATEWAYS_MAX, GatewayId};
 use wasl::core::effect::{Event, OverlayAct};
 use wasl::core::message::SERVICE;
 use wasl::core::record::{Overlay, OverlayKind};
+use wasl::core::time::Span;
 use wasl::core::view::State;
 use wasl::settings::NAME_BYTES_MAX;
 use wasl::web::locale::Zone;
@@ -218,6 +219,11 @@ async fn the_sentence_says_what_matters_most() {
         sentence(StandIn::new(calm.clone())).await,
         "calm: All 2 deliveries are within their deadlines. Every channel works."
     );
+    let mut throttled = calm.clone();
+    throttled.gateways[0].deferred_until = Some(stand_in::NOW + Span::from_secs(40));
+    throttled.channels[0].usable = 0;
+    let told = sentence(StandIn::new(throttled)).await;
+    assert!(told.contains("SMS waits until 19:05:47: its providers asked to be left alone."), "{told}");
     calm.held_all = Some(Overlay {
         kind: OverlayKind::Held,
         who: "amal".into(),
@@ -230,7 +236,7 @@ async fn the_sentence_says_what_matters_most() {
     );
     assert_eq!(
         sentence(day()).await,
-        "act: One delivery is late, of 111 under way. WhatsApp is down since 18:39:57 (name servers fail). \
+        "act: One delivery is late, of 111 under way. WhatsApp has been down since 18:39:57 (name servers fail). \
          Telegram is in doubt. Signal and SMS carry the messages."
     );
 }

@@ -423,6 +423,45 @@ async fn the_wall_has_nothing_to_click_and_nothing_of_people() {
 }
 
 #[tokio::test]
+async fn a_person_who_comes_to_no_page_is_told_in_words_and_a_program_in_json() {
+    let house = House::open();
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let ask = |path: &'static str, language: &'static str, accept: &'static str| {
+        let house = &house;
+        async move { house.ask("GET", path, &[("accept", accept), ("accept-language", language)], "").await }
+    };
+    let unknown = "/messages/01M82KKSRF00054H2DMDGKM5RP";
+    for path in ["/messages/xyz", unknown, "/gateways/nope", "/nope"] {
+        for (language, said, back) in
+            [("en", "There is no such page", "Back to the overview"), ("ar", "لا توجد صفحة كهذه", "العودة")]
+        {
+            let told = ask(path, language, browser).await;
+            assert_eq!(told.status, StatusCode::NOT_FOUND, "{path}");
+            assert!(told.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
+            assert!(told.body.contains(said) && told.body.contains(back), "{path}: {}", told.body);
+            assert!(
+                told.body.contains("href=\"/\"") && !told.body.contains("urn:wasl"),
+                "{path}: {}",
+                told.body
+            );
+            check_page(&told.body);
+        }
+        let told = ask(path, "ar", "*/*").await;
+        assert_eq!(told.headers[header::CONTENT_TYPE], "application/problem+json", "{path}");
+    }
+    for path in ["/v1/nope", "/v1/messages/xyz"] {
+        let told = ask(path, "ar", browser).await;
+        assert_eq!(told.headers[header::CONTENT_TYPE], "application/problem+json", "{path}");
+    }
+    let asked = ask("/operate/hold", "ar", browser).await;
+    assert_eq!(asked.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(asked.headers.contains_key(header::ALLOW) && asked.body.contains("<html"), "{}", asked.body);
+    // Somebody who may not look learns nothing of the service from it.
+    let told = House::new(day(), false).ask("GET", "/nope", &[("accept", browser)], "").await;
+    assert!(told.status == StatusCode::NOT_FOUND && !told.body.contains("footer"), "{}", told.body);
+}
+
+#[tokio::test]
 async fn each_feed_brings_what_its_page_shows() {
     let house = House::open();
     let id = message_id();

@@ -11,7 +11,7 @@ use wasl::api::service::{
     Change, Doing, Erasing, Forecasted, PolicyTrouble, Readiness, Service, Share, Trouble,
 };
 use wasl::api::session;
-use wasl::core::audit::{Hash, Head};
+use wasl::core::audit::{Hash, Head, Link};
 use wasl::core::channel::{CHANNELS, Channel, ChannelSet, GatewayId};
 use wasl::core::effect::{Event, OverlayAct, Reply};
 use wasl::core::evidence::{Layer, Phase, Verdict};
@@ -21,7 +21,7 @@ use wasl::core::ids::{DeliveryId, MessageId, OutageId};
 use wasl::core::input::{Accept, Command};
 use wasl::core::message::{Message, Recipient, Severity};
 use wasl::core::outcome::Reason;
-use wasl::core::query::{Answer, Contact, DeliveryStory, Query, Role};
+use wasl::core::query::{ActsFrom, Answer, Contact, DeliveryStory, Query, Role};
 use wasl::core::record::{Blame, Outage, OutageOf, Overlay, OverlayKind, Progress};
 use wasl::core::time::{Span, Timestamp};
 use wasl::core::view::{
@@ -52,6 +52,7 @@ pub(crate) struct StandIn {
     pub(crate) events: EventRing,
     pub(crate) trouble: Option<PolicyTrouble>,
     pub(crate) contacts: Vec<Contact>,
+    pub(crate) acts: Vec<Link>,
     /// The messages on record, newest first, each with its deliveries.
     pub(crate) messages: Vec<(Arc<Message>, Progress, Vec<DeliveryStory>)>,
     /// What a message or a change is answered with; `None`: accepted.
@@ -78,6 +79,7 @@ impl StandIn {
             events: EventRing::new(ago(3_600)),
             trouble: None,
             contacts: Vec::new(),
+            acts: Vec::new(),
             messages: Vec::new(),
             refusal: None,
             readiness: Readiness { healthy: true, ready: true, why: Vec::new() },
@@ -114,6 +116,11 @@ impl StandIn {
             Query::Outages { before, limit } => {
                 let earlier = |outage: &&Outage| before.is_none_or(|before| outage.id < before);
                 Answer::Outages(self.view.outages.iter().filter(earlier).take(*limit).cloned().collect())
+            }
+            Query::Acts { from: ActsFrom::Before(before), limit } => {
+                let older =
+                    self.acts.iter().rev().filter(|link| before.is_none_or(|before| link.number < before));
+                Answer::Acts(older.take(*limit).cloned().collect())
             }
             _ => Answer::Nothing,
         }

@@ -56,6 +56,7 @@ verdict-uplink-down = خطنا { $uplinks } متوقف.
 verdict-channel-down = قناة { $channel } متوقفة منذ { $since } ({ $cause }).
 verdict-channel-down-plain = قناة { $channel } متوقفة.
 verdict-channel-doubt = قناة { $channel } موضع شك.
+verdict-channel-throttled = قناة { $channel } تنتظر حتى { $until }: طلب مزوّدوها التمهل.
 verdict-channel-closed = قناة { $channel } خارج الاستخدام: موقوف بأمر أو تحت الصيانة.
 verdict-carry = { $n ->
     [zero] لا قناة تحمل الرسائل.
@@ -187,12 +188,12 @@ outage-of-region = شبكة الوصول الأخيرة في { $region }
 outage-of-domain = كل ما يعتمد على { $domain }
 outage-found = اكتُشف بعد { $age }
 outage-cost = { $n ->
-    [zero] لم تُفقد محاولات
-    [one] فُقدت محاولة واحدة
-    [two] فُقدت محاولتان
-    [few] فُقدت { $n } محاولات
-    [many] فُقدت { $n } محاولة
-   *[other] فُقدت { $n } محاولة
+    [zero] لم تفشل محاولات
+    [one] فشلت محاولة واحدة
+    [two] فشلت محاولتان
+    [few] فشلت { $n } محاولات
+    [many] فشلت { $n } محاولة
+   *[other] فشلت { $n } محاولة
   }
 going-on = مستمر
 over = انتهى
@@ -328,8 +329,9 @@ age-days-after = { $n ->
    *[other] { age-days }
   }
 age-two = { $large } و{ $small }
-list-comma = { "، " }
+list-comma = { "، و" }
 list-and = { " و" }
+list-last = { "، و" }
 
 # === الأسباب ===
 reason-not_on_channel = المستلم ليس على هذه القناة
@@ -469,7 +471,7 @@ sheet-everybody = { $n ->
     [many] { $n } شخصًا
    *[other] { $n } شخص
   }
-sheet-audience = جمهور { $name }
+sheet-audience = مجموعة { $name }
 sheet-personal = بيانات شخصية: احفظ الورقة معك وأتلفها بعد استعمالها.
 sheet-left-out = عدد من لم تتسع لهم الورقة { $n }: اطبع ورقة أخرى لهم بالخيار --audience.
 sheet-group = منطقة { $region }، فريق { $sector }، لغة { $language }

@@ -41,9 +41,10 @@ verdict-late = { $late ->
    *[other] { $late } deliveries are late
   }, of { $n } under way.
 verdict-uplink-down = Our own line { $uplinks } is down.
-verdict-channel-down = { $channel } is down since { $since } ({ $cause }).
+verdict-channel-down = { $channel } has been down since { $since } ({ $cause }).
 verdict-channel-down-plain = { $channel } is down.
 verdict-channel-doubt = { $channel } is in doubt.
+verdict-channel-throttled = { $channel } waits until { $until }: its providers asked to be left alone.
 verdict-channel-closed = { $channel } is not in use: held or under maintenance.
 verdict-carry = { $channels } { $n ->
     [one] carries
@@ -152,7 +153,7 @@ severity-unknown = not said
 # === the rest of the panels ===
 uplink-label = Own line
 uplink-up = { $name } works
-uplink-down = { $name } is down since { $since }
+uplink-down = { $name } has been down since { $since }
 uplink-controls = { $failed } of { $all } controls silent
 
 outages-label = Outages
@@ -163,8 +164,8 @@ outage-of-region = the last mile of { $region }
 outage-of-domain = all that shares { $domain }
 outage-found = found after { $age }
 outage-cost = { $n ->
-    [one] one attempt lost
-   *[other] { $n } attempts lost
+    [one] one attempt failed
+   *[other] { $n } attempts failed
   }
 going-on = goes on
 over = over
@@ -242,6 +243,7 @@ age-days-after = { $n } d
 age-two = { $large } { $small }
 list-comma = { ", " }
 list-and = { " and " }
+list-last = { " and " }
 
 # === reasons ===
 reason-not_on_channel = recipient not on this channel

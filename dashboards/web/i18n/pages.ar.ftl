@@ -121,7 +121,7 @@ record-onset = منذ
 record-found = اكتُشف بعد
 record-end = حتى
 record-lasted = دام
-record-cost = محاولات مفقودة
+record-cost = محاولات فاشلة
 timeline-label = على مر الوقت
 timeline-none = لا انقطاع في هذه المدة.
 outages-none-open = لا انقطاع الآن.
@@ -131,14 +131,14 @@ message-title = رسالة
 message-facts = ما هي
 message-id = معرّف الرسالة
 message-urgency = الاستعجال
-message-status = النوع
+message-status = فعلية أم تمرين
 message-accepted = قُبلت
 message-author = الكاتب
 message-incident = الحادثة
 message-expires = تصلح حتى
 message-worth = تصلح لمدة
 message-expired = انتهت
-message-audiences = الجماهير
+message-audiences = المجموعات
 message-template = القالب
 message-tag = وسم
 message-corrects = تصحّح
@@ -237,12 +237,12 @@ hint-drill = يوم تمرين: تبدو البوابة متوقفة مدة، ل
 hint-end-drill = ينهي تمرينًا قبل موعده.
 form-preview = اعرض ما سيحدث
 form-choose = اختر
-form-for-ever = بلا نهاية
+form-for-ever = كما تقول قاعدتها، وإلا فساعة للقصوى والشديدة، و24 ساعة لغيرهما
 form-everything = كل شيء
 form-how-long = لكم من الوقت
 form-everybody = للجميع: الرسائل الفعلية تتجنبها أيضًا
 form-contacts = جهات الاتصال
-form-names-hint = واحد في كل سطر. الجماهير بأسمائها وجهات الاتصال بمعرّفاتها، كما في دفتر العناوين.
+form-names-hint = واحد في كل سطر. المجموعات بأسمائها وجهات الاتصال بمعرّفاتها، كما في دفتر العناوين.
 form-people = أشخاص آخرون
 form-people-hint = شخص في كل سطر، حتى { $n }، والرقم برمز بلده: { $number } وحده للرسائل القصيرة، وعنوان البريد وحده للبريد الإلكتروني. لغير ذلك اكتب القناة أولًا: واتساب { $number }. تفصل الفاصلة بين عناوين الشخص الواحد.
 form-text-ar = النص بالعربية
@@ -321,6 +321,14 @@ effect-correct-most = { $n ->
    *[other] { $n } شخص على الأكثر قد تكون الكلمات الأولى وصلتهم، وتصلهم هذه.
   }
 effect-correct-nobody = لم تصل الكلمات الأولى أحدًا بعد: تُوقف ولا يُرسل شيء.
+effect-correct-languages = { $n ->
+    [zero] النص الأول بلغات أخرى أيضًا: { $languages }.
+    [one] كان النص الأول باللغة { $languages } أيضًا، وليس هذا بها: من قرأه بها تصله لغة أخرى.
+    [two] كان النص الأول باللغتين { $languages } أيضًا، وليس هذا بهما: من قرأه بهما تصله لغة أخرى.
+    [few] كان النص الأول باللغات { $languages } أيضًا، وليس هذا بها: من قرأه بها تصله لغة أخرى.
+    [many] كان النص الأول باللغات { $languages } أيضًا، وليس هذا بها: من قرأه بها تصله لغة أخرى.
+   *[other] كان النص الأول باللغات { $languages } أيضًا، وليس هذا بها: من قرأه بها تصله لغة أخرى.
+  }
 effect-supersede = { $n ->
     [zero] لا تسليم مفتوح من الأولى.
     [one] يُوقف تسليم مفتوح واحد من الأولى.
@@ -460,11 +468,39 @@ stopped-until = حتى
 until-released = حتى يُعاد التشغيل
 audit-label = آخر الأعمال
 audit-none = لا شيء مسجل.
+audit-none-of-late = لا شيء في آخر { $n } من الأعمال: كلها رسائل أرسلتها برامج.
 audit-when = متى
 audit-act = العمل
 audit-on = على
+did-accept = إرسال
+did-acknowledge = اطلاع على تنبيه
+did-adopt = ضم سجل أقدم
+did-backup = نسخة احتياطية
+did-call-tree = ورقة الاتصال
+did-cancel = إلغاء
+did-close_help = إغلاق طلب مساعدة
+did-contacts = استيراد جهات اتصال
+did-correct = تصحيح
+did-drill = تمرين
+did-drop_replies = إسقاط ردود
+did-erase = محو بيانات شخص
+did-hold = إيقاف
+did-maintenance = صيانة
+did-opt_in = عودة إلى تلقي الرسائل
+did-opt_out = رفض تلقي الرسائل
+did-release = إعادة تشغيل
+did-reload = ملفات جديدة سارية
+did-reload-refused = رفض ملفات جديدة
+did-restore = استعادة
+did-silence = إسكات تنبيه
+did-start = بدء التشغيل
+did-token = رمز جديد
 
 # === ما لم ينجح ===
+page-none = لا توجد صفحة كهذه
+page-none-why = قد يكون في العنوان خطأ، أو أن ما كان فيه لم يعد في السجل.
+way-back = العودة إلى النظرة العامة
+way-find = ابحث عن رسالة أو تسليم بالمعرّف
 problem-unreadable = لا يمكن قراءة الاستمارة.
 problem-unknown-key = في الاستمارة حقل لا يُعرف.
 problem-bad-value = في الاستمارة ما لا يمكن استعماله.
@@ -483,7 +519,11 @@ problem-too-many = كثير في وقت واحد. عد بعد لحظة.
 problem-unavailable = لا تستطيع الخدمة الجواب الآن. لم يُنفّذ شيء.
 problem-disk-full = القرص ممتلئ. لم يُؤخذ شيء.
 wrong-reason = قل لماذا.
-wrong-to = قل لمن: جمهور، أو جهة اتصال من دفتر العناوين، أو عنوان شخص.
+wrong-to = قل لمن: مجموعة، أو جهة اتصال من دفتر العناوين، أو عنوان شخص.
+wrong-audience = لا أحد في دفتر العناوين ينتمي إلى هذه المجموعة.
+wrong-contact = جهة الاتصال هذه ليست في دفتر العناوين، أو ليس لها عنوان.
+wrong-gateway = اختر بوابة موجودة.
+wrong-message = لا توجد رسالة بهذا المعرّف.
 wrong-people = في «أشخاص آخرون» سطر لا يُقرأ.
 wrong-text = اكتب النص بلغة واحدة على الأقل.
 wrong-life = اختر المدة.

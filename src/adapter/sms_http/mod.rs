@@ -182,6 +182,7 @@ fn build(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> O
 }
 
 fn make(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Option<SmsHttp> {
+    let is_like = gateway.rest.key("like").is_some();
     let described = described(&mut gateway.rest, diags);
     let table = &mut gateway.rest;
     let mut account = Account::read(table, diags);
@@ -195,9 +196,15 @@ fn make(gateway: &mut GatewaySettings, net: &Net, diags: &mut Diagnostics) -> Op
     }
     let has_receipts = gateway.config.receipts != gateway::Receipts::None;
     let Some(request) = described.request else {
-        let message = format!("{} says neither what it is like nor what to request", table.called());
-        let help = "add `like = \"kannel\"`, or describe it by `[gateway.request]` and `[[gateway.answer]]`";
-        diags.push(Diagnostic::error("missing-key", message).at(table.place(), "it belongs here").help(help));
+        // A `like` that nobody knows was told.
+        if !is_like {
+            let message = format!("{} says neither what it is like nor what to request", table.called());
+            let help =
+                "add `like = \"kannel\"`, or describe it by `[gateway.request]` and `[[gateway.answer]]`";
+            diags.push(
+                Diagnostic::error("missing-key", message).at(table.place(), "it belongs here").help(help),
+            );
+        }
         return None;
     };
     let requests = Requests::read(request, &mut account, diags);

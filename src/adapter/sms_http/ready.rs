@@ -1,7 +1,7 @@
 //! The descriptions that come with Wasl, each as a file would write it: `like = "kannel"` lays a gateway's own keys over
 //! one of them.
 
-use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, Table, did_you_mean};
+use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, Table, nearest};
 
 /// Every ready description, by its name.
 pub(super) const READY: &[(&str, &str)] = &[
@@ -12,13 +12,21 @@ pub(super) const READY: &[(&str, &str)] = &[
     ("sms-gate", include_str!("ready/sms-gate.toml")),
 ];
 
+/// Says which name was probably meant, and which there are.
+fn known(name: &str) -> String {
+    let all: Vec<_> = READY.iter().map(|(known, _)| format!("`{known}`")).collect();
+    let near = nearest(name, READY.iter().map(|(known, _)| *known));
+    let near = near.map_or(String::new(), |near| format!("did you mean `{near}`? "));
+    format!("{near}there are {}; for another gateway, describe it without `like`", all.join(", "))
+}
+
 /// Returns the description of a name.
 pub(super) fn described(name: &Spanned<String>, diags: &mut Diagnostics) -> Option<Table> {
     let Some((known, text)) = READY.iter().find(|(known, _)| *known == name.value) else {
         diags.push(
             Diagnostic::error("unknown-name", format!("there is no ready description `{}`", name.value))
                 .at(&name.place, "not one that comes with Wasl")
-                .help(did_you_mean(&name.value, READY.iter().map(|(known, _)| *known))),
+                .help(known(&name.value)),
         );
         return None;
     };

@@ -252,6 +252,9 @@ fn a_secret_that_stands_in_a_description_is_warned_about() {
     assert!(made.is_some() && shown.contains("`authorization` stands in the file"), "{shown}");
     assert!(!shown.contains("planted"), "{shown}");
     assert!(built("sms-http", "like = \"kannel\"\n").0.is_none());
+    let (_, shown) = built("sms-http", "like = \"smsgate\"\n");
+    let names = "did you mean `sms-gate`? there are `kannel`, `jasmin`, `infobip`, `vonage`, `sms-gate`";
+    assert!(shown.contains(names) && !shown.contains("says neither"), "{shown}");
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub(crate) const TEXT_SHOWN: &str = "shown";
 pub(crate) async fn show(app: Arc<App>, call: Call) -> Answer {
     let query = call.query(&["after", "delivery", "text", "lang"])?;
     let ask = Ask {
-        id: call.named("id")?,
+        id: call.message()?,
         after: query.get("after")?,
         delivery: query.get("delivery")?,
         text: query.word("text", &[true], |_| TEXT_SHOWN)?.is_some(),

@@ -134,6 +134,17 @@ async fn correction(app: &App, scene: &Scene<'_>, fields: &Fields) -> Result<Eff
             None => locale.say("effect-correct-most", &[("n", Arg::Count(message.recipients.into()))]),
         },
     );
+    let texts = fields.texts();
+    let missing: Vec<_> = message
+        .text
+        .keys()
+        .filter(|language| !texts.iter().any(|(known, _)| known == language))
+        .cloned()
+        .collect();
+    if !missing.is_empty() {
+        let args = [("n", Arg::Count(missing.len() as u64)), ("languages", Arg::text(locale.list(&missing)))];
+        effect.say(Level::Act, locale.say("effect-correct-languages", &args));
+    }
     let open = open_of(&message, &progress);
     if open > 0 && progress.withdrawn.is_none() {
         effect.say(Level::Watch, locale.say("effect-supersede", &[("n", Arg::Count(open))]));

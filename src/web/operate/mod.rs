@@ -10,22 +10,20 @@ mod fields;
 mod forecast;
 mod forms;
 mod once;
+mod record;
 mod typed;
 
 pub(crate) use once::Once;
 
 use super::frame::{Frame, Live, Place, locale_of};
 use super::locale::Locale;
-use super::message::link;
 use super::page::drawn;
 use super::panels::Scene;
 use super::sheet::Sheet;
 use crate::api::call::{Answer, BODY_BYTES_MAX, Call, bad_value};
 use crate::api::problem::{Kind, Problem};
 use crate::api::{App, correct, gateways, messages};
-use crate::core::audit::Audit;
-use crate::core::ids::MessageId;
-use crate::core::query::{ActsFrom, Answer as Found, Query, Role};
+use crate::core::query::Role;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use effect::Effect;
@@ -33,11 +31,6 @@ use fields::{Fields, Step, answered, as_call};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// How many lines of the record are shown.
-const AUDIT_MAX: usize = 12;
-/// How many are looked at for those: what programs send would hide what people did.
-const AUDIT_LOOKED_AT_MAX: usize = 300;
 
 /// What people do by hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -318,7 +311,19 @@ fn see_other(place: &str) -> Response {
 
 /// Says what went wrong: its kind in the page's language, and the service's own words.
 fn told(locale: Locale, problem: &Problem) -> Markup {
-    const KEYS: [&str; 7] = ["reason", "to", "text", "life", "severity", "expires", typed::FIELD];
+    const KEYS: [&str; 11] = [
+        "reason",
+        "to",
+        "audience",
+        "contact",
+        "gateway",
+        "message",
+        "text",
+        "life",
+        "severity",
+        "expires",
+        typed::FIELD,
+    ];
     let known = problem.key().filter(|key| KEYS.contains(key));
     html! {
         div.trouble role="alert" {
@@ -342,13 +347,7 @@ async fn page(
     let (locale, panels) = drawn(app, call, &Sheet::Operate);
     let view = app.service.view();
     let scene = Scene::still(app, &view, locale);
-    let newest = Query::Acts { from: ActsFrom::Before(None), limit: AUDIT_LOOKED_AT_MAX };
-    let mut lines: Vec<Audit> = match app.service.read(newest).await? {
-        Found::Acts(links) => links.into_iter().map(|link| link.audit).collect(),
-        _ => Vec::new(),
-    };
-    lines.retain(|line| line.act != "accept");
-    lines.truncate(AUDIT_MAX);
+    let latest = record::latest(app).await?;
     let feed = "/operate".to_owned();
     let again = act.map(|act| format!("/operate?act={}", act.name()));
     let frame = Frame {
@@ -366,44 +365,9 @@ async fn page(
         (forms::ways(locale, call.caller.role, act))
         (content)
         (panels)
-        (audit(&scene, &lines))
+        (record::draw(&scene, &latest))
     };
     Ok(frame.respond(status, body))
-}
-
-/// What was done last, by whom and why.
-fn audit(scene: &Scene<'_>, lines: &[Audit]) -> Markup {
-    let locale = scene.locale;
-    let columns = ["audit-when", "stopped-who", "audit-act", "audit-on", "stopped-why"];
-    html! {
-        section.card.wide #record aria-label=(locale.word("audit-label")) {
-            h2 { (locale.word("audit-label")) }
-            @if lines.is_empty() { p.none { (locale.word("audit-none")) } }
-            @else {
-                div.scroll tabindex="0" role="region" aria-label=(locale.word("audit-label")) {
-                    table {
-                        thead { tr { @for column in columns { th scope="col" { (locale.word(column)) } } } }
-                        tbody {
-                            @for line in lines {
-                                tr {
-                                    th scope="row" { (scene.time(line.at)) }
-                                    td { bdi { (line.who) } }
-                                    td { bdi.name dir="ltr" { (line.act) } }
-                                    td {
-                                        @match line.on.parse::<MessageId>() {
-                                            Ok(id) => (link(id)),
-                                            Err(_) => (scene.gateway_link(&line.on)),
-                                        }
-                                    }
-                                    td dir="auto" { (line.reason) }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Says that there is no such thing as a field names.

@@ -206,7 +206,7 @@ fn history(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
         .iter()
         .filter(|outage| match &outage.of {
             OutageOf::Gateway(name) | OutageOf::Slice { gateway: name, .. } => *name == gateway.name,
-            OutageOf::OwnLine | OutageOf::Region(_) | OutageOf::Domain(_) => false,
+            _ => false,
         })
         .collect();
     html! {

@@ -1,7 +1,8 @@
 //! The sentence that sums it up: is anybody not being reached, what is broken since when, what carries.
 
 use super::{Drawn, Level, Scene, Shown};
-use crate::core::record::{Outage, OutageOf};
+use crate::core::record::{Outage, OutageOf, Overlay};
+use crate::core::time::Timestamp;
 use crate::core::view::{ChannelView, State};
 use crate::web::locale::{Arg, rich};
 use maud::{Markup, html};
@@ -79,8 +80,18 @@ fn trouble_of(scene: &Scene<'_>, channel: &ChannelView) -> Option<(Level, String
         {
             Some((Level::Watch, locale.say("verdict-channel-closed", &[name()])))
         }
-        State::Degraded => Some((Level::Watch, locale.say("verdict-channel-doubt", &[name()]))),
-        State::Up | State::Recovering | State::Unknown => None,
+        State::Up | State::Recovering | State::Degraded | State::Unknown => {
+            let throttled = throttled_until(scene, channel).filter(|_| channel.usable == 0);
+            let sentence = match throttled {
+                Some(until) => {
+                    let args = [name(), ("until", Arg::text(scene.time_text(until)))];
+                    locale.say("verdict-channel-throttled", &args)
+                }
+                None if channel.state == State::Degraded => locale.say("verdict-channel-doubt", &[name()]),
+                None => return None,
+            };
+            Some((Level::Watch, sentence))
+        }
     }
 }
 
@@ -97,6 +108,13 @@ fn laid_over(scene: &Scene<'_>, channel: &ChannelView) -> bool {
     let mut gateways = scene.view.gateways.iter().filter(|g| g.configured && g.channel == channel.channel);
     scene.view.held_all.is_none()
         && gateways.all(|gateway| gateway.overlay.as_ref().is_some_and(|overlay| !overlay.is_drill()))
+}
+
+/// Returns when the first of a channel's gateways may be used again, where providers asked to be left alone.
+fn throttled_until(scene: &Scene<'_>, channel: &ChannelView) -> Option<Timestamp> {
+    let gateways = scene.view.gateways.iter().filter(|g| g.configured && g.channel == channel.channel);
+    let in_use = gateways.filter(|g| g.overlay.as_ref().is_none_or(Overlay::is_drill));
+    in_use.filter_map(|gateway| gateway.deferred_until).min().filter(|_| scene.view.held_all.is_none())
 }
 
 /// Says which channels can be relied on.

@@ -60,13 +60,14 @@ impl Scene {
             whatsapp::start(whatsapp::Options { common: at(), ..Default::default() }).await.unwrap();
         let smsc = smsc::start(smsc::Options { common: at(), ..Default::default() }).await.unwrap();
         let controls = control::start(at(), at()).await.unwrap();
+        let page = controls.page_addr();
+        let asked =
+            [format!("dns:{}", controls.names_addr()), format!("tcp:{page}"), format!("http://{page}/")];
         let settings = file([
             Table::server().text("listen", here).plain("plain_http", true),
             Table::store(),
             Table::new("[detection]").text("dwell", "1s"),
-            Table::new("[[uplink]]")
-                .text("name", "line")
-                .plain("controls", format_args!("[\"tcp:{}\"]", controls.page_addr())),
+            Table::new("[[uplink]]").text("name", "line").plain("controls", format_args!("{asked:?}")),
             Table::whatsapp("wa", format_args!("http://{}", whatsapp.addr()))
                 .known()
                 .domains(&["internet", "meta"])

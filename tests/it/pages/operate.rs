@@ -1,6 +1,7 @@
 //! What people do by hand, with the forms of `/operate`.
 
 use super::*;
+use wasl::core::audit::{Audit, Hash, Link};
 
 #[tokio::test]
 async fn nothing_is_done_that_was_not_confirmed_and_a_form_sent_twice_acts_once() {
@@ -131,6 +132,13 @@ async fn a_message_is_forecast_then_sent_once() {
         nobody.body.contains("no contact belongs to the audience")
             && nobody.body.contains("nobody</textarea>")
     );
+    let arabic = house.post("/operate/send?lang=ar", "severity=minor&text-en=x&audiences=nobody").await;
+    assert!(arabic.body.contains("لا أحد في دفتر العناوين ينتمي إلى هذه المجموعة"), "{}", arabic.body);
+    assert!(
+        arabic.body.contains("<bdi lang=\"en\" dir=\"ltr\">`audience`: no contact belongs"),
+        "{}",
+        arabic.body
+    );
     let ungraded = house.post("/operate/send", "text-en=x&audiences=north").await;
     assert_eq!(ungraded.status, StatusCode::UNPROCESSABLE_ENTITY, "nobody chose how grave it is");
 }
@@ -172,6 +180,10 @@ async fn a_correction_says_whom_it_goes_to_and_a_recall_what_it_stops() {
     let form = format!("message={id}&text-en=Stay&reason=wrong+words");
     let asked = house.post("/operate/correct?lang=en", &form).await;
     assert!(asked.body.contains("25</bdi> people may have got the first words"), "{}", asked.body);
+    let missing = "The first words were also in <bdi>ar</bdi>, this is not";
+    assert!(asked.body.contains(missing), "a language that is missing is said: {}", asked.body);
+    let whole = format!("{form}&text-ar={}", encoded("ابقوا"));
+    assert!(!house.post("/operate/correct?lang=en", &whole).await.body.contains(missing));
     assert_eq!(house.post("/operate/correct", &asked.confirmed()).await.place(), format!("/messages/{id}"));
     let accepted = house.service.accepted.lock().unwrap();
     assert_eq!((accepted[0].corrects, accepted[0].recipients.len()), (Some(id), 25));
@@ -180,6 +192,42 @@ async fn a_correction_says_whom_it_goes_to_and_a_recall_what_it_stops() {
     assert!(asked.body.contains("24</bdi> deliveries are open"), "{}", asked.body);
     let nothing = house.post("/operate/cancel", "message=01M82KKSRF00054H2DMDGKM5RP&reason=x").await;
     assert_eq!(nothing.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_people_did_is_shown_in_words_however_much_programs_sent_since() {
+    let act = |number: u64, who: &str, act: &str, on: &str| {
+        let audit = Audit { at: NOW, who: who.into(), act: act.into(), on: on.into(), reason: "rain".into() };
+        Link { number, prev: Hash::default(), hash: Hash::default(), audit }
+    };
+    let id = message_id().to_string();
+    let mut service = day();
+    service.acts = vec![act(1, "amal", "hold", "signal-a"), act(2, "amal", "release", "all")];
+    service.acts.extend((3..1_500).map(|number| act(number, "sirens", "accept", &id)));
+    let house = House::new(service, true);
+    let (english, arabic) =
+        (house.get("/operate?lang=en").await.body, house.get("/operate?lang=ar").await.body);
+    let row = |page: &str| {
+        page.split("id=\"record\"").nth(1).unwrap().split("</section>").next().unwrap().to_owned()
+    };
+    for (page, words) in [
+        (&english, ["<td>held</td>", "<td>released</td>", "everything"]),
+        (&arabic, ["<td>إيقاف</td>", "<td>إعادة تشغيل</td>", "كل شيء"]),
+    ] {
+        let record = row(page);
+        for word in words {
+            assert!(record.contains(word), "{word} is not in {record}");
+        }
+        assert!(record.contains("amal") && !record.contains("sirens"), "{record}");
+    }
+    assert!(!row(&arabic).contains(">hold<") && !row(&arabic).contains(">release<"));
+    let mut busy = day();
+    busy.acts = (1..10_100).map(|number| act(number, "sirens", "accept", &id)).collect();
+    let told = House::new(busy, true).get("/operate?lang=en").await.body;
+    assert!(
+        row(&told).contains("Nothing among the newest"),
+        "it does not say that nothing is on record: {told}"
+    );
 }
 
 #[tokio::test]

@@ -162,6 +162,22 @@ async fn a_sheet_names_whom_nothing_reaches_and_goes_on_record_without_naming_an
     assert_eq!(ids(&all), ["c-east", "c-mail", "c-reached"]);
     assert_eq!(make("approver", json!({})).await["status"], 403, "names and numbers are for admins");
     assert_eq!(make("admin", json!({"everyone": true})).await["status"], 422);
+    // An audience that nobody has is a slip, not good news.
+    for (key, asked) in
+        [("audience", json!({"audience": "nix"})), ("first", json!({"first": ["staff", "nix"]}))]
+    {
+        let refused = make("admin", asked).await;
+        let said = format!(
+            "`{key}`: no contact belongs to the audience `nix`; the audiences are `residents`, `staff`"
+        );
+        assert_eq!((&refused["status"], &refused["detail"]), (&json!(422), &json!(said)));
+    }
+    for who in ["none", "one", "several"] {
+        let refused = get(&router, "approver", &format!("/v1/reach?who={who}&audience=nix")).await;
+        assert_eq!(refused["status"], 422, "{refused}");
+        let known = get(&router, "approver", &format!("/v1/reach?who={who}&audience=staff")).await;
+        assert!(known["contacts"].is_array(), "just imported, not counted yet: {known}");
+    }
 
     let acts = get(&router, "admin", "/v1/audit?act=call-tree").await;
     let told: Vec<_> = acts["acts"]

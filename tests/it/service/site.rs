@@ -171,15 +171,16 @@ async fn a_correction_goes_to_whom_the_first_words_reached_and_stops_them_for_th
     let site = yard.open().await;
     call(&site, "POST", "/v1/gateways/sms/hold", json!({"reason": "so that one has to wait"})).await;
     let message = json!({
-        "severity": "severe", "text": {"en": "Go to the school"}, "incident": "flood",
-        "to": [{"whatsapp": "+970599000001"}, {"sms": "+970599000002"}],
+        "severity": "severe", "text": {"en": "Go to the school", "ar": "إلى المدرسة"}, "incident": "flood",
+        "to": [{"whatsapp": "+970599000001", "language": "en"}, {"sms": "+970599000002", "language": "ar"}],
     });
     let sent = call(&site, "POST", "/v1/messages", message).await;
     let id = sent["id"].as_str().unwrap();
     let path = format!("/v1/messages/{id}");
     until(&site, &path, |message| message["settled"]["delivered"] == json!(1)).await;
 
-    let correction = |text: &str| json!({"text": {"en": text}, "reason": "the school is flooded"});
+    let correction =
+        |text: &str| json!({"text": {"en": text, "ar": text}, "reason": "the school is flooded"});
     let done = call(&site, "POST", &format!("{path}/correct"), correction("Go to the hill")).await;
     assert_eq!((&done["deliveries"], &done["superseded"]), (&json!(1), &json!(1)), "{done:#}");
     let by = done["id"].as_str().unwrap();
@@ -195,8 +196,30 @@ async fn a_correction_goes_to_whom_the_first_words_reached_and_stops_them_for_th
     let url = |of: &str| format!("http://{}/v1/messages/{of}/correct", site.address());
     let (status, told) = ask(&url(id), "POST", correction("Go to the bridge")).await;
     assert_eq!((status, &told["message"]), (StatusCode::CONFLICT, &json!(by)), "{told:#}");
-    let third = call_at(&url(by), "POST", correction("Stay where you are")).await;
-    assert_eq!(third["deliveries"], json!(1));
+    let cancel = |of: &str| format!("http://{}/v1/messages/{of}/cancel", site.address());
+    let (status, told) = ask(&cancel(id), "POST", json!({"reason": "wrong"})).await;
+    assert_eq!((status, &told["message"]), (StatusCode::CONFLICT, &json!(by)), "{told:#}");
+    assert!(told["detail"].as_str().unwrap().starts_with(&format!("it was corrected by {by}")), "{told:#}");
+    let (status, told) = ask(&cancel(by), "POST", json!({"reason": "wrong"})).await;
+    let ended = "each of its deliveries has ended: there is nothing to recall";
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(told["detail"].as_str().unwrap().starts_with(ended), "{told:#}");
+    let (status, told) = ask(&cancel("01M82KKSRF00054H2DMDGKM5RP"), "POST", json!({"reason": "wrong"})).await;
+    let none = "there is no message 01M82KKSRF00054H2DMDGKM5RP, or it is no longer on record";
+    assert_eq!((status, &told["detail"]), (StatusCode::NOT_FOUND, &json!(none)));
+    let (status, told) = ask(&cancel("xyz"), "POST", json!({"reason": "wrong"})).await;
+    let none = "there is no message `xyz`: an id has 26 letters and digits";
+    assert_eq!((status, &told["detail"]), (StatusCode::NOT_FOUND, &json!(none)));
+    let hold = format!("http://{}/v1/gateways/smss/hold", site.address());
+    let (status, told) = ask(&hold, "POST", json!({"reason": "noisy"})).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let detail = told["detail"].as_str().unwrap();
+    assert!(detail.starts_with("there is no gateway `smss`; did you mean `sms`? there are `"), "{detail}");
+
+    let arabic = json!({"text": {"ar": "ابقوا حيث أنتم"}, "reason": "no other at hand"});
+    let third = call_at(&url(by), "POST", arabic).await;
+    assert_eq!((&third["deliveries"], &third["untranslated"]), (&json!(1), &json!({"en": 1})), "{third:#}");
+    assert_eq!(done.get("untranslated"), None, "the first correction has all of the languages");
     call(&site, "POST", "/v1/gateways/sms/release", json!({"reason": "the test goes on"})).await;
     let third = format!("/v1/messages/{}", third["id"].as_str().unwrap());
     until(&site, &third, |message| message["settled"]["delivered"] == json!(1)).await;
