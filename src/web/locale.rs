@@ -399,6 +399,13 @@ mod tests {
         for words in [WORDS_EN, WORDS_AR] {
             assert!(FluentResource::try_new(words.to_owned()).is_ok(), "every message parses");
         }
+        for words in [WORDS_EN, WORDS_AR] {
+            let mut seen = BTreeSet::new();
+            for line in words.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())) {
+                let id = line.split(' ').next();
+                assert!(seen.insert(id), "{id:?} is there twice: the later words would hide the earlier");
+            }
+        }
         assert_eq!(messages(WORDS_EN), messages(WORDS_AR));
         assert_eq!(arguments(WORDS_EN), arguments(WORDS_AR));
     }

@@ -72,7 +72,7 @@ fn facts(scene: &Scene<'_>, outage: &Outage) -> Markup {
 pub(super) fn evidence(scene: &Scene<'_>, outage: &Outage) -> Markup {
     let locale = scene.locale;
     html! {
-        @if outage.signs.is_empty() { p.none { (locale.word("evidence-none")) } }
+        @if outage.signs.is_empty() { p.none { (locale.word("sign-none")) } }
         @else { ul { @for sign in &outage.signs { li { (rich(&told(locale, sign))) } } } }
     }
 }
@@ -87,13 +87,13 @@ pub(super) fn told(locale: Locale, sign: &Sign) -> String {
             match layer {
                 Some(layer) => {
                     let layer = ("layer", Arg::text(locale.layer(*layer)));
-                    locale.say("evidence-probes-layer", &[n(*failed), why, layer])
+                    locale.say("sign-probes-layer", &[n(*failed), why, layer])
                 }
-                None => locale.say("evidence-probes", &[n(*failed), why]),
+                None => locale.say("sign-probes", &[n(*failed), why]),
             }
         }
         Sign::Attempts { failed, reason } => {
-            locale.say("evidence-attempts", &[n(*failed), ("why", Arg::text(locale.reason(*reason)))])
+            locale.say("sign-attempts", &[n(*failed), ("why", Arg::text(locale.reason(*reason)))])
         }
         Sign::Receipts { gateway: name, region, came, expected } => {
             let args = [
@@ -102,19 +102,19 @@ pub(super) fn told(locale: Locale, sign: &Sign) -> String {
                 ("came", Arg::text(locale.number((*came).into()))),
                 ("expected", Arg::text(locale.number((*expected).into()))),
             ];
-            let id = if region.is_empty() { "evidence-receipts" } else { "evidence-receipts-region" };
+            let id = if region.is_empty() { "sign-receipts" } else { "evidence-receipts-region" };
             locale.say(id, &args)
         }
         Sign::Delivers { gateway: name, region } => {
-            let id = if region.is_empty() { "evidence-delivers" } else { "evidence-delivers-region" };
+            let id = if region.is_empty() { "sign-delivers" } else { "evidence-delivers-region" };
             locale.say(id, &[gateway(name), ("region", Arg::text(&**region))])
         }
         Sign::Controls { failed, of } => {
             let count = |n: u8| Arg::text(locale.number(n.into()));
-            locale.say("evidence-controls", &[("failed", count(*failed)), ("of", count(*of))])
+            locale.say("sign-controls", &[("failed", count(*failed)), ("of", count(*of))])
         }
-        Sign::Provider => locale.word("evidence-provider"),
-        Sign::Down { gateway: name } => locale.say("evidence-down", &[gateway(name)]),
+        Sign::Provider => locale.word("sign-provider"),
+        Sign::Down { gateway: name } => locale.say("sign-down", &[gateway(name)]),
     }
 }
 

@@ -151,7 +151,7 @@ fn of_format_4(folder: &Path) {
         // Plain, row version 2, format 4, then what is behind it: position, clock, salt.
         let mut meta = writing.open_table(of("meta")).unwrap();
         let mut row = meta.get(&[][..]).unwrap().unwrap().value().to_vec();
-        assert_eq!(row[..3], [0, 2, 9]);
+        assert_eq!(row[..3], [0, 2, 10]);
         row[2] = 4;
         meta.insert(&[][..], &row[..]).unwrap();
     }

@@ -541,35 +541,35 @@ blame-region = شبكة الوصول الأخيرة في المنطقة، أيً
 blame-line = خطنا نحن
 blame-domain = ما تشترك فيه البوابات
 blame-open = لم يُعرف بعد: القناة أم الشبكة هناك
-evidence-none = لم يُحفظ منها شيء.
-evidence-probes = { $n ->
+sign-none = لم يُحفظ منها شيء.
+sign-probes = { $n ->
     [one] فشل فحص واحد: { $why }
     [two] فشل فحصان: { $why }
     [few] فشلت { $n } فحوص: { $why }
     [many] فشل { $n } فحصًا: { $why }
    *[other] فشل { $n } فحص: { $why }
   }
-evidence-probes-layer = { $n ->
+sign-probes-layer = { $n ->
     [one] فشل فحص واحد عند { $layer }: { $why }
     [two] فشل فحصان، آخرهما عند { $layer }: { $why }
     [few] فشلت { $n } فحوص، آخرها عند { $layer }: { $why }
     [many] فشل { $n } فحصًا، آخرها عند { $layer }: { $why }
    *[other] فشل { $n } فحص، آخرها عند { $layer }: { $why }
   }
-evidence-attempts = { $n ->
+sign-attempts = { $n ->
     [one] فشلت محاولة واحدة: { $why }
     [two] فشلت محاولتان: { $why }
     [few] فشلت { $n } محاولات: { $why }
     [many] فشلت { $n } محاولة: { $why }
    *[other] فشلت { $n } محاولة: { $why }
   }
-evidence-receipts = { $gateway }: وصل { $came } من إيصالات كان يُنتظر منها { $expected }
-evidence-receipts-region = { $gateway }، { $region }: وصل { $came } من إيصالات كان يُنتظر منها { $expected }
-evidence-delivers = { $gateway } توصل الرسائل: إيصالاتها تأتي
-evidence-delivers-region = { $gateway } توصل الرسائل في { $region }: إيصالاتها تأتي
-evidence-controls = فشل { $failed } من أصل { $of } من نقاط ضبط خطنا
-evidence-provider = المزوّد نفسه يقول ذلك
-evidence-down = { $gateway } متوقفة
+sign-receipts = { $gateway }: وصل { $came } من إيصالات كان يُنتظر منها { $expected }
+sign-receipts-region = { $gateway }، { $region }: وصل { $came } من إيصالات كان يُنتظر منها { $expected }
+sign-delivers = { $gateway } توصل الرسائل: إيصالاتها تأتي
+sign-delivers-region = { $gateway } توصل الرسائل في { $region }: إيصالاتها تأتي
+sign-controls = فشل { $failed } من أصل { $of } من نقاط ضبط خطنا
+sign-provider = المزوّد نفسه يقول ذلك
+sign-down = { $gateway } متوقفة
 report-under-way = قيد الإرسال
 report-reached = وصلت
 report-rerouted = حُوّلت إلى طريق آخر

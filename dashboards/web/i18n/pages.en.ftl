@@ -446,26 +446,26 @@ blame-region = the region's last mile, whatever the channel
 blame-line = our own line
 blame-domain = what the gateways share
 blame-open = not known yet: the channel, or the network there
-evidence-none = None was kept.
-evidence-probes = { $n ->
+sign-none = None was kept.
+sign-probes = { $n ->
     [one] One probe failed: { $why }
    *[other] { $n } probes failed: { $why }
   }
-evidence-probes-layer = { $n ->
+sign-probes-layer = { $n ->
     [one] One probe failed, at { $layer }: { $why }
    *[other] { $n } probes failed, the last at { $layer }: { $why }
   }
-evidence-attempts = { $n ->
+sign-attempts = { $n ->
     [one] One attempt failed: { $why }
    *[other] { $n } attempts failed: { $why }
   }
-evidence-receipts = { $gateway }: { $came } receipts came of { $expected } that were due
-evidence-receipts-region = { $gateway }, { $region }: { $came } receipts came of { $expected } that were due
-evidence-delivers = { $gateway } delivers: its receipts come
-evidence-delivers-region = { $gateway } delivers in { $region }: its receipts come
-evidence-controls = { $failed } of { $of } controls of our line failed
-evidence-provider = Its provider says so itself
-evidence-down = { $gateway } is down
+sign-receipts = { $gateway }: { $came } receipts came of { $expected } that were due
+sign-receipts-region = { $gateway }, { $region }: { $came } receipts came of { $expected } that were due
+sign-delivers = { $gateway } delivers: its receipts come
+sign-delivers-region = { $gateway } delivers in { $region }: its receipts come
+sign-controls = { $failed } of { $of } controls of our line failed
+sign-provider = Its provider says so itself
+sign-down = { $gateway } is down
 report-under-way = Under way
 report-reached = Reached
 report-rerouted = Re-routed
