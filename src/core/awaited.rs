@@ -11,6 +11,9 @@ use super::slab::Handle;
 use super::time::Span;
 use super::view::State;
 
+/// Nothing is learned of how long receipts take while more than this lies at the provider.
+const QUIET: Span = Span::from_secs(1);
+
 impl Core {
     /// Takes a receipt's lag into the curve of its road, while that works: an outage must not teach that silence is
     /// normal.
@@ -59,7 +62,9 @@ impl Core {
     /// Returns the region to learn for, where there is something to learn.
     fn learns(&self, row: Handle, gateway: GatewayId) -> Option<RegionId> {
         let is_up = matches!(self.fleet.state(gateway), State::Up | State::Unknown);
-        self.region_of(row).filter(|region| is_up && !self.receipts.is_silent(gateway, *region))
+        // How long a crowd's messages take is the crowd's doing.
+        let is_quiet = self.fleet.get(gateway).is_none_or(|g| g.capacity.queue(self.now) < QUIET);
+        self.region_of(row).filter(|region| is_up && is_quiet && !self.receipts.is_silent(gateway, *region))
     }
 
     /// Waits for the receipt of an attempt that was taken just now.
@@ -67,7 +72,8 @@ impl Core {
         let known = self.fleet.get(gateway);
         let gives = tells(repeat) && known.is_some_and(|g| g.config.receipts != Receipts::None);
         if let Some(region) = self.region_of(row).filter(|_| gives) {
-            self.receipts.watch(gateway, region, self.now);
+            let queue = known.map_or(Span::ZERO, |g| g.capacity.queue(self.now));
+            self.receipts.watch(gateway, region, queue, self.now);
         }
     }
 

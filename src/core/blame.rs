@@ -16,8 +16,11 @@ use super::time::{Span, Timestamp};
 use super::view::State;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A region that was blamed so lately is blamed first where it cannot be told. Cites: the design's section on blame.
+/// Where a region was at fault so lately, a gateway there is not blamed because another one delivers: some come back before
+/// others. Cites: the design's section on blame.
 const BLAMED_LATELY: Span = Span::from_hours(2);
+/// How long a region stays blamed after the last sign that more than one road there is silent.
+const REGION_STANDS: Span = Span::from_mins(30);
 /// How long a verdict on who is at fault stands before it is thought over.
 const THOUGHT_OVER: Span = Span::from_mins(1);
 /// Gateways of one domain fall together when they do so within this long.
@@ -28,7 +31,7 @@ const TOGETHER: Span = Span::from_mins(10);
 pub(super) struct Slices {
     /// Those whose receipts stay away so surely that it is declared, who is at fault, and since when that is said.
     down: BTreeMap<(GatewayId, RegionId), (Fault, Timestamp)>,
-    /// When each region was last blamed.
+    /// When each region was last seen to be at fault.
     blamed: BTreeMap<RegionId, Timestamp>,
     /// The gateways that are at fault themselves, wherever they are watched.
     accused: GatewaySet,
@@ -45,8 +48,8 @@ enum Fault {
 /// What the rest of the table says of one gateway in one region.
 #[derive(Clone, Copy, Default, Debug)]
 struct Table {
-    /// Probes or sends speak against the gateway too.
-    path_bad: bool,
+    /// The gateway is down by its probes or sends too.
+    path_down: bool,
     /// Other channels in the region: that are silent, and of the same bearer that deliver.
     there_bad: u32,
     there_fine: u32,
@@ -73,12 +76,13 @@ impl Slices {
 }
 
 impl Table {
-    /// Judges. `lately`: the region was blamed before.
+    /// Judges. `lately`: the region was at fault before.
     fn judge(self, lately: bool) -> Fault {
         match self {
-            _ if self.path_bad => Fault::Gateway,
+            _ if self.path_down => Fault::Gateway,
+            _ if self.accuses_region() => Fault::Region,
+            _ if lately => Fault::Open,
             _ if self.there_fine > 0 && self.there_bad == 0 => Fault::Gateway,
-            _ if self.accuses_region() || lately => Fault::Region,
             _ if self.is_everywhere() && (self.there_bad == 0 || self.there_fine > 0) => Fault::Gateway,
             _ => Fault::Open,
         }
@@ -90,7 +94,7 @@ impl Table {
 
     /// Says whether what is seen now speaks against the region.
     fn accuses_region(self) -> bool {
-        !self.path_bad && self.there_bad > 0 && self.there_fine == 0 && !self.is_everywhere()
+        !self.path_down && self.there_bad > 0 && self.there_fine == 0 && !self.is_everywhere()
     }
 }
 
@@ -107,18 +111,16 @@ impl Core {
             let is_there = self.fleet.get(slice.gateway).is_some_and(|g| g.configured);
             let judged = match self.said(at) {
                 _ if !is_there => continue,
-                None if slice.sure && self.may_accuse(slice.gateway) => (self.fault(slice, &slices), now),
+                None if slice.sure && slice.bad && self.may_accuse(slice.gateway) => {
+                    (self.fault(None, slice, &slices), now)
+                }
                 // What is on its way back says nothing new.
                 Some(known) if !slice.bad => known,
                 None => continue,
                 Some((fault, since)) if fault != Fault::Open && now.since(since) < THOUGHT_OVER => {
                     (fault, since)
                 }
-                Some((before, _)) => match self.fault(slice, &slices) {
-                    // What was known is not forgotten because its evidence grows old.
-                    Fault::Open => (before, now),
-                    fault => (fault, now),
-                },
+                Some((before, _)) => (self.fault(Some(before), slice, &slices), now),
             };
             down.insert(at, judged);
         }
@@ -127,9 +129,10 @@ impl Core {
         self.tell_slices(&slices);
     }
 
-    fn fault(&mut self, slice: &Slice, slices: &[Slice]) -> Fault {
+    /// Judges who is at fault. `before`: who was said to be.
+    fn fault(&mut self, before: Option<Fault>, slice: &Slice, slices: &[Slice]) -> Fault {
         let Some(of) = self.fleet.get(slice.gateway) else { return Fault::Open };
-        let mut table = Table { path_bad: of.cell.path_in_doubt(), ..Table::default() };
+        let mut table = Table { path_down: of.cell.state() == State::Down, ..Table::default() };
         for other in slices.iter().filter(|other| other.bad || other.fine) {
             let Some(another) = self.fleet.get(other.gateway) else { continue };
             let same_bearer = another.config.channel.bearer() == of.config.channel.bearer();
@@ -146,21 +149,37 @@ impl Core {
                 table.elsewhere_fine += u32::from(other.fine);
             }
         }
-        let lately = self.slices.blamed.get(&slice.region);
-        let fault = table.judge(lately.is_some_and(|at| self.now.since(*at) < BLAMED_LATELY));
-        if fault == Fault::Region {
+        let blamed = self.slices.blamed.get(&slice.region);
+        let blamed_within = |span: Span| blamed.is_some_and(|at| self.now.since(*at) < span);
+        let fault = match (table.judge(blamed_within(BLAMED_LATELY)), before) {
+            // What was known is not forgotten because its evidence grows old.
+            (Fault::Open, Some(Fault::Gateway)) => Fault::Gateway,
+            (Fault::Open, Some(Fault::Region)) if blamed_within(REGION_STANDS) => Fault::Region,
+            (Fault::Open, None) if blamed_within(REGION_STANDS) && self.is_region_out(slice.region) => {
+                Fault::Region
+            }
+            (fault, _) => fault,
+        };
+        if table.accuses_region() {
             self.slices.blamed.insert(slice.region, self.now);
         }
         fault
     }
 
+    fn is_region_out(&self, region: RegionId) -> bool {
+        self.ledger.is_open(&OutageOf::Region(self.receipts.region_name(region).to_owned()))
+    }
+
     /// Returns what was said of a gateway in a region, in this run or on record.
     fn said(&self, at: (GatewayId, RegionId)) -> Option<(Fault, Timestamp)> {
         let (fault, since) = *self.slices.down.get(&at)?;
+        if fault != Fault::Open {
+            return Some((fault, since));
+        }
         let region = self.receipts.region_name(at.1).to_owned();
         let gateway = self.fleet.get(at.0)?.config.name.clone();
         let on_record = match fault {
-            Fault::Open if self.ledger.is_open(&OutageOf::Region(region.clone())) => Fault::Region,
+            _ if self.is_region_out(at.1) => Fault::Region,
             Fault::Open if self.ledger.is_settled(&OutageOf::Slice { gateway, region }) => Fault::Gateway,
             fault => fault,
         };
@@ -343,13 +362,13 @@ mod tests {
     use super::*;
 
     const ALONE: Table =
-        Table { path_bad: false, there_bad: 0, there_fine: 0, elsewhere_bad: 0, elsewhere_fine: 0 };
+        Table { path_down: false, there_bad: 0, there_fine: 0, elsewhere_bad: 0, elsewhere_fine: 0 };
 
     #[test]
     fn who_is_at_fault_is_told_by_the_rest_of_the_table() {
         let cases = [
             (ALONE, Fault::Open, "nothing else is known"),
-            (Table { path_bad: true, there_bad: 2, ..ALONE }, Fault::Gateway, "its probes fail too"),
+            (Table { path_down: true, there_bad: 2, ..ALONE }, Fault::Gateway, "its probes fail too"),
             (Table { there_fine: 1, ..ALONE }, Fault::Gateway, "another one delivers there"),
             (Table { there_bad: 1, ..ALONE }, Fault::Region, "another one is silent there too"),
             (Table { there_bad: 1, elsewhere_fine: 1, ..ALONE }, Fault::Region, "and it delivers elsewhere"),
@@ -364,10 +383,9 @@ mod tests {
         for (table, fault, why) in cases {
             assert_eq!(table.judge(false), fault, "{why}");
         }
-        assert_eq!(ALONE.judge(true), Fault::Region, "it was blamed lately");
         let other = Table { there_fine: 1, ..ALONE };
-        assert_eq!(other.judge(true), Fault::Gateway, "another one delivers there now");
-        let its_own = Table { path_bad: true, ..ALONE };
+        assert_eq!(other.judge(true), Fault::Open, "some come back before others");
+        let its_own = Table { path_down: true, ..ALONE };
         assert_eq!(its_own.judge(true), Fault::Gateway, "its probes fail, whatever was blamed lately");
     }
 }

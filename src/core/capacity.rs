@@ -91,6 +91,13 @@ impl Capacity {
         self.in_flight < self.window && self.bucket.as_ref().is_none_or(|b| b.now(now) >= 1.0)
     }
 
+    /// Returns how long what goes now lies at the provider behind what went before, if it serves no faster than it may be sent to:
+    /// a burst is taken at once, but not delivered at once.
+    pub(crate) fn queue(&self, now: Timestamp) -> Span {
+        let queue = self.bucket.as_ref().map_or(0.0, |b| (b.burst - b.now(now) - 1.0).max(0.0) / b.per_sec);
+        Span::from_ms((queue * 1000.0) as i64)
+    }
+
     /// Returns when the next token is there, where only a token is missing.
     pub(crate) fn next_token(&self, now: Timestamp) -> Option<Timestamp> {
         if self.in_flight >= self.window {

@@ -183,12 +183,12 @@ impl Receipts {
         }
     }
 
-    /// Watches a message that was taken at this time.
-    pub(crate) fn watch(&mut self, gateway: GatewayId, region: RegionId, now: Timestamp) {
+    /// Watches a message that was taken at this time, and lies in a queue for so long before it goes on.
+    pub(crate) fn watch(&mut self, gateway: GatewayId, region: RegionId, queue: Span, now: Timestamp) {
         let is_full = self.silences.len() >= CELLS_MAX;
         match self.silences.entry((gateway, region)) {
             Entry::Vacant(_) if is_full => return,
-            place => place.or_default().begin(now),
+            place => place.or_default().begin(queue, now),
         }
         self.beat_at.get_or_insert(now + BEAT);
     }

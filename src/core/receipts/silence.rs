@@ -69,6 +69,8 @@ pub(crate) struct Missed {
 #[derive(Clone, Copy, Debug)]
 struct Cohort {
     begins: Timestamp,
+    /// How long it lay in a queue first: a receipt is due that much later.
+    queue: Span,
     pending: u32,
 }
 
@@ -87,15 +89,15 @@ impl Silence {
         (self.swallowing.value() as u32, self.flaky.value() as u32)
     }
 
-    /// Watches a message that was taken.
-    pub(super) fn begin(&mut self, now: Timestamp) {
+    /// Watches a message that was taken, and lies in a queue for so long.
+    pub(super) fn begin(&mut self, queue: Span, now: Timestamp) {
         if self.cohorts.is_empty() {
             self.beaten = now;
         }
         let second = Timestamp::from_ms(now.ms().div_euclid(1_000) * 1_000);
         match self.cohorts.back_mut() {
             Some(last) if last.begins >= second => last.pending += 1,
-            _ => self.cohorts.push_back(Cohort { begins: second, pending: 1 }),
+            _ => self.cohorts.push_back(Cohort { begins: second, queue, pending: 1 }),
         }
         if self.cohorts.len() > COHORTS_MAX {
             self.merge_older();
@@ -111,7 +113,8 @@ impl Silence {
             let first = pair[0].begins;
             let later: i64 = pair.iter().map(|c| c.begins.since(first).ms() * i64::from(c.pending)).sum();
             let begins = first + Span::from_ms(later / i64::from(pending.max(1)));
-            self.cohorts.push_back(Cohort { begins, pending });
+            let queue = pair.iter().map(|cohort| cohort.queue).max().unwrap_or(Span::ZERO);
+            self.cohorts.push_back(Cohort { begins, queue, pending });
         }
         self.cohorts.extend(newer);
     }
@@ -121,11 +124,13 @@ impl Silence {
         let at = self.cohorts.iter().rposition(|cohort| cohort.begins <= taken && cohort.pending > 0);
         let Some(cohort) = at.and_then(|at| self.cohorts.get_mut(at)) else { return };
         cohort.pending -= 1;
-        self.expect(1.0, self.beaten.since(taken).max(Span::ZERO), now.since(taken), shape);
+        let due = taken + cohort.queue;
+        self.expect(1.0, self.beaten.since(due), now.since(due), shape);
         self.came += if came { 1.0 } else { 0.0 };
     }
 
     fn expect(&mut self, messages: f32, from: Span, to: Span, shape: &Shape) {
+        let (from, to) = (from.max(Span::ZERO), to.max(Span::ZERO));
         let half = |age: Span| Span::from_ms(age.ms() / 2);
         self.expected += messages * (shape.expected(to) - shape.expected(from));
         self.expected_late += messages * (shape.expected(half(to)) - shape.expected(half(from)));
@@ -143,8 +148,8 @@ impl Silence {
         }
         let cohorts = std::mem::take(&mut self.cohorts);
         for cohort in &cohorts {
-            let from = self.beaten.since(cohort.begins).max(Span::ZERO);
-            self.expect(cohort.pending as f32, from, now.since(cohort.begins), shape);
+            let due = cohort.begins + cohort.queue;
+            self.expect(cohort.pending as f32, self.beaten.since(due), now.since(due), shape);
         }
         self.cohorts = cohorts;
         let since = now.since(self.beaten);
@@ -244,7 +249,7 @@ mod tests {
         let (mut doubt, mut sure) = (None, None);
         for second in 0..secs {
             let now = Timestamp::from_ms(second * 1_000);
-            silence.begin(now);
+            silence.begin(Span::ZERO, now);
             // Spread evenly: 87 in 100 arrive where nothing is wrong.
             if second >= 3 && (second * 61 % 100) < i64::from(arrive) {
                 silence.end(now - Span::from_secs(3), true, &shape, now);
@@ -276,7 +281,7 @@ mod tests {
         let (mut silence, shape) = (Silence::default(), shape());
         for second in 0..120 {
             let now = Timestamp::from_ms(second * 1_000);
-            silence.begin(now);
+            silence.begin(Span::ZERO, now);
             silence.beat(&shape, true, now);
         }
         assert_eq!(silence.worst(), 0);
