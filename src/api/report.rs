@@ -113,9 +113,11 @@ pub(crate) async fn report(app: &App, id: OutageId) -> Result<Report, Problem> {
                 complete = false;
                 break 'messages;
             }
-            let is_meant = message.accepted_at < scope.to && !message.status.is_drill();
+            if message.accepted_at >= scope.to || message.status.is_drill() {
+                continue;
+            }
             let mut after = None;
-            while is_meant {
+            loop {
                 let asking = Query::Deliveries { message: progress.message, after, limit: ROWS_MAX };
                 let Found::Deliveries(stories) = app.service.read(asking).await? else { break };
                 stories.iter().for_each(|story| impact.count(&scope, message, story));
