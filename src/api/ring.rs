@@ -217,6 +217,7 @@ impl Inner {
             Event::Accepted { .. }
             | Event::Answered { .. }
             | Event::Receipt { .. }
+            | Event::Canary { .. }
             | Event::StrayReceipt { .. }
             | Event::Replied { .. }
             | Event::Settled { .. } => return,

@@ -431,6 +431,10 @@ fn pictures() -> Value {
             "probes": list(to("Probe")), "in_flight": count(), "unconfirmed": count(),
             "receipts": words(["none", "delivered", "read"]), "time_out_ms": count(),
             "quotas": {"type": "object", "additionalProperties": share()}, "failure_domains": list(text()),
+            "canaries": list(whole(json!({
+                "region": text(), "sent": or_null(at()), "result": or_null(words(["delivered", "missed", "refused"])),
+                "reason": to("Why"), "at": or_null(at()), "lag_ms": or_null(count()),
+            }))),
         })),
         "Channel": whole(json!({
             "channel": channel(), "state": state(), "gateways": count(), "usable": count(),

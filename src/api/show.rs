@@ -3,7 +3,7 @@
 use super::address::mask;
 use crate::core::channel::GatewayId;
 use crate::core::effect::Event;
-use crate::core::evidence::{Layer, Verdict};
+use crate::core::evidence::{CanaryResult, Layer, Verdict};
 use crate::core::message::{Message, Severity};
 use crate::core::outcome::{DeliveryResult, Reason};
 use crate::core::query::DeliveryStory;
@@ -11,9 +11,9 @@ use crate::core::record::{
     Attempt, Outage, OutageOf, Overlay, OverlayKind, Plan, Progress, Repeat, Settled, Sign, Standing,
 };
 use crate::core::reply::{Answers, Asks, KeptReply, Said};
-use crate::core::time::Timestamp;
+use crate::core::time::{Span, Timestamp};
 use crate::core::view::{
-    ChannelView, Counts, GatewayView, HelpOf, HelpView, OpenDelivery, ProbeView, UplinkView, View,
+    CanaryView, ChannelView, Counts, GatewayView, HelpOf, HelpView, OpenDelivery, ProbeView, UplinkView, View,
 };
 use serde_json::{Map, Value, json};
 
@@ -66,12 +66,29 @@ pub(crate) fn gateway(gateway: &GatewayView) -> Value {
         "overlay": gateway.overlay.as_ref().map(overlay),
         "deferred_until": gateway.deferred_until.map(time),
         "probes": gateway.probes.iter().map(probe).collect::<Vec<_>>(),
+        "canaries": gateway.canaries.iter().map(canary).collect::<Vec<_>>(),
         "in_flight": gateway.in_flight,
         "unconfirmed": gateway.unconfirmed,
         "receipts": gateway.receipts.name(),
         "time_out_ms": gateway.time_out.ms(),
         "quotas": quotas,
         "failure_domains": gateway.failure_domains,
+    })
+}
+
+fn canary(canary: &CanaryView) -> Value {
+    let (at, result) = canary.last.map_or((None, None), |(at, result)| (Some(at), Some(result)));
+    let why = match result {
+        Some(CanaryResult::Refused(why)) => Some(why),
+        _ => None,
+    };
+    json!({
+        "region": canary.region,
+        "sent": canary.sent.map(time),
+        "result": result.map(CanaryResult::name),
+        "reason": reason(why),
+        "at": at.map(time),
+        "lag_ms": canary.lag.map(Span::ms),
     })
 }
 
@@ -457,6 +474,10 @@ pub(crate) fn event(at: Timestamp, event: &Event, view: &View) -> (&'static str,
         Event::Receipt { attempt, gateway: g, kind, lag } => (
             "receipt",
             json!({"attempt": attempt.to_string(), "gateway": gateway(g), "kind": kind.name(), "lag_ms": lag.ms()}),
+        ),
+        Event::Canary { gateway: g, region, result, lag } => (
+            "canary",
+            json!({"gateway": gateway(g), "region": region, "result": result.name(), "lag_ms": lag.map(Span::ms)}),
         ),
         Event::StrayReceipt { gateway: g } => ("stray_receipt", json!({"gateway": gateway(g)})),
         Event::Replied { gateway: g, kind, message } => (

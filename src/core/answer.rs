@@ -34,6 +34,9 @@ pub(super) fn rest(retry_after: Option<Span>) -> Span {
 impl Core {
     /// Takes a gateway's answer to an attempt.
     pub(super) fn answered(&mut self, id: AttemptId, outcome: Outcome, took: Span) {
+        if self.canary_answered(id, &outcome) {
+            return;
+        }
         let Some(place) = self.find_attempt(id) else { return };
         let Some(attempt) = self.attempts.get(place) else { return };
         let (gateway, state) = (attempt.gateway, attempt.state);
@@ -394,6 +397,9 @@ impl Core {
 
     /// Takes a receipt.
     pub(super) fn receipt(&mut self, gateway: GatewayId, receipt: Receipt) {
+        if self.canary_receipt(gateway, &receipt) {
+            return;
+        }
         let by_attempt = match &receipt.of {
             ReceiptRef::Attempt(id) | ReceiptRef::Both(_, id) => self.find_attempt(*id).map(|p| (p, *id)),
             ReceiptRef::Provider(_) => None,

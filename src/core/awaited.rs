@@ -120,6 +120,16 @@ impl Core {
         }
     }
 
+    /// Judges anew what silence says of a gateway, after a canary.
+    pub(super) fn silence_moved(&mut self, gateway: GatewayId) {
+        let (needle, now) = (self.receipts.needle(gateway, self.slices.accused()), self.now);
+        if let Some(g) = self.fleet.get_mut(gateway) {
+            g.cell.silence(needle, now);
+        }
+        self.judge_one(gateway);
+        self.judge_slices();
+    }
+
     /// Returns the gateways that keep silent in the region of a delivery and are not to carry it, where another is good.
     pub(super) fn silent_for(
         &mut self,

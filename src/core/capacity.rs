@@ -279,6 +279,7 @@ mod tests {
             window: 4,
             can_ask: false,
             connect_time_out: Span::from_secs(3),
+            canaries: vec![],
         }
     }
 

@@ -61,6 +61,7 @@ impl Core {
             quotas: g.capacity.quotas(now),
             failure_domains: g.config.failure_domains.clone(),
             history: g.cell.history().to_vec(),
+            canaries: self.canaries.draw(id),
         }
     }
 

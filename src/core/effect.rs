@@ -2,7 +2,7 @@
 
 use super::audit::Audit;
 use super::channel::{Channel, GatewayId};
-use super::evidence::Layer;
+use super::evidence::{CanaryResult, Layer};
 use super::ids::{AttemptId, DeliveryId, MessageId, OutageId};
 use super::input::Ticket;
 use super::message::{Severity, Status};
@@ -21,6 +21,13 @@ pub enum Effect {
     Note(Audit),
     /// Hand a delivery to a gateway.
     Send(Order),
+    /// Hand a canary to a gateway: a message to an account of our own, that is no delivery of anybody's.
+    Canary {
+        /// What to send; its attempt belongs to no message in the store.
+        order: Order,
+        /// To which of the gateway's accounts, from 0.
+        account: u8,
+    },
     /// Ask the provider what became of an attempt.
     Ask {
         /// The attempt.
@@ -189,6 +196,17 @@ pub enum Event {
         by_last_rule: u32,
         /// Not meant: an exercise or a test, whose figures are kept apart.
         drill: bool,
+    },
+    /// A canary came to its end.
+    Canary {
+        /// The gateway.
+        gateway: GatewayId,
+        /// The region that its account stands in, empty where none is said.
+        region: String,
+        /// What became of it.
+        result: CanaryResult,
+        /// How long its receipt took, where it came.
+        lag: Option<Span>,
     },
     /// A gateway answered.
     Answered {

@@ -22,6 +22,28 @@ pub enum Layer {
     Api,
 }
 
+/// What became of a canary: a real message to an account of our own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CanaryResult {
+    /// Its receipt came.
+    Delivered,
+    /// It was taken, and its receipt did not come in time.
+    Missed,
+    /// It was not taken, or came back.
+    Refused(Reason),
+}
+
+impl CanaryResult {
+    /// Returns the metric's label: delivered, missed or refused.
+    pub const fn name(self) -> &'static str {
+        match self {
+            CanaryResult::Delivered => "delivered",
+            CanaryResult::Missed => "missed",
+            CanaryResult::Refused(_) => "refused",
+        }
+    }
+}
+
 /// How long one phase of a probe took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Phase {

@@ -69,6 +69,25 @@ pub struct GatewayConfig {
     pub can_ask: bool,
     /// How long one attempt may take to connect, in all its phases.
     pub connect_time_out: Span,
+    /// The accounts of our own that canaries go to, at most [`CANARIES_MAX`].
+    pub canaries: Vec<Canary>,
+}
+
+/// The most accounts that a gateway's canaries go to.
+pub const CANARIES_MAX: usize = 16;
+
+/// An account of our own, to which a real message goes in a while: see `core::canary`. Its address stays where messages
+/// are put together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Canary {
+    /// The region that it stands in; empty: none is said.
+    pub region: String,
+    /// How often one goes.
+    pub every: Span,
+    /// How often while there is doubt.
+    pub in_doubt: Span,
+    /// How many go in a day at most.
+    pub per_day: u32,
 }
 
 // === impls ===

@@ -31,6 +31,7 @@ mod answer;
 mod awaited;
 mod backoff;
 mod blame;
+mod canary;
 mod capacity;
 mod converse;
 mod deliver;
@@ -127,6 +128,7 @@ pub struct Core {
     controls_hurried: bool,
     ledger: Ledger,
     slices: blame::Slices,
+    canaries: canary::Canaries,
     help: Help,
     /// How far messages are that have ended, or that replies came to after: the oldest is forgotten first.
     ended: Ended,
@@ -196,7 +198,7 @@ impl Core {
         let mut fleet = Fleet::default();
         fleet.configure(gateways, now);
         let uplinks = config.uplinks.iter().map(|name| Uplink::new(name.clone(), now)).collect();
-        Core {
+        let mut core = Core {
             rng: Rng::new(config.seed),
             config,
             policy,
@@ -206,6 +208,7 @@ impl Core {
             controls_hurried: false,
             ledger: Ledger::default(),
             slices: blame::Slices::default(),
+            canaries: canary::Canaries::default(),
             help: Help::default(),
             ended: Ended::default(),
             messages: Slab::default(),
@@ -239,7 +242,9 @@ impl Core {
             more: false,
             effects: VecDeque::new(),
             events: VecDeque::new(),
-        }
+        };
+        core.configure_canaries();
+        core
     }
 
     /// Takes what reachability kept. Call before any input, gateways as a whole before their regions; unknown names are
@@ -302,6 +307,7 @@ impl Core {
         self.more = false;
         self.lift_what_is_over();
         self.weigh_silence();
+        self.tend_canaries();
         self.judge();
         self.fire_timers();
         self.give_up_early();
@@ -345,6 +351,7 @@ impl Core {
             .chain(self.early.next())
             .chain(self.help.next())
             .chain(self.receipts.next_beat())
+            .chain(self.next_canary())
             .chain(free)
             .min()
     }
@@ -399,6 +406,7 @@ impl Core {
         let counted = matches!(
             &event,
             Event::Answered { .. }
+                | Event::Canary { .. }
                 | Event::Receipt { .. }
                 | Event::StrayReceipt { .. }
                 | Event::Replied { .. }

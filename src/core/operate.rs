@@ -181,6 +181,7 @@ impl Core {
     /// Takes the gateways as configured now. One that is gone takes nothing new; its open attempts stay open.
     pub(super) fn new_gateways(&mut self, configs: Vec<GatewayConfig>) {
         self.fleet.configure(configs, self.now);
+        self.configure_canaries();
         self.close_outages_of_nobody();
         self.refresh_tiers();
         self.rematch();

@@ -4,7 +4,7 @@
 
 use super::channel::{Channel, GatewayId};
 use super::effect::Event;
-use super::evidence::{Layer, Phase, Verdict};
+use super::evidence::{CanaryResult, Layer, Phase, Verdict};
 use super::gateway::Receipts;
 use super::ids::{DeliveryId, MessageId};
 use super::message::Severity;
@@ -135,6 +135,21 @@ pub struct GatewayView {
     pub failure_domains: Vec<String>,
     /// The last states, oldest first: (since, state), bounded.
     pub history: Vec<(Timestamp, State)>,
+    /// Its canaries, by account.
+    pub canaries: Vec<CanaryView>,
+}
+
+/// What is known of the canaries to one account of our own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CanaryView {
+    /// The region that it stands in, empty where none is said.
+    pub region: String,
+    /// When the last went.
+    pub sent: Option<Timestamp>,
+    /// What became of the last that came to an end, and when.
+    pub last: Option<(Timestamp, CanaryResult)>,
+    /// How long the last took that came.
+    pub lag: Option<Span>,
 }
 
 /// What a probe said last.

@@ -401,6 +401,7 @@ mod tests {
                 window: 10,
                 can_ask: false,
                 connect_time_out: Span::from_secs(3),
+                canaries: vec![],
             };
             let gateways = vec![gateway("wa", Channel::Whatsapp), gateway("tg", Channel::Telegram)];
             let config =

@@ -16,6 +16,7 @@ pub(super) fn gateway(name: &str, channel: Channel, domains: &[&str]) -> Gateway
         window: 1,
         can_ask: false,
         connect_time_out: Span::from_secs(3),
+        canaries: vec![],
     }
 }
 

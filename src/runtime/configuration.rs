@@ -5,14 +5,16 @@
 
 use crate::adapter::net::Net;
 use crate::adapter::{self, Adapter};
+use crate::api::address::normalise;
 use crate::core::channel::{GATEWAYS_MAX, GatewayId};
 use crate::core::gateway::GatewayConfig;
+use crate::core::message::Template;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::policy::{self, CheckedPolicy, PolicyFiles};
 use crate::probe::{self, ProbeSet, Target};
-use crate::runtime::gateways::{Gateway, Lineup};
+use crate::runtime::gateways::{CanaryAccount, Gateway, Lineup};
 use crate::runtime::listener;
-use crate::settings::{GatewaySettings, Settings};
+use crate::settings::{CanarySettings, GatewaySettings, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -211,11 +213,36 @@ fn built(
     let trusted = settings.ca_file.as_ref().and_then(|path| std::fs::read(path).ok());
     let made_from = MadeFrom { settings: settings.clone(), trusted };
     if let Some(kept) = before.and_then(|before| before.kept(&made_from)) {
+        let kept = Gateway { canaries: canaries(settings, diags)?, ..kept };
         return Some((kept, made_from));
     }
     let adapter: Arc<dyn Adapter> = adapter::build(settings.clone(), net, diags)?;
     let config = GatewayConfig { can_ask: adapter.can_ask(), ..settings.config.clone() };
-    Some((Gateway { config, adapter }, made_from))
+    let canaries = canaries(settings, diags)?;
+    Some((Gateway { config, adapter, canaries }, made_from))
+}
+
+/// Returns where a gateway's canaries go.
+fn canaries(settings: &GatewaySettings, diags: &mut Diagnostics) -> Option<Arc<[CanaryAccount]>> {
+    let channel = settings.config.channel;
+    let account = |canary: &CanarySettings| match normalise(channel, &canary.to.value) {
+        Ok(to) => {
+            let language = canary.language.clone();
+            let template = canary.template.clone();
+            let template =
+                template.map(|name| Template { name, language: Some(language.clone()), params: vec![] });
+            Some(CanaryAccount { to, template, language })
+        }
+        Err(trouble) => {
+            diags.push(
+                Diagnostic::error("bad-address", "a canary has nowhere to go")
+                    .at(&canary.to.place, trouble.to_string())
+                    .help("write an account of yours as people's addresses are written"),
+            );
+            None
+        }
+    };
+    settings.canaries.iter().map(account).collect()
 }
 
 impl Configuration {
@@ -223,9 +250,9 @@ impl Configuration {
     /// not know (cost, rate, quotas, failure domains) may have changed.
     fn kept(&self, made_from: &MadeFrom) -> Option<Gateway> {
         let place = self.made_from.iter().position(|old| old.same(made_from))?;
-        let Gateway { adapter, .. } = self.lineup.get(place).cloned()?;
+        let Gateway { adapter, canaries, .. } = self.lineup.get(place).cloned()?;
         let config = GatewayConfig { can_ask: adapter.can_ask(), ..made_from.settings.config.clone() };
-        Some(Gateway { config, adapter })
+        Some(Gateway { config, adapter, canaries })
     }
 }
 

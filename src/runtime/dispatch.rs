@@ -10,9 +10,10 @@ use crate::core::channel::GatewayId;
 use crate::core::effect::Order;
 use crate::core::ids::{AttemptId, DeliveryId, MessageId};
 use crate::core::input::{Asked, Input};
-use crate::core::message::{Message, Recipient};
+use crate::core::message::{Message, Recipient, Status};
 use crate::core::outcome::{Outcome, Reason};
 use crate::core::record::Repeat;
+use crate::core::reply::Asks;
 use crate::core::time::{Span, Timestamp};
 use crate::runtime::clock::Clock;
 use crate::runtime::gateways::{Gateway, Gateways};
@@ -54,6 +55,21 @@ pub(crate) struct Dispatch {
 /// Why an attempt is certainly not handed to its gateway.
 type CannotSend = Reason;
 
+/// Hands one thing to an adapter, which may panic or keep no time.
+async fn hand_over(gateway: &Gateway, outgoing: Outgoing, attempt: AttemptId, within: Duration) -> Answered {
+    match tokio::time::timeout(within, guarded(gateway.adapter.send(outgoing))).await {
+        Ok(Some(answered)) => answered,
+        Ok(None) => {
+            tracing::error!(gateway = gateway.config.name, %attempt, "the adapter panicked; it may have gone out");
+            unknown(Reason::Unreadable, within)
+        }
+        Err(_) => {
+            tracing::error!(gateway = gateway.config.name, %attempt, "the adapter kept no time; it may have gone out");
+            unknown(Reason::Timeout, within)
+        }
+    }
+}
+
 impl Dispatch {
     /// Hands a delivery to its gateway, in a task of its own.
     pub(crate) fn send(self: &Arc<Self>, order: Order) {
@@ -63,6 +79,18 @@ impl Dispatch {
             let attempt = order.attempt;
             let Answered { outcome, took } = this.carry_out(order).await;
             // Where the core is gone, the attempt stays in flight on disk and is judged at the next start.
+            let _ = this.inbox.put_now(Incoming::Input(Input::Outcome { attempt, outcome, took }));
+            this.out.send_modify(|out| *out -= 1);
+        });
+    }
+
+    /// Hands a canary to its gateway, in a task of its own.
+    pub(crate) fn send_canary(self: &Arc<Self>, order: Order, account: u8) {
+        self.out.send_modify(|out| *out += 1);
+        let this = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let attempt = order.attempt;
+            let Answered { outcome, took } = this.carry_canary(order, account).await;
             let _ = this.inbox.put_now(Incoming::Input(Input::Outcome { attempt, outcome, took }));
             this.out.send_modify(|out| *out -= 1);
         });
@@ -116,17 +144,36 @@ impl Dispatch {
         if outgoing.left == Span::ZERO {
             return certainly_not(Reason::Busy);
         }
-        match tokio::time::timeout(within, guarded(gateway.adapter.send(outgoing))).await {
-            Ok(Some(answered)) => answered,
-            Ok(None) => {
-                tracing::error!(gateway = gateway.config.name, %attempt, "the adapter panicked; it may have gone out");
-                unknown(Reason::Unreadable, within)
-            }
-            Err(_) => {
-                tracing::error!(gateway = gateway.config.name, %attempt, "the adapter kept no time; it may have gone out");
-                unknown(Reason::Timeout, within)
-            }
+        hand_over(&gateway, outgoing, attempt, within).await
+    }
+
+    async fn carry_canary(&self, order: Order, account: u8) -> Answered {
+        let Some(gateway) = self.gateways.get(order.gateway) else {
+            return certainly_not(Reason::Configuration);
+        };
+        let Some(account) = gateway.canaries.get(usize::from(account)).cloned() else {
+            return certainly_not(Reason::Configuration);
+        };
+        let (attempt, within) = (order.attempt, time_limit(&order, &gateway));
+        let left = order.expires.since(self.clock.now());
+        if left == Span::ZERO {
+            return certainly_not(Reason::Busy);
         }
+        let text = words::canary(&account.language).to_owned();
+        let outgoing = Outgoing {
+            order,
+            left,
+            status: Status::Test,
+            address: account.to,
+            language: account.language,
+            subject: words::subject(&text),
+            text,
+            thread: None,
+            template: account.template,
+            asks: Asks::NOTHING,
+            question: String::new(),
+        };
+        hand_over(&gateway, outgoing, attempt, within).await
     }
 
     async fn find_out(&self, attempt: AttemptId, id: GatewayId) -> Asked {

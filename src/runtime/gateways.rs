@@ -6,6 +6,7 @@
 use crate::adapter::Adapter;
 use crate::core::channel::GatewayId;
 use crate::core::gateway::GatewayConfig;
+use crate::core::message::Template;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The gateways as configured, each with its adapter, in the order of the configuration.
@@ -18,6 +19,19 @@ pub struct Gateway {
     pub config: GatewayConfig,
     /// Its code.
     pub adapter: Arc<dyn Adapter>,
+    /// Where its canaries go, as `config.canaries` has them.
+    pub canaries: Arc<[CanaryAccount]>,
+}
+
+/// An account of our own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CanaryAccount {
+    /// Its address, normalised.
+    pub to: String,
+    /// The provider's template, where it wants one.
+    pub template: Option<Template>,
+    /// The language of the text.
+    pub language: String,
 }
 
 /// Every gateway that was configured since the start, by id.

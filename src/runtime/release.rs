@@ -62,6 +62,7 @@ impl Release {
             // The turn took these out: the records are what was committed, the events are told together.
             Effect::Store(_) | Effect::Note(_) | Effect::Event(_) => {}
             Effect::Send(order) => self.dispatch.send(order),
+            Effect::Canary { order, account } => self.dispatch.send_canary(order, account),
             Effect::Ask { attempt, gateway } => self.dispatch.ask(attempt, gateway),
             Effect::LoadAudience { message, chunk } => self.dispatch.load_audience(message, chunk),
             Effect::Reply { ticket, reply } => self.tickets.answer(ticket, reply),

@@ -237,9 +237,10 @@ mod tests {
                 window: 1,
                 can_ask: false,
                 connect_time_out: Span::from_secs(1),
+                canaries: vec![],
             };
             let adapter: Arc<dyn Adapter> = adapter.clone();
-            gateways.put(vec![Gateway { config, adapter }], |_| Some(GatewayId(0)));
+            gateways.put(vec![Gateway { config, adapter, canaries: Arc::default() }], |_| Some(GatewayId(0)));
             supervisor.start();
         };
         let (old, new, last) = (Arc::<Bind>::default(), Arc::<Bind>::default(), Arc::<Bind>::default());

@@ -49,6 +49,14 @@ pub(crate) fn subject(text: &str) -> String {
     format!("{}…", head[..end].trim_end())
 }
 
+/// Returns what a canary says.
+pub(crate) fn canary(language: &str) -> &'static str {
+    match language.split('-').next() {
+        Some("ar") => "رسالة فحص من وصل، لا تحتاج إلى رد.",
+        _ => "A check by Wasl: no answer is needed.",
+    }
+}
+
 /// Returns the text that tells a rule's contacts of a missed deadline, by language.
 pub(crate) fn escalation(message: &Message, late: u32, rule: &str) -> [(String, String); 2] {
     let (id, of) = (message.id, message.recipients);

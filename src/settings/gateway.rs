@@ -1,5 +1,6 @@
 //! The gateways: the keys that all kinds share.
 
+use super::canary::{self, CanarySettings};
 use super::server::{file, url};
 use crate::core::channel::{Channel, GATEWAYS_MAX};
 use crate::core::gateway::{GatewayConfig, INTERNET, Receipts};
@@ -49,6 +50,8 @@ pub struct AdapterKind {
 pub struct GatewaySettings {
     /// What the core needs. `can_ask` is false until the adapter says otherwise.
     pub config: GatewayConfig,
+    /// The accounts of our own that it sends to in a while, as `config.canaries` has them.
+    pub canaries: Vec<CanarySettings>,
     /// Its kind.
     pub adapter: String,
     /// Where the provider is, if not where it usually is; without a slash at the end.
@@ -103,19 +106,23 @@ fn read(
     if let (Some(channel), Some(kind)) = (&channel, &kind) {
         check_pair(channel, kind, kinds, diags);
     }
+    let receipts = receipts(&mut table, kind.as_ref().map(|k| k.value), diags);
+    let channel = channel.as_ref().map(|c| c.value).or(kind.as_ref().map(|k| k.value.channel))?;
+    let canaries = canary::read_all(&mut table, channel, kind.as_ref().map(|k| k.value), receipts, diags);
     let config = GatewayConfig {
         name: name.clone().unwrap_or_default(),
-        channel: channel.as_ref().map(|c| c.value).or(kind.as_ref().map(|k| k.value.channel))?,
+        channel,
         failure_domains: domains(&mut table, diags),
         rate: table.rate("rate", diags).map(|rate| rate.value),
         quotas: quotas(&mut table, diags),
         cost: table.f64("cost", 0.0..=COST_MAX, diags).map_or(0.0, |cost| cost.value),
-        receipts: receipts(&mut table, kind.as_ref().map(|k| k.value), diags),
+        receipts,
         window: table
             .u64("window", 1..=WINDOW_MAX, diags)
             .map_or(kind.as_ref().map_or(WINDOW, |k| k.value.window), |w| w.value as u32),
         can_ask: false,
         connect_time_out: kind.as_ref().map_or(CONNECT_TIME_OUT, |k| k.value.connect_time_out),
+        canaries: canaries.iter().map(|canary| canary.canary.clone()).collect(),
     };
     let has_url = table.key("base_url").is_some();
     // One that cannot be used was told: the adapter is not to call it missing.
@@ -123,7 +130,7 @@ fn read(
     let ca_file = file(&mut table, "ca_file", beside.folder, diags);
     let hook_url = format!("{}/hooks/{}", beside.public_url, name?);
     let adapter = kind?.value.name.to_owned();
-    Some(GatewaySettings { config, adapter, base_url, ca_file, hook_url, place, rest: table })
+    Some(GatewaySettings { config, canaries, adapter, base_url, ca_file, hook_url, place, rest: table })
 }
 
 /// Reads a name that is also a label and a part of a URL, and that nothing else of its kind may have.

@@ -6,6 +6,7 @@
 //! Invariant: settings with an error are never put to work: [`Settings::load`] gives them only when there is none.
 
 mod alertmanager;
+mod canary;
 mod cap;
 mod gateway;
 mod net;
@@ -14,6 +15,7 @@ mod port;
 mod server;
 
 pub use alertmanager::{Alertmanager, AlertmanagerEntry};
+pub use canary::CanarySettings;
 pub use cap::{Cap, CapEntry, CapOf};
 pub use gateway::{AdapterKind, CONNECT_TIME_OUT, GatewaySettings, NAME_BYTES_MAX, WINDOW};
 pub use net::{Control, Resolver, Uplink};

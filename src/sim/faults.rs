@@ -141,6 +141,7 @@ pub(super) fn draw_gateways(rng: &mut Rng) -> Vec<GatewayConfig> {
                 window: 1 + rng.below(40) as u32,
                 can_ask: rng.below(3) == 0,
                 connect_time_out: Span::from_secs(3),
+                canaries: vec![],
             }
         })
         .collect()

@@ -2,7 +2,9 @@
 
 use crate::core::channel::GatewayId;
 use crate::core::effect::Event;
+use crate::core::evidence::CanaryResult;
 use crate::core::record::OutageOf;
+use crate::core::time::Span;
 use crate::core::view::State;
 use tracing::{debug, info, warn};
 
@@ -25,6 +27,18 @@ pub fn log(event: &Event, name_of: &dyn Fn(GatewayId) -> String) {
         }
         Event::Receipt { attempt, gateway, kind, lag } => {
             debug!(%attempt, gateway = name_of(*gateway), %kind, lag_ms = lag.ms(), "a receipt came");
+        }
+        Event::Canary { gateway, region, result, lag } => {
+            let (gateway, lag_ms) = (name_of(*gateway), lag.map_or(0, Span::ms));
+            match result {
+                CanaryResult::Delivered => debug!(gateway, region, lag_ms, "a canary arrived"),
+                CanaryResult::Missed => {
+                    warn!(gateway, region, "a canary was taken and did not arrive in time")
+                }
+                CanaryResult::Refused(reason) => {
+                    warn!(gateway, region, %reason, "a canary was refused: is its account still there?");
+                }
+            }
         }
         Event::StrayReceipt { gateway } => {
             debug!(gateway = name_of(*gateway), "a receipt came that no open attempt answers to");

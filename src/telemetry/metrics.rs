@@ -85,6 +85,8 @@ names! {
         "Deliveries of exercises and tests that ended, by result.";
     DrillDeadlineMissed "wasl_drill_deadline_missed_total" []
         "Deliveries of exercises and tests not confirmed by their deadline.";
+    Canaries "wasl_canaries_total" ["gateway", "result"]
+        "Messages to accounts of our own that came to their end: delivered, missed, refused.";
     ReceiptLag "wasl_receipt_lag_seconds" ["gateway"] "From a provider's answer to its receipt.";
     PolicyReload "wasl_policy_reload_success" [] "Whether the last reload of policies, probes and gateways was taken.";
     PolicyInfo "wasl_policy_info" ["hash"] "1 for the policy in force.";
@@ -132,6 +134,7 @@ pub struct Metrics {
     drill_messages_accepted: IntCounterVec,
     drill_deliveries_settled: IntCounterVec,
     drill_deadline_missed: IntCounter,
+    canaries: IntCounterVec,
     receipt_lag: HistogramVec,
     policy_reload: Gauge,
     policy_info: GaugeVec,
@@ -202,6 +205,7 @@ impl Metrics {
             drill_messages_accepted: counters(r, Name::DrillMessagesAccepted),
             drill_deliveries_settled: counters(r, Name::DrillDeliveriesSettled),
             drill_deadline_missed: counter(r, Name::DrillDeadlineMissed),
+            canaries: counters(r, Name::Canaries),
             receipt_lag: histograms(r, Name::ReceiptLag, DELIVERY_BUCKETS),
             policy_reload: gauge(r, Name::PolicyReload),
             policy_info: gauges(r, Name::PolicyInfo),
@@ -255,6 +259,9 @@ impl Metrics {
             Event::Failover { from, to, reason, .. } => {
                 let reason = reason.map_or(WAIT_RAN_OUT, |r| r.name());
                 self.failovers.with_label_values(&[name_of(*from).as_str(), &name_of(*to), reason]).inc();
+            }
+            Event::Canary { gateway, result, .. } => {
+                self.canaries.with_label_values(&[name_of(*gateway).as_str(), result.name()]).inc();
             }
             Event::Receipt { gateway, lag, .. } => {
                 self.receipt_lag.with_label_values(&[name_of(*gateway)]).observe(lag.secs_f64());

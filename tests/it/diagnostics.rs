@@ -32,6 +32,7 @@ fn fleet() -> Vec<GatewayConfig> {
         window: 1,
         can_ask: false,
         connect_time_out: Span::from_secs(3),
+        canaries: vec![],
     };
     vec![
         gateway("sms-a", Channel::Sms, "carrier:jawwal", Receipts::Delivered),

@@ -189,6 +189,7 @@ fn read_all(folder: &Path) -> Diagnostics {
         let head = "[[gateway]]\nchannel = \"sms\"\nadapter = \"sms-http\"\nhook_secret = \"0123456789abcdef0123\"\n";
         let _ = writeln!(wasl, "{head}name = \"{like}\"\nlike = \"{like}\"");
     }
+    wasl.push_str("[[gateway.canary]]\nto = \"+970599000009\"\n");
     let file = folder.join("wasl.toml");
     fs::write(&file, wasl).expect("written");
     let settings = Settings::read(&file, &kinds(), &mut diags).expect("TOML");

@@ -12,6 +12,7 @@ mod audit;
 mod authz;
 mod backup;
 mod browser;
+mod canaries;
 mod configuration;
 mod contract_suite;
 mod dashboards;

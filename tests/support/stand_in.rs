@@ -347,6 +347,7 @@ pub(crate) fn gateway(place: u8, name: &str, channel: Channel) -> GatewayView {
         quotas: Vec::new(),
         failure_domains: vec!["internet".into()],
         history: vec![(ago(7_200), State::Unknown), (ago(7_190), State::Up)],
+        canaries: Vec::new(),
     }
 }
 

@@ -253,7 +253,7 @@ impl Receipts {
     /// Returns what silence says against a gateway, over all regions, in hundredths of a deciban: enough to turn away, not
     /// to declare, for a region may be at fault itself. What one region alone says is its own matter where there are others.
     /// Of one that is accused, the worst.
-    fn needle(&self, gateway: GatewayId, accused: GatewaySet) -> i32 {
+    pub(crate) fn needle(&self, gateway: GatewayId, accused: GatewaySet) -> i32 {
         let of = self.silences.range((gateway, EVERYWHERE)..=(gateway, RegionId(u8::MAX)));
         let (mut sum, mut worst, mut regions) = (0, 0, 0);
         if accused.has(gateway) {
@@ -264,6 +264,49 @@ impl Receipts {
         }
         let corroborated = if regions > 1 { sum - worst } else { sum };
         corroborated.min(OPEN_MOST)
+    }
+
+    /// Takes a canary's receipt. `late`: it was taken for lost; `run`: how many came one after another.
+    pub(crate) fn canary_came(
+        &mut self,
+        gateway: GatewayId,
+        region: RegionId,
+        late: bool,
+        run: u32,
+        now: Timestamp,
+    ) {
+        if let Some(silence) = self.silence_of(gateway, region) {
+            silence.canary_came(late, run, now);
+            self.dirty.insert((gateway, region));
+        }
+    }
+
+    /// Takes that a canary's receipt has not come for so long.
+    pub(crate) fn canary_missed(
+        &mut self,
+        gateway: GatewayId,
+        region: RegionId,
+        waited: Span,
+        now: Timestamp,
+    ) {
+        if let Some(silence) = self.silence_of(gateway, region) {
+            silence.canary_missed(waited, now);
+            self.dirty.insert((gateway, region));
+        }
+    }
+
+    fn silence_of(&mut self, gateway: GatewayId, region: RegionId) -> Option<&mut Silence> {
+        let is_full = self.silences.len() >= CELLS_MAX;
+        match self.silences.entry((gateway, region)) {
+            Entry::Vacant(_) if is_full => None,
+            place => Some(place.or_default()),
+        }
+    }
+
+    /// Says whether a gateway keeps silent in a region, by the region's name.
+    pub(crate) fn doubts(&self, gateway: GatewayId, region: &str) -> bool {
+        let id = if region.is_empty() { Some(EVERYWHERE) } else { self.regions.get(region).copied() };
+        id.is_some_and(|id| self.is_silent(gateway, id))
     }
 
     /// Returns what receipts say of each gateway in each region that was watched.

@@ -37,6 +37,13 @@ const BAD_SHARE: f32 = 0.6;
 const FINE_AFTER: f32 = 5.0;
 const FINE_SHARE: f32 = 0.9;
 
+/// What a canary is worth, in hundredths of a deciban: one that is lost, and one that comes. Ours is hardly ever lost while a
+/// road is up (one in a hundred), and one in ten while it swallows; with receipts of people, less is certain.
+const CANARY_MISSED: i32 = 10_00;
+const CANARY_CAME: i32 = -8_20;
+/// Where so many canaries come one after another, the road is back. Cites: the design's return.
+const CANARIES_BACK: u32 = 5;
+
 /// One gateway in one region, as its receipts show it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Silence {
@@ -184,6 +191,38 @@ impl Silence {
             self.swallowing.set(0, now);
             self.flaky.set(0, now);
         }
+    }
+
+    /// Takes a canary that came; one that was taken for lost takes back what that said.
+    pub(super) fn canary_came(&mut self, late: bool, run: u32, now: Timestamp) {
+        self.canary([1.0, f32::from(u8::from(!late))], now);
+        self.swallowing.add(if late { -CANARY_MISSED } else { CANARY_CAME }, now);
+        if run >= CANARIES_BACK && self.worst() > 0 {
+            self.swallowing.set(0, now);
+            self.flaky.set(0, now);
+            self.lately = [self.lately[1]; 3];
+            self.missed = None;
+        }
+    }
+
+    /// Takes a canary that did not come for so long.
+    pub(super) fn canary_missed(&mut self, waited: Span, now: Timestamp) {
+        self.canary([0.0, 1.0], now);
+        self.swallowing.add(CANARY_MISSED, now);
+        let before = self.missed.unwrap_or(Missed { since: now - waited, came: 0.0, expected: 0.0 });
+        self.missed = Some(Missed { expected: before.expected + 1.0, ..before });
+    }
+
+    fn canary(&mut self, [came, expected]: [f32; 2], now: Timestamp) {
+        if self.cohorts.is_empty() {
+            let aged = now.since(self.beaten).secs_f64() as f32 / FRESH_FOR.secs_f64() as f32;
+            let kept = (-aged).exp();
+            self.lately.iter_mut().for_each(|sum| *sum *= kept);
+            self.beaten = now;
+        }
+        let kept = (-expected / SHARE_OVER).exp();
+        let counts = [came, expected, expected];
+        self.lately.iter_mut().zip(counts).for_each(|(sum, count)| *sum = *sum * kept + count);
     }
 
     /// Returns the share of the expected receipts that came lately.

@@ -1,6 +1,7 @@
 //! The core as a story: accept, fail over, wait, settle. Time is data; nothing sleeps.
 
 mod attempts;
+mod canaries;
 mod commands;
 mod drills;
 mod forecasts;
@@ -37,6 +38,7 @@ struct World {
     core: Core,
     now: Timestamp,
     orders: Vec<Order>,
+    canaries: Vec<Order>,
     events: Vec<Event>,
     replies: Vec<Reply>,
     records: Vec<Record>,
@@ -58,6 +60,7 @@ fn gateway(name: &str, channel: Channel) -> GatewayConfig {
         window: 10_000,
         can_ask: false,
         connect_time_out: Span::from_secs(3),
+        canaries: vec![],
     }
 }
 
@@ -92,7 +95,8 @@ impl World {
         let core = Core::new(config, gateways, policy, START);
         let (orders, events, replies, records) = (vec![], vec![], vec![], vec![]);
         let (told, notes) = (vec![], vec![]);
-        let mut world = World { core, now: START, orders, events, replies, records, told, notes };
+        let mut world =
+            World { core, now: START, orders, canaries: vec![], events, replies, records, told, notes };
         world.turn();
         world
     }
@@ -107,6 +111,7 @@ impl World {
             while let Some(effect) = self.core.poll_effect() {
                 match effect {
                     Effect::Send(order) => self.orders.push(order),
+                    Effect::Canary { order, .. } => self.canaries.push(order),
                     Effect::Event(event) => self.events.push(event),
                     Effect::Reply { reply, .. } => self.replies.push(reply),
                     Effect::Store(record) => self.records.push(record),

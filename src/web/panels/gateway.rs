@@ -2,7 +2,7 @@
 
 use super::gateways::{failed_at, notes, odds, strip, window};
 use super::{Drawn, Scene, Shown};
-use crate::core::evidence::{Layer, Verdict};
+use crate::core::evidence::{CanaryResult, Layer, Verdict};
 use crate::core::gateway::Receipts;
 use crate::core::record::OutageOf;
 use crate::core::view::{GatewayView, ProbeView, State};
@@ -187,7 +187,40 @@ fn evidence(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
                 @for probe in lost { bdi.name dir="ltr" { (probe.name) } " " }
             }
         }
+        @if !gateway.canaries.is_empty() { (canaries(scene, gateway)) }
         (super::hearsay::draw(scene, gateway))
+    }
+}
+
+/// Tells what became of the messages to accounts of our own.
+fn canaries(scene: &Scene<'_>, gateway: &GatewayView) -> Markup {
+    let locale = scene.locale;
+    html! {
+        h3 { (locale.word("canaries")) }
+        p.quiet { (locale.word("canaries-hint")) }
+        ul {
+            @for canary in &gateway.canaries {
+                li {
+                    @if !canary.region.is_empty() { bdi.name { (canary.region) } " " }
+                    @match canary.last {
+                        None => span.quiet { (locale.word("canary-none")) },
+                        Some((at, result)) => {
+                            @let (state, word) = match result {
+                                CanaryResult::Delivered => (State::Up, "canary-delivered"),
+                                CanaryResult::Missed => (State::Down, "canary-missed"),
+                                CanaryResult::Refused(_) => (State::Degraded, "canary-refused"),
+                            };
+                            span.state { (Shown::State(state).shape()) (locale.word(word)) } " "
+                            @if let (CanaryResult::Delivered, Some(lag)) = (result, canary.lag) {
+                                (millis(scene, lag.ms() * 1_000)) " "
+                            }
+                            @if let CanaryResult::Refused(reason) = result { span.note { (locale.reason(reason)) } " " }
+                            span.quiet { (scene.ago(at)) }
+                        }
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -158,6 +158,7 @@ fn tell(scene: &Scene<'_>, line: &Line) -> Option<(Markup, String)> {
         | Event::Answered { .. }
         | Event::Failover { .. }
         | Event::Receipt { .. }
+        | Event::Canary { .. }
         | Event::StrayReceipt { .. }
         | Event::Replied { .. }
         | Event::Settled { .. } => return None,

@@ -125,8 +125,9 @@ pub(crate) fn gateway(channel: Channel, adapter: &Arc<Scripted>) -> Gateway {
         window: 50,
         can_ask: false,
         connect_time_out: Span::from_secs(1),
+        canaries: vec![],
     };
-    Gateway { config, adapter: adapter.clone() }
+    Gateway { config, adapter: adapter.clone(), canaries: Arc::default() }
 }
 
 /// Starts a service over these gateways and this store, with the built-in rule alone.
