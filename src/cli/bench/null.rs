@@ -85,8 +85,9 @@ pub(super) fn gateway(channel: Channel, adapter: &Arc<Null>) -> Gateway {
         window: 4_096,
         can_ask: false,
         connect_time_out: Span::from_secs(3),
+        canaries: vec![],
     };
-    Gateway { config, adapter: Arc::clone(adapter) as Arc<dyn Adapter> }
+    Gateway { config, adapter: Arc::clone(adapter) as Arc<dyn Adapter>, canaries: Arc::default() }
 }
 
 /// Starts the real service over a real outbox in `folder`. A delivery is done with once it is accepted.

@@ -135,8 +135,9 @@ fn gateway(folder: &Path) -> Result<Gateway, String> {
         window: 4_096,
         can_ask: false,
         connect_time_out: Span::from_secs(3),
+        canaries: vec![],
     };
-    Ok(Gateway { config, adapter: Arc::new(Taking { whatsapp }) })
+    Ok(Gateway { config, adapter: Arc::new(Taking { whatsapp }), canaries: Arc::default() })
 }
 
 /// Returns a call with the statuses of [`BATCH`] deliveries from this one on: head, signature and body as they go out.

@@ -44,6 +44,7 @@ pub struct Scenario {
     pub(super) control: Vec<Control>,
     pub(super) channel: Vec<Channel>,
     pub(super) class: Vec<Class>,
+    #[serde(default)]
     pub(super) load: Vec<Load>,
     pub(super) phase: Vec<Phase>,
     #[serde(default)]

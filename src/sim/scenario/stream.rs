@@ -291,7 +291,8 @@ impl Stream {
             ),
         };
         let slow = slower(SUBJECT, 2_000) + &slower("signal", 1_500);
-        let onset = self.onset().round() as u32;
+        // Where nothing goes wrong, the usual noise goes on to the end.
+        let onset = if self.fault.is_none() { end } else { self.onset().round() as u32 };
         let mut at = 0;
         for nth in 0_u32.. {
             let draw = |what: &str| name.with(format_args!("blip|{nth}|{what}")).uniform();

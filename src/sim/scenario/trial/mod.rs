@@ -132,6 +132,7 @@ impl Scenario {
                 window: WINDOW,
                 can_ask: false,
                 connect_time_out: CONNECT_TIME_OUT,
+                canaries: vec![],
             })
         });
         gateways.collect()
