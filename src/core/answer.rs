@@ -215,7 +215,13 @@ impl Core {
     fn patience(&self, gateway: GatewayId, frame: &Frame) -> Span {
         match self.is_mute(gateway, frame.route.confirm()) {
             true => MUTE_WAIT,
-            false => self.receipts.patience(gateway, frame.region, frame.severity),
+            false => {
+                let queue = match frame.severity {
+                    super::message::Severity::Extreme => Span::ZERO,
+                    _ => self.fleet.get(gateway).map_or(Span::ZERO, |g| g.capacity.queue(self.now)),
+                };
+                queue + self.receipts.patience(gateway, frame.region, frame.severity)
+            }
         }
     }
 

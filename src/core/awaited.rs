@@ -15,17 +15,13 @@ use super::view::State;
 const QUIET: Span = Span::from_secs(1);
 
 impl Core {
-    /// Takes a receipt's lag into the curve of its road, while that works: an outage must not teach that silence is
-    /// normal.
+    /// Notes that a receipt came, after so long.
     pub(super) fn learn_receipt(&mut self, row: Handle, gateway: GatewayId, repeat: Repeat, lag: Span) {
         if !tells(repeat) {
             return;
         }
         if let Some(region) = self.region_of(row) {
             self.receipts.unwatch(gateway, region, self.now - lag, true, self.now);
-        }
-        if let Some(region) = self.learns(row, gateway) {
-            self.receipts.arrived(gateway, region, lag, self.now);
         }
     }
 
@@ -36,9 +32,6 @@ impl Core {
         }
         if let Some(region) = self.region_of(row) {
             self.receipts.unwatch(gateway, region, self.now - age, false, self.now);
-        }
-        if let Some(region) = self.learns(row, gateway) {
-            self.receipts.censored(gateway, region, age, self.now);
         }
     }
 
@@ -57,14 +50,6 @@ impl Core {
     fn region_of(&self, row: Handle) -> Option<RegionId> {
         let row = self.rows.get(row)?;
         Some(self.messages.get(row.message)?.classes.get(row.class as usize)?.region)
-    }
-
-    /// Returns the region to learn for, where there is something to learn.
-    fn learns(&self, row: Handle, gateway: GatewayId) -> Option<RegionId> {
-        let is_up = matches!(self.fleet.state(gateway), State::Up | State::Unknown);
-        // How long a crowd's messages take is the crowd's doing.
-        let is_quiet = self.fleet.get(gateway).is_none_or(|g| g.capacity.queue(self.now) < QUIET);
-        self.region_of(row).filter(|region| is_up && is_quiet && !self.receipts.is_silent(gateway, *region))
     }
 
     /// Waits for the receipt of an attempt that was taken just now.
@@ -106,10 +91,15 @@ impl Core {
     pub(super) fn weigh_silence(&mut self) {
         let fleet = &self.fleet;
         let void = |gateway| fleet.is_void(gateway);
-        let weighed = self.receipts.beat(void, self.slices.accused(), self.now);
+        let now = self.now;
+        // An outage must not teach that silence is normal; and how long a crowd's messages take is the crowd's doing.
+        let learns = |gateway| {
+            let is_up = matches!(fleet.state(gateway), State::Up | State::Unknown);
+            is_up && fleet.get(gateway).is_none_or(|g| g.capacity.queue(now) < QUIET)
+        };
+        let weighed = self.receipts.beat(void, learns, self.slices.accused(), now);
         let is_due = !weighed.is_empty();
         for (gateway, needle) in weighed {
-            let now = self.now;
             if let Some(g) = self.fleet.get_mut(gateway) {
                 g.cell.silence(needle, now);
                 self.judge_one(gateway);

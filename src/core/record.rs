@@ -522,12 +522,16 @@ pub struct Kept {
 pub struct Learned {
     /// Receipts by lag, in hundredths, a bin each; zeros at the end are left out.
     pub came: Vec<u32>,
-    /// Messages that had none when they were not watched any longer, likewise by age.
-    pub left: Vec<u32>,
+    /// How many messages waited for one through each bin, likewise.
+    pub waited: Vec<u32>,
+    /// Of that, what those waited whose receipt came within the bin.
+    pub of_came: Vec<u32>,
     /// How many people had an account, in hundredths.
     pub with_account: u32,
     /// How many had none, in hundredths.
     pub without_account: u32,
+    /// What each hour of the day gives, and in how large groups receipts come, in hundredths; empty: nothing is known.
+    pub usual: Vec<u32>,
 }
 
 /// Needles of a gateway as kept in reachability, in hundredths of a deciban.

@@ -10,7 +10,9 @@ pub(crate) const CEILING: i32 = 87_00;
 pub(crate) const DOUBT: i32 = 20_00;
 /// From here on it may be declared down: a million to 1.
 pub(crate) const DECLARE: i32 = 60_00;
-/// A needle that fell within this long is not declared: it may be on its way back.
+/// A needle that is lower by this than so long before is not declared: it may be on its way back. What only trembles, as
+/// where one request in five fails, does not fall.
+const FALLING: i32 = 5_00;
 const STEADY: Span = Span::from_secs(5);
 
 /// What one observation is worth to each needle. Cites: the design's table of likelihood ratios (probe failed +20,
@@ -26,6 +28,8 @@ pub(crate) struct Needle {
     value: i32,
     doubt_since: Option<Timestamp>,
     fell_at: Option<Timestamp>,
+    /// Where it stood at some time up to [`STEADY`] ago, and when: good signs between many bad ones do not make it fall.
+    stood: (Timestamp, i32),
 }
 
 impl Needle {
@@ -42,6 +46,9 @@ impl Needle {
     /// Sets it, clamped, and keeps the anchor.
     pub(crate) fn set(&mut self, value: i32, now: Timestamp) {
         let value = value.clamp(0, CEILING);
+        if now.since(self.stood.0) >= STEADY {
+            self.stood = (now, self.value);
+        }
         if value < self.value {
             self.fell_at = Some(now);
         }
@@ -64,7 +71,8 @@ impl Needle {
             return None;
         }
         let dwelt = self.doubt_since? + dwell;
-        Some(self.fell_at.map_or(dwelt, |fell| dwelt.max(fell + STEADY.min(dwell))))
+        let fell_at = self.fell_at.filter(|_| self.value + FALLING < self.stood.1);
+        Some(fell_at.map_or(dwelt, |fell| dwelt.max(fell + STEADY.min(dwell))))
     }
 }
 
@@ -95,6 +103,15 @@ mod tests {
         assert_eq!(needle.doubt_since, Some(at(0)));
         needle.add(FINE, at(2));
         assert_eq!((needle.value(), needle.doubt_since), (7_00, None));
+    }
+
+    #[test]
+    fn good_signs_between_many_bad_ones_do_not_put_it_off() {
+        let mut needle = Needle::default();
+        for secs in 0..60 {
+            needle.add(if secs % 3 == 0 { FLAKY_FAILED } else { FLAKY_FINE }, at(secs));
+        }
+        assert!(needle.declares(0, Span::from_secs(20), at(60)), "{needle:?}");
     }
 
     #[test]

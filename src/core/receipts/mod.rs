@@ -3,17 +3,19 @@
 
 mod curve;
 mod silence;
+mod usual;
 
 use super::channel::{GatewayId, GatewaySet};
 use super::gateway::GatewayConfig;
 use super::message::Severity;
 use super::record::{Learned, Needles};
 use super::time::{Span, Timestamp};
-use curve::{Curve, Held, Shape};
+use curve::{Curve, Held, Shape, Tally};
 pub(crate) use silence::Missed;
-use silence::Silence;
+use silence::{Expected, Silence};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use usual::Usual;
 
 /// The most regions that are told apart; what comes after is judged with those whose region is not known.
 const REGIONS_MAX: usize = 64;
@@ -40,7 +42,7 @@ const SECS_OF_COST: f32 = 60.0;
 
 /// How often silence is weighed while anything is waited for.
 const BEAT: Span = Span::from_secs(1);
-/// Silence tells nothing before so many messages have shown what is usual.
+/// Silence tells nothing before so many receipts have shown what is usual.
 const KNOWN_AFTER: f32 = 50.0;
 /// What missing receipts may say against a gateway, in hundredths of a deciban: enough to turn away, not to declare.
 const OPEN_MOST: i32 = 50_00;
@@ -58,8 +60,10 @@ pub(crate) const EVERYWHERE: RegionId = RegionId(0);
 #[derive(Debug)]
 pub(crate) struct Receipts {
     regions: BTreeMap<Box<str>, RegionId>,
-    cells: BTreeMap<(GatewayId, RegionId), Cell>,
+    cells: Cells,
     silences: BTreeMap<(GatewayId, RegionId), Silence>,
+    /// What each gateway is used to, in all regions.
+    usual: BTreeMap<GatewayId, Usual>,
     /// What has changed since it was last kept.
     dirty: BTreeSet<(GatewayId, RegionId)>,
     /// When silence is weighed next, while anything is waited for.
@@ -107,6 +111,7 @@ impl Default for Receipts {
             regions: BTreeMap::new(),
             cells: BTreeMap::new(),
             silences: BTreeMap::new(),
+            usual: BTreeMap::new(),
             dirty: BTreeSet::new(),
             beat_at: None,
             believed,
@@ -142,10 +147,14 @@ impl Receipts {
             (needles.swallowing, needles.losing) = silence.keep();
         }
         if let Some(cell) = self.cells.get(&(gateway, region)) {
-            let (came, left) = cell.curve.keep();
+            let [came, waited, of_came] = cell.curve.keep();
             let hundredths = |count: f32| (count * 100.0).round() as u32;
             let (with_account, without_account) = (hundredths(cell.accounts.0), hundredths(cell.accounts.1));
-            needles.learned = Learned { came, left, with_account, without_account };
+            let usual = match region {
+                EVERYWHERE => self.usual.get(&gateway).map(Usual::keep).unwrap_or_default(),
+                _ => Vec::new(),
+            };
+            needles.learned = Learned { came, waited, of_came, with_account, without_account, usual };
         }
     }
 
@@ -162,24 +171,17 @@ impl Receipts {
         if *learned != Learned::default()
             && let Some(cell) = self.cell(gateway, region)
         {
-            cell.curve = Curve::recall(&learned.came, &learned.left);
+            cell.curve = Curve::recall(&learned.came, &learned.waited, &learned.of_came);
             cell.accounts = (learned.with_account as f32 / 100.0, learned.without_account as f32 / 100.0);
             cell.drawn_at = 0.0;
-            let prior = self.prior(region, gateway);
-            if let Some(cell) = self.cell(gateway, region) {
-                cell.redraw(&prior);
-            }
+            redraw(&mut self.cells, &self.believed, (gateway, region));
+        }
+        if !learned.usual.is_empty() {
+            self.usual.insert(gateway, Usual::recall(&learned.usual, now));
         }
         if needles.swallowing.max(needles.losing) > 0 {
             let silence = Silence::recall(needles.swallowing, needles.losing, since, now);
             self.silences.insert((gateway, region), silence);
-        }
-    }
-
-    fn prior(&self, region: RegionId, gateway: GatewayId) -> Shape {
-        match region {
-            EVERYWHERE => self.believed.clone(),
-            _ => self.shape(gateway, EVERYWHERE).clone(),
         }
     }
 
@@ -214,11 +216,12 @@ impl Receipts {
     }
 
     /// Weighs the silence of every gateway, where it is time. Of a gateway of which too little is known, and where `void`
-    /// says so, nothing counts. Returns each gateway's needle over all regions, where anything was weighed; `accused` are those that
+    /// says so, nothing counts; where `learns` does, what came and did not is learned from. Returns each gateway's needle over all regions, where anything was weighed; `accused` are those that
     /// are at fault themselves.
     pub(crate) fn beat(
         &mut self,
         void: impl Fn(GatewayId) -> bool,
+        learns: impl Fn(GatewayId) -> bool,
         accused: GatewaySet,
         now: Timestamp,
     ) -> Vec<(GatewayId, i32)> {
@@ -229,8 +232,12 @@ impl Receipts {
         for ((gateway, region), silence) in self.silences.iter_mut().filter(|(_, s)| s.is_watched()) {
             let known = self.cells.get(&(*gateway, EVERYWHERE)).map_or(0.0, |cell| cell.curve.counted());
             let shape = shape_of(&self.cells, &self.believed, *gateway, *region);
+            let usual = self.usual.entry(*gateway).or_default();
+            let (share, dispersion) = (usual.share(now), usual.dispersion());
             let before = silence.keep();
-            silence.beat(shape, known < KNOWN_AFTER || void(*gateway), now);
+            let is_void = void(*gateway);
+            let expected = Expected { shape, share, dispersion };
+            let ([came, expected], tally) = silence.beat(&expected, known < KNOWN_AFTER || is_void, now);
             if silence.keep() != before {
                 self.dirty.insert((*gateway, *region));
             }
@@ -239,6 +246,17 @@ impl Receipts {
                 for region in [*region, EVERYWHERE] {
                     if let Some(cell) = self.cells.get_mut(&(*gateway, region)) {
                         cell.held.drop();
+                    }
+                }
+                usual.drop();
+            } else if !is_void && learns(*gateway) {
+                if known >= KNOWN_AFTER {
+                    usual.count(came, expected, now);
+                }
+                let to = [Some(EVERYWHERE), (*region != EVERYWHERE).then_some(*region)];
+                for region in to.into_iter().flatten() {
+                    if learn(&mut self.cells, &self.believed, (*gateway, region), &tally, share, now) {
+                        self.dirty.insert((*gateway, region));
                     }
                 }
             }
@@ -353,16 +371,6 @@ impl Receipts {
         is_due
     }
 
-    /// Learns from a receipt that came, while nothing was wrong with its gateway.
-    pub(crate) fn arrived(&mut self, gateway: GatewayId, region: RegionId, lag: Span, now: Timestamp) {
-        self.learn(gateway, region, lag, true, now);
-    }
-
-    /// Learns from a message that had no receipt when it was not watched any longer.
-    pub(crate) fn censored(&mut self, gateway: GatewayId, region: RegionId, age: Span, now: Timestamp) {
-        self.learn(gateway, region, age, false, now);
-    }
-
     /// Learns whether somebody has an account there.
     pub(crate) fn account(&mut self, gateway: GatewayId, region: RegionId, has: bool) {
         let own = (region != EVERYWHERE).then_some(region);
@@ -415,24 +423,7 @@ impl Receipts {
     }
 
     fn cell(&mut self, gateway: GatewayId, region: RegionId) -> Option<&mut Cell> {
-        let prior = self.prior(region, gateway);
-        let is_full = self.cells.len() >= CELLS_MAX;
-        match self.cells.entry((gateway, region)) {
-            Entry::Occupied(known) => Some(known.into_mut()),
-            Entry::Vacant(_) if is_full => None,
-            Entry::Vacant(place) => Some(place.insert(Cell::new(&prior))),
-        }
-    }
-
-    fn learn(&mut self, gateway: GatewayId, region: RegionId, lag: Span, came: bool, now: Timestamp) {
-        let own = (region != EVERYWHERE).then_some(region);
-        for region in [Some(EVERYWHERE), own].into_iter().flatten() {
-            let prior = self.prior(region, gateway);
-            let Some(cell) = self.cell(gateway, region) else { continue };
-            cell.held.count(&mut cell.curve, lag, came, now);
-            cell.redraw(&prior);
-            self.dirty.insert((gateway, region));
-        }
+        cell_of(&mut self.cells, &self.believed, (gateway, region))
     }
 
     /// Returns the curve to go by.
@@ -453,13 +444,62 @@ impl Receipts {
 }
 
 fn shape_of<'a>(
-    cells: &'a BTreeMap<(GatewayId, RegionId), Cell>,
+    cells: &'a Cells,
     believed: &'a Shape,
     gateway: GatewayId,
     region: RegionId,
 ) -> &'a Shape {
     let cell = cells.get(&(gateway, region)).or_else(|| cells.get(&(gateway, EVERYWHERE)));
     cell.map_or(believed, |cell| &cell.shape)
+}
+
+type Cells = BTreeMap<(GatewayId, RegionId), Cell>;
+
+fn cell_of<'a>(cells: &'a mut Cells, believed: &Shape, at: (GatewayId, RegionId)) -> Option<&'a mut Cell> {
+    if !cells.contains_key(&at) {
+        if cells.len() >= CELLS_MAX {
+            return None;
+        }
+        let cell = Cell::new(shape_of(cells, believed, at.0, EVERYWHERE));
+        cells.insert(at, cell);
+    }
+    cells.get_mut(&at)
+}
+
+/// Learns what was counted since the last time; says whether there was anything.
+fn learn(
+    cells: &mut Cells,
+    believed: &Shape,
+    at: (GatewayId, RegionId),
+    tally: &Tally,
+    usual: f32,
+    now: Timestamp,
+) -> bool {
+    if tally.is_empty() {
+        return false;
+    }
+    let Some(cell) = cell_of(cells, believed, at) else { return false };
+    cell.held.count(&mut cell.curve, tally, usual, now);
+    redraw(cells, believed, at);
+    true
+}
+
+/// Draws a cell's curve anew, where enough is new.
+fn redraw(cells: &mut Cells, believed: &Shape, at: (GatewayId, RegionId)) {
+    let Some(cell) = cells.get(&at) else { return };
+    let counted = cell.curve.counted();
+    let since = (cell.drawn_at * DRAW_AFTER).max(DRAW_AFTER_MIN);
+    if (cell.drawn_at..cell.drawn_at + since).contains(&counted) {
+        return;
+    }
+    let prior = match at.1 {
+        EVERYWHERE => believed,
+        _ => shape_of(cells, believed, at.0, EVERYWHERE),
+    };
+    let shape = cell.curve.shape(prior, PRIOR);
+    if let Some(cell) = cells.get_mut(&at) {
+        (cell.shape, cell.drawn_at) = (shape, counted);
+    }
 }
 
 impl Cell {
@@ -470,16 +510,6 @@ impl Cell {
             shape: prior.clone(),
             drawn_at: 0.0,
             accounts: (0.0, 0.0),
-        }
-    }
-
-    fn redraw(&mut self, prior: &Shape) {
-        let counted = self.curve.counted();
-        if counted >= self.drawn_at + (self.drawn_at * DRAW_AFTER).max(DRAW_AFTER_MIN)
-            || counted < self.drawn_at
-        {
-            self.shape = self.curve.shape(prior, PRIOR);
-            self.drawn_at = counted;
         }
     }
 }

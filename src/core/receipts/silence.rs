@@ -2,22 +2,22 @@
 //!
 //! Two needles for each gateway and region, one for each kind of fault: *swallowing* (what is taken does not arrive) and
 //! *flaky* (a part of it does not). Counts are Poisson: of `expected` receipts `came` did. Cites: the design's table of
-//! likelihood ratios, with 1.5 as the dispersion of receipts, which come in groups.
+//! likelihood ratios, divided by the dispersion of receipts, which come in groups.
 
-use super::curve::Shape;
+use super::curve::{Shape, Tally};
 use crate::core::health::needle::{CEILING, DOUBT, Needle};
 use crate::core::time::{Span, Timestamp};
 use std::collections::VecDeque;
 
-/// Messages that were taken within one second are watched together; there are at most so many such groups: the older they
-/// are, the more of them are one.
-const COHORTS_MAX: usize = 64;
+/// Messages that were taken about the same time are watched together; there are at most so many such groups: the older
+/// they are, the more of them are one.
+const COHORTS_MAX: usize = 24;
+/// Taken within so long, they are watched together from the start.
+const TOGETHER: Span = Span::from_secs(1);
 /// No receipt is waited for longer: it would hardly move a needle.
 const HORIZON: Span = Span::from_mins(15);
 /// Hundredths of a deciban to a nat.
 const CDB: f32 = 434.294_5;
-/// Receipts come in groups: so much less does each tell.
-const DISPERSION: f32 = 1.5;
 /// The share of receipts that comes while a road swallows, and while it is flaky.
 const SWALLOWING: f32 = 0.15;
 const FLAKY: f32 = 0.6;
@@ -48,6 +48,8 @@ const CANARIES_BACK: u32 = 5;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Silence {
     cohorts: VecDeque<Cohort>,
+    /// What they teach since the last beat.
+    tally: Tally,
     /// Up to when the expectation is counted.
     beaten: Timestamp,
     /// Since then: receipts, how many were expected, and how many if each took twice as long.
@@ -72,13 +74,32 @@ pub(crate) struct Missed {
     pub(crate) expected: f32,
 }
 
-/// Messages taken within the same second, of which no receipt has come.
+/// What a beat goes by.
+pub(super) struct Expected<'a> {
+    /// The curve of the road.
+    pub(super) shape: &'a Shape,
+    /// How many receipts this hour gives, of what others do.
+    pub(super) share: f32,
+    /// How much more their number varies than if each came on its own.
+    pub(super) dispersion: f32,
+}
+
+/// Messages taken about the same time, of which no receipt has come.
 #[derive(Clone, Copy, Debug)]
 struct Cohort {
-    begins: Timestamp,
-    /// How long it lay in a queue first: a receipt is due that much later.
-    queue: Span,
+    /// When the first was taken; those of the next cohort were taken later than all of these.
+    since: Timestamp,
+    /// How much later they were taken on average, and how long they lay in a queue then: receipts are due by both.
+    later_ms: u32,
+    queue_ms: u32,
     pending: u32,
+}
+
+impl Cohort {
+    /// Returns from when on their age counts.
+    fn due(&self) -> Timestamp {
+        self.since + Span::from_ms(i64::from(self.later_ms) + i64::from(self.queue_ms))
+    }
 }
 
 impl Silence {
@@ -101,10 +122,14 @@ impl Silence {
         if self.cohorts.is_empty() {
             self.beaten = now;
         }
-        let second = Timestamp::from_ms(now.ms().div_euclid(1_000) * 1_000);
+        let queue_ms = u32::try_from(queue.ms()).unwrap_or(u32::MAX);
         match self.cohorts.back_mut() {
-            Some(last) if last.begins >= second => last.pending += 1,
-            _ => self.cohorts.push_back(Cohort { begins: second, queue, pending: 1 }),
+            Some(last) if now.since(last.since) < TOGETHER => {
+                let later = f64::from(last.later_ms) * f64::from(last.pending) + now.since(last.since).ms() as f64;
+                last.pending += 1;
+                last.later_ms = (later / f64::from(last.pending)) as u32;
+            }
+            _ => self.cohorts.push_back(Cohort { since: now, later_ms: 0, queue_ms, pending: 1 }),
         }
         if self.cohorts.len() > COHORTS_MAX {
             self.merge_older();
@@ -117,28 +142,35 @@ impl Silence {
         let older = std::mem::take(&mut self.cohorts);
         for pair in Vec::from(older).chunks(2) {
             let pending: u32 = pair.iter().map(|cohort| cohort.pending).sum();
-            let first = pair[0].begins;
-            let later: i64 = pair.iter().map(|c| c.begins.since(first).ms() * i64::from(c.pending)).sum();
-            let begins = first + Span::from_ms(later / i64::from(pending.max(1)));
-            let queue = pair.iter().map(|cohort| cohort.queue).max().unwrap_or(Span::ZERO);
-            self.cohorts.push_back(Cohort { begins, queue, pending });
+            let since = pair[0].since;
+            let weighed = |of: &dyn Fn(&Cohort) -> i64| {
+                let sum: i64 = pair.iter().map(|cohort| of(cohort) * i64::from(cohort.pending)).sum();
+                u32::try_from(sum / i64::from(pending.max(1))).unwrap_or(u32::MAX)
+            };
+            let later_ms = weighed(&|cohort| cohort.since.since(since).ms() + i64::from(cohort.later_ms));
+            let queue_ms = weighed(&|cohort| i64::from(cohort.queue_ms));
+            self.cohorts.push_back(Cohort { since, later_ms, queue_ms, pending });
         }
         self.cohorts.extend(newer);
     }
 
     /// Watches a message no longer that was taken at a time; `came`: its receipt is there.
     pub(super) fn end(&mut self, taken: Timestamp, came: bool, shape: &Shape, now: Timestamp) {
-        let at = self.cohorts.iter().rposition(|cohort| cohort.begins <= taken && cohort.pending > 0);
+        let at = self.cohorts.iter().rposition(|cohort| cohort.since <= taken && cohort.pending > 0);
         let Some(cohort) = at.and_then(|at| self.cohorts.get_mut(at)) else { return };
         cohort.pending -= 1;
-        let due = taken + cohort.queue;
+        let due = taken + Span::from_ms(i64::from(cohort.queue_ms));
         self.expect(1.0, self.beaten.since(due), now.since(due), shape);
-        self.came += if came { 1.0 } else { 0.0 };
+        if came {
+            self.came += 1.0;
+            self.tally.came(now.since(due));
+        }
     }
 
     fn expect(&mut self, messages: f32, from: Span, to: Span, shape: &Shape) {
         let (from, to) = (from.max(Span::ZERO), to.max(Span::ZERO));
         let half = |age: Span| Span::from_ms(age.ms() / 2);
+        self.tally.waited(messages, from, to);
         self.expected += messages * (shape.expected(to) - shape.expected(from));
         self.expected_late += messages * (shape.expected(half(to)) - shape.expected(half(from)));
     }
@@ -148,30 +180,32 @@ impl Silence {
         !self.cohorts.is_empty() || self.came > 0.0
     }
 
-    /// Weighs what came since the last beat against what was to be expected. `void`: nothing of it counts.
-    pub(super) fn beat(&mut self, shape: &Shape, void: bool, now: Timestamp) {
-        while self.cohorts.front().is_some_and(|c| c.pending == 0 || now.since(c.begins) > HORIZON) {
+    /// Weighs what came since the last beat against what was to be expected. `void`: nothing of it counts. Returns what
+    /// it teaches: what came, what was expected of an hour like any other, and at which ages.
+    pub(super) fn beat(&mut self, usual: &Expected<'_>, void: bool, now: Timestamp) -> ([f32; 2], Tally) {
+        while self.cohorts.front().is_some_and(|c| c.pending == 0 || now.since(c.due()) > HORIZON) {
             self.cohorts.pop_front();
         }
         let cohorts = std::mem::take(&mut self.cohorts);
         for cohort in &cohorts {
-            let due = cohort.begins + cohort.queue;
-            self.expect(cohort.pending as f32, self.beaten.since(due), now.since(due), shape);
+            let due = cohort.due();
+            self.expect(cohort.pending as f32, self.beaten.since(due), now.since(due), usual.shape);
         }
         self.cohorts = cohorts;
         let since = now.since(self.beaten);
         self.beaten = now;
-        let counts = [self.came, self.expected, self.expected_late];
+        let taught = ([self.came, self.expected], std::mem::take(&mut self.tally));
+        let counts = [self.came, self.expected * usual.share, self.expected_late * usual.share];
         (self.came, self.expected, self.expected_late) = (0.0, 0.0, 0.0);
         if void {
-            return;
+            return taught;
         }
         let aged = since.secs_f64() as f32 / FRESH_FOR.secs_f64() as f32;
         let kept = (-counts[1] / SHARE_OVER - aged).exp();
         self.lately.iter_mut().zip(counts).for_each(|(sum, count)| *sum = *sum * kept + count);
         let [came, expected, late] = counts;
         let worth = |share: f32, expected: f32| {
-            ((came * share.ln() + (1.0 - share) * expected) / DISPERSION * CDB) as i32
+            ((came * share.ln() + (1.0 - share) * expected) / usual.dispersion * CDB) as i32
         };
         let may_rise = |expected: f32, below: f32| self.lately[0] < below * expected;
         let moves = [
@@ -191,6 +225,7 @@ impl Silence {
             self.swallowing.set(0, now);
             self.flaky.set(0, now);
         }
+        taught
     }
 
     /// Takes a canary that came; one that was taken for lost takes back what that said.
@@ -281,6 +316,10 @@ mod tests {
         Shape::believed(Span::from_secs(3), 2.2, 0.87)
     }
 
+    fn usual(shape: &Shape) -> Expected<'_> {
+        Expected { shape, share: 1.0, dispersion: 1.5 }
+    }
+
     /// Takes a message each second and lets so many in a hundred have their receipt after three seconds; returns when
     /// it was in doubt and when its needle stood at 60 dB, in seconds.
     fn swallow(arrive: u32, secs: i64) -> (Option<i64>, Option<i64>) {
@@ -293,7 +332,7 @@ mod tests {
             if second >= 3 && (second * 61 % 100) < i64::from(arrive) {
                 silence.end(now - Span::from_secs(3), true, &shape, now);
             }
-            silence.beat(&shape, false, now);
+            silence.beat(&usual(&shape), false, now);
             let worst = silence.worst();
             doubt = doubt.or((worst >= DOUBT).then_some(second));
             sure = sure.or((worst >= 60_00).then_some(second));
@@ -321,7 +360,7 @@ mod tests {
         for second in 0..120 {
             let now = Timestamp::from_ms(second * 1_000);
             silence.begin(Span::ZERO, now);
-            silence.beat(&shape, true, now);
+            silence.beat(&usual(&shape), true, now);
         }
         assert_eq!(silence.worst(), 0);
     }

@@ -9,7 +9,7 @@ pub(crate) const CELL: u8 = b'c';
 
 impl Row for CellRow {
     const TABLE: Table = Table::Needles;
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
 
     fn key(&self) -> Key {
         let mut out = Writer::new();
@@ -39,9 +39,11 @@ impl Row for CellRow {
         out.option(self.needles.damped_until, Writer::time);
         let learned = &self.needles.learned;
         out.list(learned.came.iter(), |out, count| out.number(*count));
-        out.list(learned.left.iter(), |out, count| out.number(*count));
+        out.list(learned.waited.iter(), |out, count| out.number(*count));
         out.number(learned.with_account);
         out.number(learned.without_account);
+        out.list(learned.of_came.iter(), |out, count| out.number(*count));
+        out.list(learned.usual.iter(), |out, count| out.number(*count));
     }
 
     fn read(key: &mut Reader<'_>, body: &mut Reader<'_>, version: u8) -> Result<Self, Malformed> {
@@ -70,10 +72,19 @@ impl Row for CellRow {
             row.needles.damped_until = body.option(Reader::time)?;
             row.needles.learned = Learned {
                 came: body.list(|body| body.number())?,
-                left: body.list(|body| body.number())?,
+                waited: body.list(|body| body.number())?,
                 with_account: body.number()?,
                 without_account: body.number()?,
+                ..Learned::default()
             };
+            if version >= 4 {
+                row.needles.learned.of_came = body.list(|body| body.number())?;
+                row.needles.learned.usual = body.list(|body| body.number())?;
+            } else {
+                // It counted what was given up, not what was waited for: that cannot be told from the other.
+                row.needles.learned.came.clear();
+                row.needles.learned.waited.clear();
+            }
         }
         Ok(row)
     }

@@ -62,13 +62,13 @@ proptest! {
     #[test]
     fn needles_read_back(
         names in any::<[String; 3]>(), parts in any::<(u32, u32, u32, i64, Option<i64>, i64)>(),
-        receipts in any::<(u32, u32, u32, Option<i64>)>(), learned in any::<(Vec<u32>, Vec<u32>, u32, u32)>(),
+        receipts in any::<(u32, u32, u32, Option<i64>)>(), learned in any::<(Vec<u32>, Vec<u32>, u32, u32, [Vec<u32>; 2])>(),
         quotas in prop::collection::vec(any::<(u64, i64, i64, [u64; 3])>(), 0..4)
     ) {
         let [vantage, gateway, slice] = names;
         let (dead, refused, flaky, at, down_since, time_out) = parts;
         let (swallowing, losing, penalty, damped_until) = receipts;
-        let (came, left, with_account, without_account) = learned;
+        let (came, waited, with_account, without_account, [of_came, usual]) = learned;
         let row = CellRow {
             cell: Cell { vantage, gateway, slice },
             needles: Needles {
@@ -81,7 +81,7 @@ proptest! {
                 }).collect(),
                 swallowing, losing, penalty,
                 damped_until: damped_until.map(Timestamp::from_ms),
-                learned: Learned { came, left, with_account, without_account },
+                learned: Learned { came, waited, of_came, with_account, without_account, usual },
             },
         };
         prop_assert_eq!(decode(&row.key(), &encode(&row)), Ok(row));
