@@ -25,6 +25,8 @@ const REGION_STANDS: Span = Span::from_mins(30);
 const THOUGHT_OVER: Span = Span::from_mins(1);
 /// Gateways of one domain fall together when they do so within this long.
 const TOGETHER: Span = Span::from_mins(10);
+/// Gateways fall silent together in a region when they do so within this long: what few messages go there shows late.
+const SILENT_TOGETHER: Span = Span::from_hours(1);
 
 /// What is said of gateways in single regions.
 #[derive(Debug, Default)]
@@ -50,7 +52,8 @@ enum Fault {
 struct Table {
     /// The gateway is down by its probes or sends too.
     path_down: bool,
-    /// Other channels in the region: that are silent, and of the same bearer that deliver.
+    /// Other channels in the region: that fell silent about when this one did, and of the same bearer that deliver. One that
+    /// was silent long before has its own cause.
     there_bad: u32,
     there_fine: u32,
     /// The same gateway in other regions that are not blamed themselves: silent, and delivering.
@@ -142,7 +145,8 @@ impl Core {
             };
             if other.region == slice.region && another.config.channel != of.config.channel {
                 // One whose own path is bad says nothing of the region.
-                table.there_bad += u32::from(other.bad && !another.cell.path_in_doubt());
+                let together = fell_together(slice, other);
+                table.there_bad += u32::from(other.bad && together && !another.cell.path_in_doubt());
                 table.there_fine += u32::from(other.fine && same_bearer);
             } else if other.gateway == slice.gateway && other.region != slice.region {
                 table.elsewhere_bad += u32::from(other.bad && !blamed());
@@ -337,6 +341,12 @@ impl Core {
             g.configured && is_down && g.config.failure_domains.iter().any(|shared| shared == domain)
         })
     }
+}
+
+/// Says whether two gateways fell silent in a region at about the same time, as far as that is known.
+fn fell_together(one: &Slice, other: &Slice) -> bool {
+    let (Some(one), Some(other)) = (one.missed, other.missed) else { return true };
+    one.since.since(other.since).max(other.since.since(one.since)) <= SILENT_TOGETHER
 }
 
 /// Returns the gateways that are at fault themselves, and deliver nowhere that is known.

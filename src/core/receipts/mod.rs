@@ -216,8 +216,8 @@ impl Receipts {
     }
 
     /// Weighs the silence of every gateway, where it is time. Of a gateway of which too little is known, and where `void`
-    /// says so, nothing counts; where `learns` does, what came and did not is learned from. Returns each gateway's needle over all regions, where anything was weighed; `accused` are those that
-    /// are at fault themselves.
+    /// says so, nothing counts; where `learns` does, what came and did not is learned from. `accused` are those that are at
+    /// fault themselves. Returns each gateway's needle over all regions, where anything was weighed.
     pub(crate) fn beat(
         &mut self,
         void: impl Fn(GatewayId) -> bool,
@@ -443,12 +443,7 @@ impl Receipts {
     }
 }
 
-fn shape_of<'a>(
-    cells: &'a Cells,
-    believed: &'a Shape,
-    gateway: GatewayId,
-    region: RegionId,
-) -> &'a Shape {
+fn shape_of<'a>(cells: &'a Cells, believed: &'a Shape, gateway: GatewayId, region: RegionId) -> &'a Shape {
     let cell = cells.get(&(gateway, region)).or_else(|| cells.get(&(gateway, EVERYWHERE)));
     cell.map_or(believed, |cell| &cell.shape)
 }

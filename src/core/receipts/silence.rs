@@ -125,7 +125,8 @@ impl Silence {
         let queue_ms = u32::try_from(queue.ms()).unwrap_or(u32::MAX);
         match self.cohorts.back_mut() {
             Some(last) if now.since(last.since) < TOGETHER => {
-                let later = f64::from(last.later_ms) * f64::from(last.pending) + now.since(last.since).ms() as f64;
+                let later =
+                    f64::from(last.later_ms) * f64::from(last.pending) + now.since(last.since).ms() as f64;
                 last.pending += 1;
                 last.later_ms = (later / f64::from(last.pending)) as u32;
             }
